@@ -1,0 +1,126 @@
+# Everything a reader, a teacher or a contributor does here, one word each. Works with GNU make 3.81 (macOS).
+#
+#   make lab PYTHON=/opt/python3.12/bin/python       choose the interpreter (3.11, 3.12 or 3.13)
+#   make lab ARGS="--no-browser --port 9999"         pass options on to JupyterLab (or to the script run)
+
+SHELL := /bin/sh
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PYTHON ?=
+ARGS ?=
+
+# The environment in .venv stands alone: another one that is active, or settings meant for it, must not leak in.
+unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PIP_TARGET PIP_PREFIX PIP_CONSTRAINT
+export PYTHONNOUSERSITE := 1
+export PIP_USER := 0
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+comma := ,
+venv_python := .venv/bin/python
+supported := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+version := import sys; print(sys.version_info[:2])
+
+# Shell text that leaves in $$python a usable interpreter, or stops with a message. An interpreter is tried,
+# not only found: pyenv leaves shims that do not run, and Debian leaves a python3 that cannot make environments.
+define find_python
+python=; \
+for candidate in $(if $(PYTHON),"$(PYTHON)",python3.13 python3.12 python3.11 python3 python); do \
+	if "$$candidate" -c '$(supported)' >/dev/null 2>&1 && "$$candidate" -c 'import ensurepip, venv' >/dev/null 2>&1; \
+	then python=$$candidate; break; fi; \
+done; \
+if [ -z "$$python" ]; then \
+	echo "No usable Python 3.11, 3.12 or 3.13 found$(if $(PYTHON), at PYTHON=$(PYTHON))." >&2; \
+	echo "Install one from https://www.python.org/downloads/ (on Debian or Ubuntu: apt install python3-venv)," >&2; \
+	echo "or name one: make $@ PYTHON=/path/to/python3.13" >&2; \
+	exit 1; \
+fi
+endef
+
+# $(call install,lab): make .venv and install the package with these extras, unless that has been done.
+# What has been done is a checksum of all that it depends on, written last: a changed requirement, a moved
+# folder or an install cut short is done again.
+define install
+@set -e; \
+if [ ! -x $(venv_python) ] || ! $(venv_python) -c '$(supported)' 2>/dev/null \
+	$(if $(PYTHON),|| [ "$$($(venv_python) -c '$(version)')" != "$$("$(PYTHON)" -c '$(version)' 2>/dev/null)" ]); \
+then $(find_python); create=yes; else create=; fi; \
+state="$$( (pwd -P; cat pyproject.toml constraints.txt) | cksum)"; \
+if [ -z "$$create" ] && [ "$$(cat .venv/installed-$(1) 2>/dev/null)" = "$$state" ]; then exit 0; fi; \
+if [ -z "$$create" ] && ! $(venv_python) -m pip --version >/dev/null 2>&1; then $(find_python); create=yes; fi; \
+if [ -n "$$create" ]; then \
+	echo "Making .venv with $$("$$python" --version) ($$python)"; \
+	"$$python" -m venv --clear .venv; \
+fi; \
+rm -f .venv/installed-*; \
+echo "Installing kexue_nlp[$(2)] into .venv (the first time takes a few minutes)"; \
+$(venv_python) -m pip install --constraint constraints.txt --editable '.[$(2)]'; \
+for extra in $(1) $(3); do printf '%s\n' "$$state" > .venv/installed-$$extra; done
+endef
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: install-lab install-test install-bench
+install-lab:
+	$(call install,lab,lab)
+install-test:
+	$(call install,test,lab$(comma)test,lab)
+install-bench:
+	$(call install,bench,lab$(comma)test$(comma)bench,lab test)
+
+.PHONY: lab
+lab: install-lab ## open the lessons in JupyterLab
+	@exec $(venv_python) -m jupyterlab notebooks/00_start_here.ipynb \
+		--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
+
+.PHONY: test
+test: install-test ## check the style, run every test and every notebook
+	$(venv_python) -m ruff check .
+	$(venv_python) -m ruff format --check .
+	$(venv_python) -m pytest tests
+	$(venv_python) -m pytest --nbval-lax notebooks
+
+.PHONY: notebooks
+notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
+	$(venv_python) benchmarks/notebooks.py $(ARGS)
+
+.PHONY: pretrain pretrain-segmenter
+pretrain: pretrain-segmenter ## train every network that the package carries
+pretrain-segmenter: install-bench ## train the word segmenters (resumes where it stopped)
+	$(venv_python) benchmarks/reproduce/segmentation.py $(ARGS)
+
+.PHONY: reproduce
+reproduce: pretrain ## run every article-scale experiment
+
+.PHONY: bench
+bench: install-bench ## measure speed side by side with other tools
+	$(venv_python) benchmarks/speed/segmentation.py $(ARGS)
+
+.PHONY: results
+results: install-bench ## write the measured tables into the README
+	$(venv_python) benchmarks/results.py $(ARGS)
+
+# Resolved on the oldest Python 3.11 at hand: it needs every package that a newer Python needs and a few more, and
+# what runs on 3.11.0 runs on the rest (a test checks). appnope is what macOS needs on top.
+.PHONY: constraints
+constraints: PYTHON := $(or $(PYTHON),python3.11)
+constraints: ## pin today's versions in constraints.txt and binder/environment.yml (needs Python 3.11)
+	@set -e; $(find_python); work=$$(mktemp -d); trap 'rm -rf "$$work"' EXIT; \
+	"$$python" -m venv "$$work/v"; \
+	"$$work/v/bin/python" -m pip install --quiet '.[lab]'; \
+	"$$work/v/bin/python" -m pip freeze --exclude kexue_nlp > "$$work/lab"; \
+	"$$work/v/bin/python" -m pip install --quiet '.[lab,test,bench]' appnope; \
+	"$$work/v/bin/python" -m pip freeze --exclude kexue_nlp > "$$work/all"; \
+	{ sed -n '/^#/p' constraints.txt; cat "$$work/all"; } > "$$work/constraints.txt"; \
+	{ sed '/- pip:/q' binder/environment.yml; sed 's/^/      - /' "$$work/lab"; } > "$$work/environment.yml"; \
+	cp "$$work/constraints.txt" constraints.txt; \
+	cp "$$work/environment.yml" binder/environment.yml
+
+.PHONY: clean
+clean: ## remove .venv and everything that is made again
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	find kexue_nlp tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
+	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +

@@ -1,0 +1,269 @@
+"""The exercises of the lessons: :func:`check` says right or wrong and gives the next hint."""
+
+from __future__ import annotations
+
+import html
+import reprlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from kexue_nlp.tagging import SBME, words_to_tags
+from kexue_nlp.viterbi import viterbi
+
+__all__ = ["Result", "check"]
+
+
+@dataclass(frozen=True, repr=False)
+class Result:
+    """What :func:`check` found; true exactly when the answer is right, and shown by Jupyter as a note.
+
+    Attributes
+    ----------
+    name : str
+        The exercise, for instance ``"03.1"``.
+    right : bool
+    message : str
+        What was found.
+    hint : str
+        The next hint; empty when the answer is right.
+    """
+
+    name: str
+    right: bool
+    message: str
+    hint: str = ""
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        verdict = f"{'✓' if self.right else '✗'} {self.name} {'Right.' if self.right else 'Not yet.'}"
+        return f"{verdict} {self.message}" + (f"\n{self.hint}" if self.hint else "")
+
+    def _repr_html_(self) -> str:
+        # The message quotes what the student's function returned, and that may be anything.
+        lines = "<br>".join(html.escape(line) for line in repr(self).split("\n"))
+        colour = "#2e8b57" if self.right else "#d2691e"
+        return f'<div role="status" style="border-left:4px solid {colour};padding:.3em .8em">{lines}</div>'
+
+
+@dataclass(frozen=True)
+class _Exercise:
+    """One exercise: ``find_fault`` returns what is wrong with an answer, or "" if nothing is."""
+
+    find_fault: Callable[[Any], str]
+    hints: tuple[str, ...]
+
+
+# How often each exercise was answered wrongly since it was last answered rightly, in this process: the number
+# of the hint that comes next. Nothing else is remembered.
+_wrong_answers: Counter[str] = Counter()
+
+
+def check(name: str, answer: Any) -> Result:
+    """Check the answer to an exercise of a lesson.
+
+    A wrong answer gets a hint, the next wrong one the next hint (the last hint stays); a right answer starts
+    the hints over. An exercise not yet begun (``None`` or ``...``) gets the first hint and does not count.
+
+    Parameters
+    ----------
+    name : str
+        Lesson and number, for instance ``"03.1"``.
+    answer : object
+        What the exercise asks for. All of lesson 03 ask for a function: hand over the function itself; it is
+        called on several cases, and if it raises, the exception is part of the message.
+
+    Returns
+    -------
+    Result
+        True if the answer is right.
+
+    Raises
+    ------
+    ValueError
+        If there is no exercise of that name.
+
+    Examples
+    --------
+    >>> check("03.1", ...)
+    ✗ 03.1 Not yet. There is no answer so far: replace the dots by your own code.
+    Hint 1 of 3: A word of one character is tagged s. What does a longer word begin and end with?
+    """
+    if name not in _EXERCISES:
+        raise ValueError(f"no exercise is called {name!r}; there are {', '.join(_EXERCISES)}")
+    exercise = _EXERCISES[name]
+    try:
+        if _is_unfinished(answer):
+            raise _Unfinished
+        fault = exercise.find_fault(answer)
+    except _Unfinished:
+        return Result(
+            name, False, "There is no answer so far: replace the dots by your own code.", _hint(exercise, 0)
+        )
+    if not fault:
+        del _wrong_answers[name]
+        return Result(name, True, "Well done.")
+    hint = _hint(exercise, _wrong_answers[name])
+    _wrong_answers[name] += 1
+    return Result(name, False, fault, hint)
+
+
+class _Unfinished(Exception):
+    """The answer, or what the student's function returned, is a stub's ``None`` or ``...``."""
+
+
+def _is_unfinished(value: Any) -> bool:
+    return value is None or value is ...
+
+
+def _hint(exercise: _Exercise, number: int) -> str:
+    number = min(number, len(exercise.hints) - 1)
+    return f"Hint {number + 1} of {len(exercise.hints)}: {exercise.hints[number]}"
+
+
+class _Short(reprlib.Repr):
+    """A ``repr`` that stays short whatever a student's function returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.maxlist, self.maxstring, self.maxother = 8, 60, 60
+
+    def repr_ndarray(self, array: np.ndarray, level: int) -> str:
+        return f"<array of shape {array.shape}>"
+
+
+_short = _Short().repr
+
+
+def _on_cases(find_fault: Callable[..., str], cases: Sequence[tuple]) -> Callable[[Any], str]:
+    """Make a fault finder for functions: call the answer on each case until one shows a fault.
+
+    ``find_fault(returned, *case)`` says what is wrong with the value returned, or "".
+    """
+
+    def find(function: Any) -> str:
+        if not callable(function):
+            return f"The answer is a function, and this is {_short(function)}: give its name, no parentheses."
+        for case in cases:
+            call = f"{getattr(function, '__name__', 'your function')}({', '.join(map(_short, case))})"
+            try:
+                # A copy, so that a function which changes its arguments cannot change the exercise.
+                returned = function(*deepcopy(case))
+            except Exception as error:
+                return f"{call} stopped with {type(error).__name__}: {error}"
+            if _is_unfinished(returned):
+                if case is cases[0]:
+                    raise _Unfinished
+                return f"{call} returned nothing. Does every way through the function end in a return?"
+            if fault := find_fault(returned, *case):
+                return f"{call} {fault}"
+        return ""
+
+    return find
+
+
+def _equal_to(expected: Callable[[Any], Any], kind: type | tuple[type, ...]) -> Callable[..., str]:
+    def find_fault(returned: Any, argument: Any) -> str:
+        right = expected(argument)
+        if isinstance(returned, kind) and returned == right:
+            return ""
+        return f"returned {_short(returned)}; expected {right!r}."
+
+    return find_fault
+
+
+def _names(tags: Sequence[int] | np.ndarray) -> str:
+    return "".join(SBME.tags[tag] for tag in tags)
+
+
+def _is_legal(tags: str) -> bool:
+    return SBME.is_legal([SBME.tags.index(tag) for tag in tags])
+
+
+def _find_fault_in_multiplier(returned: Any, log_probabilities: np.ndarray, start: int, end: int) -> str:
+    # A multiplier m adds log m to the b, m … e (or s) of the word, so the path through all of them gains more
+    # than any other path: once m is large enough the word stays whole, and there is one smallest m.
+    if not isinstance(returned, Real) or not 0 < returned < 1e300:
+        return f"returned {_short(returned)}; expected a positive number."
+    word = words_to_tags(["字" * (end - start)])
+
+    def is_whole(multiplier: float) -> bool:
+        scores = log_probabilities.astype(np.float64)
+        scores[np.arange(start, end), word] += np.log(multiplier)
+        return np.array_equal(viterbi(scores, SBME)[start:end], word)
+
+    span = f"the word at positions {start} to {end - 1}"
+    if not is_whole(1.01 * float(returned)):
+        return f"returned {float(returned):.4g}, but that does not keep {span} whole."
+    if is_whole(0.99 * float(returned)):
+        return f"returned {float(returned):.4g}, but a smaller multiplier keeps {span} whole too."
+    return ""
+
+
+def _multiplier_cases() -> list[tuple[np.ndarray, int, int]]:
+    rng = np.random.default_rng(4195)
+    spans = [(3, 0, 2), (2, 0, 2), (4, 1, 4), (6, 2, 6), (5, 2, 3), (8, 0, 1), (7, 6, 7), (9, 3, 5)]
+    return [
+        (np.log(rng.dirichlet(np.ones(4), size=length)).astype(np.float32), start, end)
+        for length, start, end in spans
+    ]
+
+
+_EXERCISES: dict[str, _Exercise] = {
+    "03.1": _Exercise(
+        _on_cases(
+            _equal_to(lambda words: _names(words_to_tags(words)), str),
+            [
+                (["微", "信号"],),
+                (["微信号"],),
+                (["关注", "微信号", "。"],),
+                (["人工智能"],),
+                (["扫描", "二维码", "，"],),
+                (["中华人民共和国"],),
+                (["字"],),
+                ([],),
+            ],
+        ),
+        (
+            "A word of one character is tagged s. What does a longer word begin and end with?",
+            "Between b and e a word of n characters has n − 2 times m: for two characters none at all.",
+            'The tags of one longer word are "b" + "m" * (len(word) - 2) + "e"; join those of all the words.',
+        ),
+    ),
+    "03.2": _Exercise(
+        _on_cases(
+            _equal_to(_is_legal, (bool, np.bool_)),
+            [
+                (tags,)
+                for tags in (
+                    *("s", "be", "sbe", "bmmes", "bebe", "ssbme", ""),
+                    *("b", "m", "e", "sb", "bm", "es", "me", "bbe", "bee", "bmse", "sme", "bsbe", "sebe"),
+                )
+            ],
+        ),
+        (
+            "Look at neighbours: which tags may follow s, and which may follow b?",
+            "After s or e a new word begins, so s or b follows. Inside a word, after b or m, comes m or e.",
+            "The ends count as well: the first tag is s or b, the last is s or e. A text without characters "
+            "has no tags, and nothing is wrong with it.",
+        ),
+    ),
+    "03.3": _Exercise(
+        _on_cases(_find_fault_in_multiplier, _multiplier_cases()),
+        (
+            "Add log(m) to the word's tags in a copy of log_probabilities (s for a word of one character, "
+            "otherwise b, m …, e), call viterbi and look whether its tags from start to end are the word's.",
+            "The larger m, the more the word gains over every other path: below one value of m it is cut, "
+            "above it is whole. Halve an interval of log(m) around that value again and again.",
+            "Search over log(m), not m, and also below 0: a word that the network already keeps whole has a "
+            "smallest multiplier less than 1. Return m itself, as a float.",
+        ),
+    ),
+}

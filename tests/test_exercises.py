@@ -1,0 +1,175 @@
+"""Exercises: right answers pass, each likely mistake is named, and hints come one after another."""
+
+import math
+import re
+
+import numpy as np
+import pytest
+
+from kexue_nlp import exercises
+from kexue_nlp.exercises import check
+from kexue_nlp.tagging import SBME, words_to_tags
+from kexue_nlp.viterbi import viterbi
+
+
+@pytest.fixture(autouse=True)
+def _no_answers_yet():
+    exercises._wrong_answers.clear()
+
+
+def tag_sentence(words):
+    return "".join("s" if len(w) == 1 else "b" + "m" * (len(w) - 2) + "e" for w in words)
+
+
+def legal(tags):
+    return re.fullmatch("(s|bm*e)*", tags) is not None
+
+
+def smallest_multiplier(log_probabilities, start, end, first=None):
+    tags = words_to_tags(["x" * (end - start)])
+    rewarded = tags.copy()
+    rewarded[0] = tags[0] if first is None else first
+    low, high = -30.0, 30.0
+    for _ in range(50):
+        middle = (low + high) / 2
+        scores = log_probabilities.copy()
+        scores[np.arange(start, end), rewarded] += middle
+        whole = np.array_equal(viterbi(scores, SBME)[start:end], tags)
+        low, high = (low, middle) if whole else (middle, high)
+    return math.exp(high)
+
+
+RIGHT = {"03.1": tag_sentence, "03.2": legal, "03.3": smallest_multiplier}
+WRONG = {
+    "03.1": {
+        "one m too many": lambda words: "".join("b" + "m" * (len(w) - 1) + "e" for w in words),
+        "no s": lambda words: "".join("b" + "m" * max(len(w) - 2, 0) + "e" for w in words),
+        "a list": lambda words: list(tag_sentence(words)),
+        "nothing special for no words": lambda words: tag_sentence(words) or "s",
+    },
+    "03.2": {
+        "always true": lambda tags: True,
+        "always false": lambda tags: False,
+        "no start rule": lambda tags: legal("b" + tags) if tags[:1] in ("m", "e") else legal(tags),
+        "no end rule": lambda tags: legal(tags) or legal(tags + "e"),
+        "neighbours only": lambda tags: legal(tags.lstrip("me")) or legal(tags.rstrip("bm")),
+        "empty is illegal": lambda tags: bool(tags) and legal(tags),
+    },
+    "03.3": {
+        "one per cent is not the tolerance": lambda p, start, end: 1.05 * smallest_multiplier(p, start, end),
+        "too small": lambda p, start, end: 0.9 * smallest_multiplier(p, start, end),
+        "the logarithm": lambda p, start, end: math.log(smallest_multiplier(p, start, end)),
+        "never below one": lambda p, start, end: max(1.0, smallest_multiplier(p, start, end)),
+        "bonus on s": lambda p, start, end: smallest_multiplier(p, start, end, first=0),
+        "infinite": lambda p, start, end: math.inf,
+        "not a number": lambda p, start, end: math.nan,
+        "huge integer": lambda p, start, end: 10**400,
+        "text": lambda p, start, end: "10",
+    },
+}
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_a_right_answer_is_right(name):
+    result = check(name, RIGHT[name])
+    assert result, result
+
+
+@pytest.mark.parametrize(("name", "mistake"), [(name, mistake) for name in WRONG for mistake in WRONG[name]])
+def test_a_wrong_answer_is_wrong(name, mistake):
+    assert not check(name, WRONG[name][mistake])
+
+
+def test_every_exercise_is_tested_here():
+    assert RIGHT.keys() == WRONG.keys() == exercises._EXERCISES.keys()
+
+
+def test_the_multiplier_cases_need_both_more_and_less_than_one():
+    needed = [smallest_multiplier(*case) for case in exercises._multiplier_cases()]
+    assert min(needed) < 0.9
+    assert max(needed) > 1.1
+
+
+def test_the_message_shows_the_case_the_answer_and_what_was_expected():
+    result = check("03.1", lambda words: "sbm")
+    assert "(['微', '信号'])" in result.message
+    assert "'sbm'" in result.message
+    assert "'sbe'" in result.message
+
+
+def test_a_multiplier_that_is_too_large_is_told_so():
+    assert "smaller" in check("03.3", WRONG["03.3"]["one per cent is not the tolerance"]).message
+
+
+def test_a_multiplier_that_is_too_small_is_told_so():
+    assert "does not keep" in check("03.3", WRONG["03.3"]["too small"]).message
+
+
+def test_an_exception_in_the_answer_becomes_the_message():
+    result = check("03.1", lambda words: words[99])
+    assert not result
+    assert "IndexError: list index out of range" in result.message
+
+
+def test_the_call_instead_of_the_function_is_explained():
+    assert "no parentheses" in check("03.1", "sbe").message
+
+
+def test_a_function_that_changes_its_argument_does_not_change_the_exercise():
+    def emptying(words):
+        tags = tag_sentence(words)
+        words.clear()
+        return tags
+
+    assert check("03.1", emptying)
+    assert check("03.1", tag_sentence)
+
+
+@pytest.mark.parametrize("stub", [None, ..., lambda words: None, lambda words: ...])
+def test_a_stub_gets_the_first_hint_each_time(stub):
+    hints = [check("03.1", stub).hint for _ in range(3)]
+    assert set(hints) == {"Hint 1 of 3: " + exercises._EXERCISES["03.1"].hints[0]}
+
+
+def test_a_return_forgotten_in_one_branch_is_named():
+    assert "returned nothing" in check("03.2", lambda tags: True if legal(tags) else None).message
+
+
+def test_wrong_answers_get_one_hint_after_another_and_the_last_one_stays():
+    numbers = [check("03.2", lambda tags: True).hint[:11] for _ in range(4)]
+    assert numbers == ["Hint 1 of 3", "Hint 2 of 3", "Hint 3 of 3", "Hint 3 of 3"]
+
+
+def test_each_exercise_counts_its_own_wrong_answers():
+    check("03.2", lambda tags: True)
+    assert check("03.1", lambda words: "").hint.startswith("Hint 1")
+
+
+def test_a_right_answer_starts_the_hints_over():
+    check("03.2", lambda tags: True)
+    check("03.2", legal)
+    assert check("03.2", lambda tags: True).hint.startswith("Hint 1")
+
+
+def test_a_right_answer_needs_no_hint():
+    assert check("03.2", legal).hint == ""
+
+
+def test_an_unknown_exercise_is_an_error_that_lists_the_known_ones():
+    with pytest.raises(ValueError, match=r"'03\.9'.*03\.1, 03\.2, 03\.3"):
+        check("03.9", tag_sentence)
+
+
+def test_html_is_escaped():
+    result = check("03.1", lambda words: "<script>alert(1)</script>")
+    assert "<script>" not in result._repr_html_()
+    assert "&lt;script&gt;" in result._repr_html_()
+
+
+def test_a_long_answer_is_shown_shortened():
+    assert len(check("03.1", lambda words: "s" * 10_000).message) < 300
+
+
+def test_the_text_says_right_or_not_yet():
+    assert repr(check("03.1", tag_sentence)) == "✓ 03.1 Right. Well done."
+    assert repr(check("03.1", ...)).startswith("✗ 03.1 Not yet. There is no answer so far")

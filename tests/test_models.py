@@ -1,0 +1,73 @@
+import numpy as np
+import pytest
+
+import keras
+from kexue_nlp.models import article_segmenter, gated_segmenter
+
+N_CHARACTERS, N_BIGRAMS = 50, 80
+
+
+@pytest.fixture(scope="module", params=["article", "gated"])
+def network(request):
+    keras.utils.set_random_seed(0)
+    if request.param == "article":
+        return article_segmenter(N_CHARACTERS)
+    return gated_segmenter(N_CHARACTERS, N_BIGRAMS, n_layers=3)
+
+
+def random_ids(network, rows, length, seed=0):
+    shape = (rows, length) if network.input_shape == (None, None) else (rows, length, 3)
+    return np.random.default_rng(seed).integers(1, N_CHARACTERS, shape).astype(np.int32)
+
+
+def tag_probabilities(network, ids):
+    return keras.ops.convert_to_numpy(network(ids, training=False))
+
+
+def test_same_length_comes_out_and_probabilities_sum_to_one(network):
+    probabilities = tag_probabilities(network, random_ids(network, 2, 11))
+    assert probabilities.shape == (2, 11, 4)
+    np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
+
+
+def test_padding_after_a_sentence_changes_nothing(network):
+    ids = random_ids(network, 1, 9)
+    padded = np.concatenate([ids, np.zeros_like(ids)], axis=1)
+    np.testing.assert_allclose(
+        tag_probabilities(network, padded)[:, :9], tag_probabilities(network, ids), atol=1e-5
+    )
+
+
+def test_a_gap_of_one_separates_two_sentences_of_a_row(network):
+    first, second = random_ids(network, 1, 6), random_ids(network, 1, 7, seed=1)
+    gap = np.zeros_like(first[:, :1])
+    together = tag_probabilities(network, np.concatenate([first, gap, second], axis=1))
+    np.testing.assert_allclose(together[:, :6], tag_probabilities(network, first), atol=1e-5)
+    np.testing.assert_allclose(together[:, 7:], tag_probabilities(network, second), atol=1e-5)
+
+
+def test_shifting_a_sentence_shifts_its_tags(network):
+    ids = random_ids(network, 1, 8)
+    shifted = np.concatenate([np.zeros_like(ids[:, :3]), ids], axis=1)
+    np.testing.assert_allclose(
+        tag_probabilities(network, shifted)[:, 3:], tag_probabilities(network, ids), atol=1e-5
+    )
+
+
+def test_article_network_sees_exactly_three_characters_to_each_side():
+    keras.utils.set_random_seed(1)
+    network = article_segmenter(N_CHARACTERS)
+    ids = random_ids(network, 1, 15)
+    changed = ids.copy()
+    changed[0, 7] = ids[0, 7] % (N_CHARACTERS - 1) + 1
+    moved = np.abs(tag_probabilities(network, ids) - tag_probabilities(network, changed)).max(-1)[0]
+    assert (np.flatnonzero(moved) == np.arange(4, 11)).all()
+
+
+def test_article_network_has_the_article_s_layers():
+    network = article_segmenter(N_CHARACTERS)
+    convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv1D)]
+    assert [layer.filters for layer in convolutions] == [128, 32, 4]
+    assert {layer.kernel_size for layer in convolutions} == {(3,)}
+    assert network.get_layer("embedding").output_dim == 128
+    assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.5]

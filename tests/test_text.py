@@ -1,0 +1,102 @@
+import unicodedata
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, normalise, pack, split_sentences
+
+any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL included
+
+
+@given(any_text)
+def test_normalising_keeps_the_length(text):
+    assert len(normalise(text)) == len(text)
+
+
+def test_full_and_half_width_look_the_same():
+    assert normalise("１９９８年ＷＴＯ（％）") == normalise("1998年WTO(%)") == "0000年aaa(%)"
+
+
+def test_every_kind_of_white_space_becomes_a_space():
+    spaces = "".join(chr(c) for c in range(0x110000) if chr(c).isspace())
+    assert "\u3000" in spaces
+    assert normalise(spaces) == " " * len(spaces)
+
+
+def test_chinese_numerals_and_punctuation_are_left_alone():
+    text = "二○○一年，“一二三”。"
+    assert normalise(text) == unicodedata.normalize("NFC", text).replace("，", ",")
+
+
+@given(any_text)
+def test_joined_sentences_equal_the_text(text):
+    sentences = split_sentences(text)
+    assert "".join(sentences) == text
+    assert all(sentences)
+
+
+def test_sentences_end_after_their_punctuation():
+    assert split_sentences("你好！再见；好。\n走") == ["你好！", "再见；", "好。", "\n", "走"]
+
+
+def test_ids_start_after_padding_and_unknown():
+    assert (PAD, UNKNOWN) == (0, 1)
+    assert Vocabulary("我们").encode("我们").tolist() == [2, 3]
+
+
+def test_looking_up_an_unknown_token_does_not_add_it():
+    vocabulary = Vocabulary("我们")
+    assert vocabulary.encode("他他").tolist() == [UNKNOWN, UNKNOWN]
+    assert len(vocabulary) == 4
+    assert "他" not in vocabulary
+
+
+def test_rare_tokens_share_the_unknown_id():
+    vocabulary = Vocabulary.fit(["aab", "ac"], min_count=2)
+    assert vocabulary.tokens == ("a",)
+
+
+def test_most_frequent_tokens_come_first_and_max_size_keeps_them():
+    assert Vocabulary.fit(["abbccc"], max_size=2).tokens == ("c", "b")
+
+
+def test_repeated_token_is_refused():
+    with pytest.raises(ValueError, match="'a' occurs more than once"):
+        Vocabulary("aba")
+
+
+def test_encoding_nothing_gives_an_empty_int32_array():
+    ids = Vocabulary("a").encode("")
+    assert ids.shape == (0,)
+    assert ids.dtype == np.int32
+
+
+sequences = st.lists(st.integers(0, 30).map(lambda n: np.arange(1, n + 1)), min_size=1)
+
+
+@given(sequences, st.integers(1, 12), st.integers(0, 2))
+def test_every_sequence_is_packed_exactly_once(sequences, row_length, gap):
+    packed = pack(sequences, row_length, gap)
+    expected = np.concatenate(sequences)
+    assert packed.shape[1] == row_length
+    assert packed[packed != 0].tolist() == expected.tolist()
+
+
+@given(st.lists(st.integers(1, 6).map(lambda n: np.full(n, n)), min_size=1), st.integers(6, 12))
+def test_neighbours_in_a_row_are_separated(sequences, row_length):
+    for row in pack(sequences, row_length):
+        runs = "".join(map(str, row)).split("0")
+        assert all(run == "" or len(run) == int(run[0]) for run in runs)
+
+
+def test_features_travel_with_their_position():
+    packed = pack([np.array([[1, 2]]), np.array([[3, 4]])], row_length=3)
+    assert packed.tolist() == [[[1, 2], [0, 0], [3, 4]]]
+
+
+@pytest.mark.parametrize(("sequences", "row_length", "message"), [([], 4, "no sequences"), ([np.ones(2)], 0, "row_length")])
+def test_packing_nothing_or_into_nothing_is_refused(sequences, row_length, message):
+    with pytest.raises(ValueError, match=message):
+        pack(sequences, row_length)

@@ -1,0 +1,92 @@
+from itertools import product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from kexue_nlp.tagging import SBME
+from kexue_nlp.viterbi import viterbi
+
+scores = st.floats(-20, 20, width=32)
+
+
+def emissions(min_length=1, max_length=6):
+    return st.integers(min_length, max_length).flatmap(lambda n: arrays(np.float32, (n, 4), elements=scores))
+
+
+def best_by_brute_force(log_emissions, transitions, legal=lambda path: True):
+    def score(path):
+        steps = sum(transitions[a, b] for a, b in zip(path, path[1:], strict=False))
+        return sum(float(row[tag]) for row, tag in zip(log_emissions, path, strict=True)) + steps
+
+    paths = product(range(log_emissions.shape[1]), repeat=len(log_emissions))
+    return max(score(path) for path in paths if legal(path)), score
+
+
+@given(emissions())
+def test_scheme_path_is_as_good_as_the_best_of_all_legal_paths(log_emissions):
+    best, score = best_by_brute_force(log_emissions, np.zeros((4, 4)), SBME.is_legal)
+    assert score(viterbi(log_emissions, SBME)) == pytest.approx(best, abs=1e-4)
+
+
+@given(emissions(), arrays(np.float64, (4, 4), elements=scores))
+def test_matrix_path_is_as_good_as_the_best_of_all_paths(log_emissions, transitions):
+    best, score = best_by_brute_force(log_emissions, transitions)
+    assert score(viterbi(log_emissions, transitions)) == pytest.approx(best, abs=1e-4)
+
+
+@given(emissions(max_length=12))
+def test_tags_are_always_legal(log_emissions):
+    assert SBME.is_legal(viterbi(log_emissions, SBME))
+
+
+@given(st.lists(emissions(), min_size=1, max_size=5))
+def test_a_sentence_gets_the_same_tags_alone_and_in_a_padded_batch(sentences):
+    longest = max(map(len, sentences))
+    batch = np.stack([np.pad(s, ((0, longest - len(s)), (0, 0)), constant_values=9.0) for s in sentences])
+    tags = viterbi(batch, SBME, lengths=[len(s) for s in sentences])
+    for sentence, row in zip(sentences, tags, strict=True):
+        assert row[: len(sentence)].tolist() == viterbi(sentence, SBME).tolist()
+        assert (row[len(sentence) :] == -1).all()
+
+
+def test_one_character_is_always_a_word():
+    assert viterbi(np.log([[0.01, 0.33, 0.33, 0.33]]), SBME).tolist() == [0]
+
+
+def test_first_and_last_tag_are_constrained():
+    """Without the constraint the best path of these emissions begins with m and ends with b."""
+    log_emissions = np.log([[0.1, 0.1, 0.7, 0.1], [0.1, 0.1, 0.1, 0.7], [0.1, 0.7, 0.1, 0.1]])
+    unconstrained = viterbi(log_emissions, np.where(SBME.transitions, 0.0, -np.inf))
+    assert unconstrained.tolist() == [2, 3, 1]
+    assert viterbi(log_emissions, SBME).tolist() == [1, 3, 0]
+
+
+def test_impossible_emissions_still_give_a_legal_path():
+    assert SBME.is_legal(viterbi(np.full((5, 4), -np.inf), SBME))
+    only_illegal = np.full((3, 4), -np.inf)
+    only_illegal[:, 2] = 0  # m m m
+    assert SBME.is_legal(viterbi(only_illegal, SBME))
+
+
+def test_empty_sentence_and_empty_batch():
+    assert viterbi(np.zeros((0, 4)), SBME).shape == (0,)
+    assert viterbi(np.zeros((0, 5, 4)), SBME).shape == (0, 5)
+
+
+@pytest.mark.parametrize(
+    ("log_emissions", "transitions", "lengths", "message"),
+    [
+        (np.zeros(4), SBME, None, "shape"),
+        (np.full((2, 4), np.nan), SBME, None, "NaN"),
+        (np.zeros((2, 3)), SBME, None, "3 emission columns"),
+        (np.zeros((2, 4)), SBME, [2], "batch"),
+        (np.zeros((2, 5, 4)), SBME, [5], "2 integers"),
+        (np.zeros((1, 5, 4)), SBME, [6], r"\[0, 5\]"),
+    ],
+)
+def test_input_that_does_not_fit_is_named(log_emissions, transitions, lengths, message):
+    with pytest.raises(ValueError, match=message):
+        viterbi(log_emissions, transitions, lengths)
