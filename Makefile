@@ -32,7 +32,7 @@ done; \
 if [ -z "$$python" ]; then \
 	echo "No usable Python 3.11, 3.12 or 3.13 found$(if $(PYTHON), at PYTHON=$(PYTHON))." >&2; \
 	echo "Install one from https://www.python.org/downloads/ (on Debian or Ubuntu: apt install python3-venv)," >&2; \
-	echo "or name one: make $@ PYTHON=/path/to/python3.13" >&2; \
+	echo "or name one by adding PYTHON=/path/to/python3.13 to the make command." >&2; \
 	exit 1; \
 fi
 endef
@@ -72,7 +72,7 @@ install-bench:
 
 .PHONY: lab
 lab: install-lab ## open the lessons in JupyterLab
-	@exec $(venv_python) -m jupyterlab notebooks/00_start_here.ipynb \
+	@exec $(venv_python) -m jupyterlab notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb \
 		--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
 

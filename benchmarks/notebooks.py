@@ -40,8 +40,8 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # or a file URL. Relative paths, web addresses, closing HTML tags and fractions do not begin this way.
 ABSOLUTE_PATH = re.compile(
     r"file://"
-    r"|(?:(?<=^)|(?<=[\s\"'`=(\[{,:;>：（]))/(?:(?:home|root|tmp)\b|[A-Za-z_][\w.+-]*/[\w.+-]+)"
-    r"|\b[A-Za-z]:\\\\?\w",
+    r"|(?:^|(?<=[\s\"'`=(\[{,:;>：（]))/(?:(?:home|root|tmp)\b|[A-Za-z_][\w.+-]*/[\w.+-]+)"
+    r"|\b[A-Z]:\\\\?\w",
     re.MULTILINE,
 )
 EMBEDDED_DATA = re.compile(r"data:[\w/+.-]+;base64,[\w+/=\s]*")

@@ -248,7 +248,8 @@ def _start(arguments: argparse.Namespace) -> int:
     folder = arguments.folder.expanduser()
     print(f"copied {len(written)} files to {folder}", flush=True)
     if not arguments.no_open:
-        command = [sys.executable, "-m", "jupyterlab", str(folder / FIRST_NOTEBOOK)]
+        page = f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"
+        command = [sys.executable, "-m", "jupyterlab", str(folder), page]
         # JupyterLab refuses root without this, and root is who one is in most containers.
         if os.geteuid() == 0:
             command.append("--allow-root")

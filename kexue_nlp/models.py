@@ -5,7 +5,7 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-__all__ = ["article_segmenter", "gated_segmenter"]
+__all__ = ["article_segmenter", "pair_segmenter"]
 
 
 def _visible(ids):
@@ -52,3 +52,62 @@ def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) 
     x = layers.Conv1D(32, 3, padding="same", activation="relu", name="conv_2")(x * visible)
     tags = layers.Conv1D(n_tags, 3, padding="same", activation="softmax", name="conv_3")(x * visible)
     return keras.Model(ids, tags, name="article_segmenter")
+
+
+def pair_segmenter(
+    n_characters: int,
+    n_bigrams: int,
+    n_tags: int = 4,
+    width: int = 128,
+    n_layers: int = 3,
+    dropout: float = 0.3,
+    pair_dropout: float = 0.3,
+) -> keras.Model:
+    """Build a fully convolutional tagger that also reads pairs of characters.
+
+    Each position brings three vectors: its character (64), the pair with its left and the pair with its right
+    neighbour (32 each, one table). One linear-ReLU layer mixes them; residual convolutions of width 3 follow.
+    Pairs are what the article's network spends its first layer on learning; whole pair vectors are dropped in
+    training, or the network would learn the pairs of the training text by heart and nothing about characters.
+
+    Parameters
+    ----------
+    n_characters, n_bigrams : int
+        Vocabulary sizes, ids 0 (padding) and 1 (unknown) included.
+    n_tags : int
+        Number of tags.
+    width : int
+        Filters of each convolution.
+    n_layers : int
+        Residual convolutions; the receptive field is this many characters to each side, and one more through
+        the pairs.
+    dropout : float
+        Share of values dropped after the embeddings and before the output; a third of it before each
+        convolution.
+    pair_dropout : float
+        Share of pair vectors dropped whole.
+
+    Returns
+    -------
+    keras.Model
+        Input int32 (B, T, 3), ids of character, left pair, right pair, 0 for padding
+        (:func:`kexue_nlp.segmenter.character_features`); output float32 (B, T, n_tags), tag probabilities.
+
+    Examples
+    --------
+    >>> pair_segmenter(5000, 80_000).count_params()
+    3044868
+    """
+    ids = keras.Input((None, 3), dtype="int32", name="characters_and_pairs")
+    visible = _visible(ids[..., 0])
+    character = layers.Embedding(n_characters, 64, name="character_embedding")(ids[..., 0])
+    pairs = layers.Embedding(n_bigrams, 32, name="pair_embedding")(ids[..., 1:])
+    pairs = layers.Dropout(pair_dropout, noise_shape=(None, None, None, 1))(pairs)
+    pairs = layers.Reshape((-1, 64))(pairs)
+    x = layers.Dropout(dropout)(layers.Concatenate()([character, pairs]))
+    x = layers.Dense(width, activation="relu", name="mix")(x)
+    for i in range(n_layers):
+        seen = layers.Dropout(dropout / 3)(x) * visible
+        x = x + layers.Conv1D(width, 3, padding="same", activation="relu", name=f"conv_{i + 1}")(seen)
+    tags = layers.Dense(n_tags, activation="softmax", name="tags")(layers.Dropout(dropout)(x))
+    return keras.Model(ids, tags, name="pair_segmenter")

@@ -298,16 +298,16 @@ class Segmenter:
         if path == "pretrained":
             path = Path(__file__).parent / "pretrained" / "segmenter.npz"
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
-                if meta.get("format") != FORMAT:
-                    raise ValueError(
-                        f"{path} has format {meta.get('format')!r}, this version of kexue_nlp reads format {FORMAT}; "
-                        "save it again with this version, or install the one that wrote it"
-                    )
                 weights = [file[f"weight_{i}"].astype(np.float32) for i in range(len(file.files) - 1)]
-        except (KeyError, EOFError, zipfile.BadZipFile, json.JSONDecodeError, AttributeError) as error:
+        except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
             raise ValueError(f"{path} is not a complete segmenter file ({error}); make or fetch it again") from error
+        if meta.get("format") != FORMAT:
+            raise ValueError(
+                f"{path} has format {meta.get('format')!r}, this version of kexue_nlp reads format {FORMAT}; "
+                "save it again with this version, or install the version that wrote it"
+            )
         network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
         try:
             network.set_weights(weights)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["PAD", "UNKNOWN", "Vocabulary", "normalise", "pack", "split_sentences"]
+__all__ = ["PAD", "SENTENCE_END", "UNKNOWN", "Vocabulary", "normalise", "pack", "split_sentences"]
 
 PAD = 0
 UNKNOWN = 1
@@ -23,7 +23,9 @@ _CLASS = {c: "0" for c in "0123456789"} | {c: "a" for c in "abcdefghijklmnopqrst
 _SPACES = {chr(c): " " for c in range(0x3001) if chr(c).isspace()}  # U+3000 is the last of them
 _NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES)
 
-SENTENCE_END = re.compile(r"(?<=[。！？；\n])")
+_SENTENCE_ENDS = tuple("。！？；\n")
+SENTENCE_END = re.compile(f"(?<=[{''.join(_SENTENCE_ENDS)}])")
+"""Matches the empty string after each character that ends a sentence."""
 
 
 def normalise(text: str) -> str:
@@ -50,25 +52,30 @@ def normalise(text: str) -> str:
     return text.translate(_NORMALISE)
 
 
-def split_sentences(text: str) -> list[str]:
-    """Cut a text after each 。 ！ ？ ； and line break; joined pieces equal the input.
+def split_sentences(words: Iterable[str]) -> list[list[str]]:
+    """Cut a segmented line after each word that ends with 。 ！ ？ ； or a line break.
 
     Parameters
     ----------
-    text : str
-        Any string.
+    words : iterable of str
+        The words of a line, in order.
 
     Returns
     -------
-    list of str
-        Non-empty pieces in order; an empty list for an empty text.
+    list of list of str
+        Non-empty sentences; chained, they are the words.
 
     Examples
     --------
-    >>> split_sentences("你好！再见。")
-    ['你好！', '再见。']
+    >>> split_sentences(["你好", "！", "再", "见", "。"])
+    [['你好', '！'], ['再', '见', '。']]
     """
-    return [piece for piece in SENTENCE_END.split(text) if piece]
+    sentences: list[list[str]] = [[]]
+    for word in words:
+        sentences[-1].append(word)
+        if word.endswith(_SENTENCE_ENDS):
+            sentences.append([])
+    return [sentence for sentence in sentences if sentence]
 
 
 class Vocabulary:

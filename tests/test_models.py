@@ -2,17 +2,17 @@ import numpy as np
 import pytest
 
 import keras
-from kexue_nlp.models import article_segmenter, gated_segmenter
+from kexue_nlp.models import article_segmenter, pair_segmenter
 
 N_CHARACTERS, N_BIGRAMS = 50, 80
 
 
-@pytest.fixture(scope="module", params=["article", "gated"])
+@pytest.fixture(scope="module", params=["article", "pairs"])
 def network(request):
     keras.utils.set_random_seed(0)
     if request.param == "article":
         return article_segmenter(N_CHARACTERS)
-    return gated_segmenter(N_CHARACTERS, N_BIGRAMS, n_layers=3)
+    return pair_segmenter(N_CHARACTERS, N_BIGRAMS, n_layers=3)
 
 
 def random_ids(network, rows, length, seed=0):

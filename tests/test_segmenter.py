@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import keras
 from kexue_nlp.lexicon import Lexicon
-from kexue_nlp.models import article_segmenter, gated_segmenter
+from kexue_nlp.models import article_segmenter, pair_segmenter
 from kexue_nlp.segmenter import Segmenter, character_features
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import Vocabulary, normalise
@@ -18,14 +18,14 @@ CHARACTERS = "的一是不了人我在有他这中大来上国。，！微信号
 BIGRAMS = ["微信", "信号", "关注", "00", "aa"]
 
 
-@pytest.fixture(scope="module", params=["article", "gated"])
+@pytest.fixture(scope="module", params=["article", "pairs"])
 def segmenter(request):
     """A segmenter with random weights: what must hold, must hold whatever the network says."""
     keras.utils.set_random_seed(0)
     characters, bigrams = Vocabulary(CHARACTERS), Vocabulary(BIGRAMS)
     if request.param == "article":
         return Segmenter(article_segmenter(len(characters)), characters)
-    network = gated_segmenter(len(characters), len(bigrams), n_layers=2)
+    network = pair_segmenter(len(characters), len(bigrams), n_layers=2)
     return Segmenter(network, characters, bigrams)
 
 

@@ -1,0 +1,133 @@
+"""Speed and memory of jieba, rjieba and ours on the same sentences, in one run.
+
+Each tool runs in a fresh process on the same sentences, and the round is repeated so that a noisy machine
+disturbs all alike; medians are reported. Also measured: ours with dictionaries of 100 and 100,000 words, and the
+import of the package. Writes ``benchmarks/results/segmentation_speed.json``.
+
+Usage::
+
+    python benchmarks/speed/segmentation.py [--rounds 5]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import random
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+RESULT = Path(__file__).parents[1] / "results" / "segmentation_speed.json"
+CHARACTERS = 1_000_000
+
+
+def sentences() -> list[str]:
+    """Return about a million characters of newspaper, as lines."""
+    from kexue_nlp.datasets import load_segmentation
+
+    lines, size = [], 0
+    for words in load_segmentation().train:
+        lines.append("".join(words))
+        size += len(lines[-1])
+        if size > CHARACTERS:
+            break
+    return lines
+
+
+def dictionary(n_words: int) -> dict[str, float]:
+    """Make a dictionary: 100 words of the text, the rest made up of its characters (few of them occur)."""
+    from kexue_nlp.datasets import load_segmentation
+
+    rng = random.Random(0)
+    words = sorted({word for line in load_segmentation().heldout for word in line if len(word) > 1})
+    chosen = dict.fromkeys(rng.sample(words, 100), 10.0)
+    characters = sorted({character for word in words for character in word})
+    while len(chosen) < n_words:
+        chosen["".join(rng.choices(characters, k=rng.randint(2, 5)))] = 10.0
+    return chosen
+
+
+def make(tool: str):
+    """Return the function that segments a list of texts with a tool."""
+    if tool == "jieba":
+        import jieba
+
+        jieba.setLogLevel("WARNING")
+        return lambda texts: [jieba.lcut(text) for text in texts]
+    if tool == "rjieba":
+        import rjieba
+
+        return lambda texts: [rjieba.cut(text) for text in texts]
+    from kexue_nlp.segmenter import Segmenter
+
+    words = {"ours": 0, "ours, 100-word dictionary": 100, "ours, 100,000-word dictionary": 100_000}[tool]
+    return Segmenter.load(lexicon=dictionary(words) if words else None)
+
+
+TOOLS = ("jieba", "rjieba", "ours", "ours, 100-word dictionary", "ours, 100,000-word dictionary")
+
+
+def measure(tool: str) -> dict:
+    """Measure one tool in this process: start-up, best of the steady state, peak memory."""
+    import resource
+
+    texts = sentences()
+    start = time.perf_counter()
+    segment = make(tool)
+    segment(texts[:200])  # dictionaries are read and networks compiled on first use
+    ready = time.perf_counter() - start
+    segment(texts[:4000])
+    wall, busy = time.perf_counter(), time.process_time()
+    segment(texts)
+    wall, busy = time.perf_counter() - wall, time.process_time() - busy
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3) / 1e3
+    size = sum(map(len, texts))
+    return {"characters_per_s": size / wall, "cores_busy": busy / wall, "ready_s": ready, "peak_gb": peak}
+
+
+def import_seconds() -> float:
+    """Time ``import kexue_nlp`` alone, in a fresh process."""
+    code = "import time; t = time.perf_counter(); import kexue_nlp; print(time.perf_counter() - t)"
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+
+
+def main() -> None:
+    """Measure every tool several times, round by round, and store medians."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--tool", choices=TOOLS, help=argparse.SUPPRESS)  # one measurement, for the rounds
+    args = parser.parse_args()
+    if args.tool:
+        print(json.dumps(measure(args.tool)))
+        return
+    rounds: dict[str, list[dict]] = {tool: [] for tool in TOOLS}
+    for i in range(args.rounds):
+        for tool in TOOLS:
+            command = [sys.executable, __file__, "--tool", tool]
+            out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            rounds[tool].append(json.loads(out.splitlines()[-1]))
+            print(f"round {i + 1}, {tool}: {rounds[tool][-1]['characters_per_s'] / 1e6:.2f} M characters/s", flush=True)
+    tools = {
+        tool: {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
+        for tool, runs in rounds.items()
+    }
+    few, many = (statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in TOOLS[-2:])
+    result = {
+        "command": "make bench",
+        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "rounds": args.rounds,
+        "tools": tools,
+        "time_with_100000_words_over_100": round(few / many, 3),
+        "import_s": round(statistics.median(import_seconds() for _ in range(args.rounds)), 4),
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main()

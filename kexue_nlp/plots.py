@@ -1,0 +1,371 @@
+"""Static figures of the lessons, with Chinese text on any machine.
+
+Importing this module lets Matplotlib draw Chinese: the package carries a font of its own. The functions
+return a figure that ``pyplot`` does not know, so a notebook shows it once; :func:`show` adds a description.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import io
+import unicodedata
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.ticker import MaxNLocator
+from PIL import Image
+
+from kexue_nlp.tagging import SBME, words_to_tags
+
+__all__ = [
+    "BLUE",
+    "GREEN",
+    "GREY",
+    "ORANGE",
+    "TAG_NAMES",
+    "VERMILION",
+    "emission_heatmap",
+    "learning_curves",
+    "receptive_field",
+    "score_chart",
+    "segmentation_diagram",
+    "show",
+    "use_chinese_font",
+    "visible",
+]
+
+# Okabe and Ito's colours: told apart with every common kind of colour vision. The explorers use them too.
+BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#767676"
+
+TAG_NAMES = {"s": "single", "b": "begin", "m": "middle", "e": "end"}
+
+_FONT = Path(__file__).parent / "fonts" / "KexueSansSC-Regular.otf"
+_FAMILY = "Kexue Sans SC"
+# Where one is installed, for what even our font lacks: Linux, macOS, Windows.
+_INSTALLED = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans GB", "Microsoft YaHei")
+
+
+def use_chinese_font() -> None:
+    """Let Matplotlib draw Chinese: Latin text keeps its font, other glyphs come from the package's.
+
+    Importing :mod:`kexue_nlp.plots` does it. Call it again after something has reset Matplotlib's settings
+    (``plt.style.use``, ``plt.rcdefaults``). Chinese beside ``$…$`` in one string is not drawn: Matplotlib's
+    mathematics has fonts of its own.
+
+    Examples
+    --------
+    >>> use_chinese_font()
+    >>> mpl.rcParams["font.family"][:2]
+    ['sans-serif', 'Kexue Sans SC']
+    """
+    manager = font_manager.fontManager
+    if not any(entry.name == _FAMILY for entry in manager.ttflist):
+        manager.addfont(_FONT)
+        # The one weight serves as bold too; otherwise Matplotlib logs a complaint at every bold label.
+        manager.ttflist.append(dataclasses.replace(manager.ttflist[-1], weight=700))
+    known = {entry.name for entry in manager.ttflist}
+    families = mpl.rcParams["font.family"]
+    ours = [name for name in (_FAMILY, *_INSTALLED) if name in known and name not in families]
+    mpl.rcParams["font.family"] = [*families, *ours]
+
+
+use_chinese_font()
+
+
+def visible(text: str) -> str:
+    """Replace characters that cannot be seen or sent, one for one, so that positions stay.
+
+    Parameters
+    ----------
+    text : str
+        Any string.
+
+    Returns
+    -------
+    str
+        Of the same length: ``␣`` for a space, ``↵`` for a line feed, U+FFFD for other control characters and
+        lone surrogates.
+
+    Examples
+    --------
+    >>> visible("两 行" + chr(10))
+    '两␣行↵'
+    """
+    text = text.replace(" ", "␣").replace("\n", "↵")
+    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+
+
+def show(fig: Figure, alt: str) -> None:
+    """Display a figure in a notebook as a small PNG with a description, and close it.
+
+    Parameters
+    ----------
+    fig : matplotlib.figure.Figure
+        One from this module or from ``plt.subplots``.
+    alt : str
+        What the figure shows, in a sentence: for readers who cannot see it.
+
+    Raises
+    ------
+    ValueError
+        If the description is empty.
+    """
+    if not alt.strip():
+        raise ValueError(
+            "alt is empty; say in a sentence what the figure shows, for readers who cannot see it"
+        )
+    from IPython.display import display  # present in notebooks, and needed nowhere else
+    from matplotlib import pyplot as plt
+
+    buffer = io.BytesIO()
+    fig.savefig(buffer, format="png", dpi=110, bbox_inches="tight", facecolor="white")
+    plt.close(fig)
+    png = io.BytesIO()
+    Image.open(buffer).convert("RGB").quantize(128).save(png, format="png", optimize=True)
+    data = {"image/png": base64.b64encode(png.getvalue()).decode("ascii"), "text/plain": alt}
+    display(data, raw=True, metadata={"image/png": {"alt": alt}})
+
+
+def emission_heatmap(
+    text: str,
+    probabilities: np.ndarray,
+    tags: Sequence[str] = SBME.tags,
+    path: Sequence[int] | np.ndarray | None = None,
+    ax: Axes | None = None,
+) -> Figure:
+    """Draw the probability of each tag at each character, and a path through them.
+
+    Parameters
+    ----------
+    text : str, length T
+    probabilities : ndarray, shape (T, K)
+        In [0, 1]. Up to 16 characters, the numbers are written into the cells.
+    tags : sequence of str, length K
+        Names of the columns.
+    path : sequence of int, shape (T,), optional
+        Tags to connect, as :func:`kexue_nlp.viterbi.viterbi` returns them.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If text, probabilities, tags and path do not fit each other.
+
+    Examples
+    --------
+    >>> fig = emission_heatmap("他说", np.array([[0.9, 0.1, 0, 0], [0.8, 0, 0, 0.2]]), path=[0, 0])
+    """
+    probabilities = np.asarray(probabilities)
+    expected = (len(text), len(tags))
+    if probabilities.shape != expected:
+        raise ValueError(
+            f"expected probabilities of shape {expected} (characters, tags), got {probabilities.shape}"
+        )
+    if path is not None and len(path) != len(text):
+        raise ValueError(
+            f"{len(text)} characters but a path of {len(path)} tags; there must be one per character"
+        )
+    ax = ax or _axes(1.7 + 0.48 * len(text), 0.9 + 0.36 * len(tags))
+    ax.pcolormesh(probabilities.T, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
+    if len(text) <= 16:
+        for (t, k), p in np.ndenumerate(probabilities):
+            colour = "white" if p > 0.6 else "black"
+            ax.text(t + 0.5, k + 0.5, f"{p:.2f}", ha="center", va="center", size=8, color=colour)
+    if path is not None:
+        for t, k in enumerate(path):
+            ax.add_patch(Rectangle((t + 0.04, k + 0.05), 0.92, 0.9, fill=False, ec=ORANGE, lw=2.2))
+        ax.plot(np.arange(len(text)) + 0.5, np.add(path, 0.5), color=ORANGE, lw=4, alpha=0.45)
+    ax.set_xticks(np.arange(len(text)) + 0.5, visible(text), size=13, parse_math=False)
+    ax.set_yticks(np.arange(len(tags)) + 0.5, [f"{TAG_NAMES.get(tag, '')} {tag}".strip() for tag in tags])
+    ax.invert_yaxis()
+    ax.xaxis.tick_top()
+    ax.tick_params(length=0)
+    ax.spines[:].set_visible(False)
+    return ax.figure
+
+
+def learning_curves(
+    curves: Mapping[str, Sequence[float]], ylabel: str, baselines: Mapping[str, float] | None = None
+) -> Figure:
+    """Draw a score per epoch.
+
+    Parameters
+    ----------
+    curves : mapping of str to sequence of float
+        Name → one value per epoch; a Keras ``history.history`` is one.
+    ylabel : str
+        What the values are, with the unit if there is one.
+    baselines : mapping of str to float, optional
+        Scores to compare with, drawn as dashed lines.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> fig = learning_curves({"training": [0.7, 0.9], "held-out": [0.8, 0.88]}, "accuracy")
+    """
+    ax = _axes(6.2, 3.2)
+    ax.set_prop_cycle(color=[BLUE, ORANGE, GREEN, VERMILION], marker=["o", "s", "^", "D"])
+    for name, values in curves.items():
+        ax.plot(range(1, len(values) + 1), values, label=name)
+    for (name, value), style in zip((baselines or {}).items(), ["--", ":", "-."] * 9, strict=False):
+        ax.axhline(value, color=GREY, linestyle=style, label=name)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.set(xlabel="epoch", ylabel=ylabel)
+    ax.legend(frameon=False)
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax.figure
+
+
+def score_chart(scores: Mapping[str, float], xlabel: str = "F1") -> Figure:
+    """Draw scores as dots, since the axis of dots, unlike that of bars, need not begin at zero.
+
+    Parameters
+    ----------
+    scores : mapping of str to float
+        Name → score, from the top down: the trivial baseline first.
+    xlabel : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> fig = score_chart({"maximum matching": 0.874, "network": 0.947})
+    """
+    ax = _axes(6.2, 0.9 + 0.34 * len(scores))
+    ax.plot(list(scores.values()), range(len(scores)), "o", color=BLUE, markersize=8)
+    for row, value in enumerate(scores.values()):
+        ax.annotate(f"{value:.3f}", (value, row), (9, 0), textcoords="offset points", va="center")
+    ax.set_yticks(range(len(scores)), scores)
+    ax.set(xlabel=xlabel, ylim=(len(scores) - 0.5, -0.5))
+    ax.margins(x=0.15)
+    ax.grid(axis="y", linestyle=":")
+    ax.tick_params(axis="y", length=0)
+    ax.spines[["top", "right", "left"]].set_visible(False)
+    return ax.figure
+
+
+def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
+    """Draw which characters one tag depends on in a stack of convolutions.
+
+    Parameters
+    ----------
+    n_layers : int
+        Number of convolutions.
+    width : int
+        Their width, odd.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no layer or the width is not odd and positive.
+    """
+    if n_layers < 1 or width < 1 or width % 2 == 0:
+        raise ValueError(f"need at least one layer and an odd width, got n_layers={n_layers}, width={width}")
+    reach = n_layers * (width // 2)
+    ax = _axes(4.6 + reach, 0.8 + 0.7 * n_layers)
+    _draw_layers(ax, reach + np.arange(-reach - 2, reach + 3), range(n_layers + 1), width // 2, centre=reach)
+    for layer in range(n_layers + 1):
+        name = f"convolution {layer}" if layer else "characters"
+        ax.text(-2.8, layer, name + " → tag" * (layer == n_layers), ha="right", va="center")
+    for t in range(-reach, reach + 1):
+        ax.text(reach + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center", color=VERMILION)
+    ax.set_title(f"one tag sees {2 * reach + 1} characters", size=11)
+    ax.set_axis_off()
+    return ax.figure
+
+
+def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) -> Figure:
+    """Draw the idea of article 4195: characters → network → tag probabilities → best legal path → words.
+
+    Parameters
+    ----------
+    words : sequence of str
+        The segmentation to arrive at; the numbers in the picture are made up to fit it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> fig = segmentation_diagram(["他", "说"])
+    """
+    text, path = "".join(words), words_to_tags(words)
+    rng, blues, columns = np.random.default_rng(0), mpl.colormaps["Blues"], np.arange(len(text))
+    probabilities = rng.random((len(text), 4)) * 0.5
+    probabilities[columns, path] = rng.uniform(0.8, 1.0, len(text))
+    ax = _axes(3.6 + 0.85 * len(text), 5.4)
+    rows = {
+        9.3: "characters",
+        8.3: "embedding, 128 numbers each",
+        6.9: "convolution of width 3, 128 filters",
+        5.8: "convolution of width 3, 32 filters",
+        4.7: "convolution of width 3, softmax",
+        2.7: "tag probabilities\nand the best legal path",
+        0.6: "words",
+    }
+    for y, name in rows.items():
+        ax.text(-0.8, y, name, ha="right", va="center")
+    for t, character in enumerate(visible(text)):
+        ax.text(t, 9.3, character, ha="center", va="center", size=17, parse_math=False)
+        for i, value in enumerate(rng.random(5)):
+            ax.add_patch(Rectangle((t + 0.13 * i - 0.33, 8.1), 0.13, 0.4, fc=blues(value), ec=GREY, lw=0.5))
+        for k in range(4):
+            ax.add_patch(
+                Rectangle((t - 0.5, 3.5 - 0.55 * k), 1, 0.55, fc=blues(probabilities[t, k]), ec="white")
+            )
+    ax.plot(columns, 3.77 - 0.55 * path, "o-", color=ORANGE, linewidth=3, markersize=8)
+    for k, tag in enumerate(SBME.tags):
+        ax.text(len(text) - 0.4, 3.77 - 0.55 * k, f"{tag}  {TAG_NAMES[tag]}", va="center", size=9)
+    _draw_layers(ax, columns, (7.8, 6.9, 5.8, 4.7), half=1, centre=len(text) // 2)
+    start = 0
+    for word in words:
+        box = "round,pad=0.06"
+        ax.add_patch(FancyBboxPatch((start - 0.36, 0.3), len(word) - 0.28, 0.6, boxstyle=box, color=BLUE))
+        middle = start + len(word) / 2 - 0.5
+        ax.text(
+            middle, 0.6, visible(word), ha="center", va="center", size=15, color="white", parse_math=False
+        )
+        start += len(word)
+    ax.set_axis_off()
+    return ax.figure
+
+
+def _axes(width: float, height: float) -> Axes:
+    """Axes of a new figure of this size in inches, outside pyplot."""
+    return Figure(figsize=(width, height), layout="constrained").subplots()
+
+
+def _draw_layers(ax: Axes, columns: np.ndarray, ys: Sequence[float], half: int, centre: int) -> None:
+    """Draw layers of units, ys[0] the input, and mark what the centre unit of the last one depends on."""
+    for layer, y in enumerate(ys):
+        seen = abs(columns - centre) <= half * (len(ys) - 1 - layer)
+        ax.scatter(
+            columns, [y] * len(columns), 110, np.where(seen, VERMILION, "white"), edgecolors=GREY, zorder=2
+        )
+        for column, marked in zip(columns, seen, strict=True):
+            if layer:
+                for below in columns[abs(columns - column) <= half]:
+                    colour = VERMILION if marked else "#cccccc"
+                    ax.plot([column, below], [y, ys[layer - 1]], color=colour, lw=1, zorder=int(marked))

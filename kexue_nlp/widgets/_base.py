@@ -1,0 +1,161 @@
+"""What all explorers share: layout, messages, escaping, errors, and a picture where widgets do not run."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ClassVar
+
+import ipywidgets as widgets
+import traitlets
+
+from kexue_nlp.plots import BLUE, ORANGE, visible
+
+__all__ = ["Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "heading", "row"]
+
+errors: list[Exception] = []
+"""Exceptions that callbacks of explorers raised, oldest first. What a user mistypes is not among them."""
+
+# Text and ground come from JupyterLab's theme where there is one, so that light and dark both work.
+_STYLE = f"""
+.kexue {{ color: var(--jp-ui-font-color1, inherit); max-width: 100%; }}
+.kexue-heading {{ font-size: 14px; font-weight: 600; line-height: 22px; }}
+.kexue-quiet {{ color: var(--jp-ui-font-color2, inherit); font-size: 13px; line-height: 20px; }}
+.kexue-message {{ border-left: 4px solid {ORANGE}; background: {ORANGE}26; padding: 3px 10px;
+  line-height: 20px; }}
+.kexue-chip {{ display: inline-block; padding: 0 8px; margin: 2px 0; border-radius: 9px; font-size: 17px;
+  line-height: 27px; border: 1px solid {BLUE}99; background: {BLUE}29; }}
+.kexue-changed {{ font-weight: 700; color: black; border-color: black; background: {ORANGE}; }}
+.kexue-picture {{ overflow-x: auto; height: auto; transition: opacity .1s .2s; }}
+.kexue-busy {{ cursor: progress; }}
+.kexue-busy .kexue-picture {{ opacity: .4; }}
+"""
+
+
+class InvalidInput(ValueError):
+    """Something the user entered that cannot be used; the message says what, and what to do."""
+
+
+def escape(text: str) -> str:
+    """Make any string safe inside HTML, text or attribute, and its unseen characters visible.
+
+    Examples
+    --------
+    >>> escape('<b> "x"')
+    '&lt;b&gt;␣&quot;x&quot;'
+    """
+    return html.escape(visible(text))
+
+
+class _Sendable(traitlets.HasTraits):
+    """A text control that survives half a surrogate pair, which no message to the browser can carry."""
+
+    def set_state(self, sync_data: dict) -> None:
+        """Take what the browser sent."""
+        super().set_state({key: _whole(v) if isinstance(v, str) else v for key, v in sync_data.items()})
+
+    @traitlets.validate("value")
+    def _whole_value(self, proposal: traitlets.Bunch) -> str:
+        return _whole(proposal.value)
+
+
+def _whole(text: str) -> str:
+    """Join surrogate pairs and replace single halves by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+class TextBox(_Sendable, widgets.Text):
+    """One line of text."""
+
+
+class TextArea(_Sendable, widgets.Textarea):
+    """Several lines of text."""
+
+
+def heading(text: str) -> widgets.HTML:
+    """Make a heading over a group of controls."""
+    return widgets.HTML(f'<div class="kexue-heading">{html.escape(text)}</div>')
+
+
+def row(*children: widgets.Widget) -> widgets.HBox:
+    """Put controls side by side; they wrap where the page is narrow."""
+    return widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
+
+
+class Explorer(widgets.VBox):
+    """Base of all explorers.
+
+    A subclass makes its controls, wires each with :meth:`on_change` or :meth:`on_click`, calls
+    :meth:`lay_out`, and writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what a
+    user mistyped: the message is shown and the picture stays as it was.
+
+    Attributes
+    ----------
+    picture : ipywidgets.HTML
+        What the explorer shows.
+    message : ipywidgets.HTML
+        What it has to say about the input, if anything.
+    """
+
+    styles: ClassVar[str] = ""  # CSS of a subclass
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.add_class("kexue")
+        self.picture = widgets.HTML(tabbable=True)
+        self.picture.add_class("kexue-picture")
+        self.message = widgets.HTML()
+
+    def lay_out(self, *controls: widgets.Widget) -> None:
+        """Put the controls above the message and the picture."""
+        style = widgets.HTML(self._style_element(), layout={"display": "none"})
+        self.children = (style, *controls, self.message, self.picture)
+
+    def on_change(self, control: widgets.Widget, callback: Callable[[], None]) -> None:
+        """Call back when the control's value changes."""
+        control.observe(lambda _: self._run(callback), names="value")
+
+    def on_click(self, button: widgets.Button, callback: Callable[[], None]) -> None:
+        """Call back when the button is clicked."""
+        button.on_click(lambda _: self._run(callback))
+
+    def say(self, *sentences: str) -> None:
+        """Show sentences of plain text above the picture; none clears them."""
+        lines = "<br>".join(html.escape(_whole(sentence)) for sentence in sentences)
+        self.message.value = f'<div class="kexue-message" role="alert">{lines}</div>' if lines else ""
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Look disabled meanwhile; for work that may take longer than a blink."""
+        self.add_class("kexue-busy")
+        try:
+            yield
+        finally:
+            self.remove_class("kexue-busy")
+
+    def static_text(self) -> str:
+        """Return what is shown, in words, for viewers that show only text."""
+        return type(self).__name__
+
+    def static_html(self) -> str:
+        """Return what is shown, for viewers that run no widgets."""
+        return self.picture.value
+
+    def _run(self, callback: Callable[[], None]) -> None:
+        try:
+            callback()
+        except InvalidInput as error:
+            self.say(str(error))
+        except Exception as error:
+            errors.append(error)
+            self.say(f"This should not have happened. {type(error).__name__}: {error}")
+
+    def _style_element(self) -> str:
+        return f"<style>{_STYLE}{self.styles}</style>"
+
+    def _repr_mimebundle_(self, **kwargs: object) -> dict:
+        note = "Run the notebook in JupyterLab to try other input."
+        body = f'<div class="kexue">{self.static_html()}<p class="kexue-quiet">{note}</p></div>'
+        bundle = super()._repr_mimebundle_(**kwargs)
+        return bundle | {"text/plain": self.static_text(), "text/html": self._style_element() + body}

@@ -1,0 +1,433 @@
+"""Edit a dictionary and watch the best path through the tags change (article 4195, "hard decoding")."""
+
+from __future__ import annotations
+
+import html
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+import numpy as np
+
+from kexue_nlp.lexicon import Lexicon
+from kexue_nlp.plots import GREEN, ORANGE, TAG_NAMES, visible
+from kexue_nlp.tagging import SBME, tags_to_words
+from kexue_nlp.widgets._base import Explorer, InvalidInput, TextArea, TextBox, escape, heading, row
+
+if TYPE_CHECKING:
+    from kexue_nlp.segmenter import Segmenter
+
+__all__ = ["SegmentationExplorer", "SegmentationState", "regions", "render", "state"]
+
+MAP_LIMIT = 120  # characters in the heat map
+REGION_LIMIT = 400  # words in the lists
+LOWEST, HIGHEST = 0.01, 100.0  # multipliers
+
+# Sizes of the heat map's cells in pixels: the path is drawn over the table and must meet them.
+_LABEL, _WIDTH, _HEIGHT = 84, 30, 24
+_WORD_STARTS = SBME.tags.index("s"), SBME.tags.index("b")
+
+_STYLE = f"""
+.kexue-words {{ position: sticky; left: 0; }}
+.kexue-line {{ display: flex; align-items: baseline; gap: 12px; line-height: 34px; }}
+.kexue-name {{ flex: 0 0 160px; font-size: 14px; }}
+.kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; margin: 0; border: 0; }}
+.kexue .kexue-map tbody tr, .kexue .kexue-map tr {{ background: none; height: {_HEIGHT}px; }}
+.kexue .kexue-map :is(th, td) {{ box-sizing: border-box; width: {_WIDTH}px; height: {_HEIGHT}px; padding: 0;
+  border: 0; line-height: 20px; text-align: center; vertical-align: middle; font-weight: 400; }}
+.kexue .kexue-map thead th {{ font-size: 19px; }}
+.kexue .kexue-map td {{ border: 1px solid var(--jp-layout-color0, white); font-size: 13px; }}
+.kexue .kexue-map .kexue-cut {{ border-left: 2px solid var(--jp-ui-font-color1, black); }}
+.kexue .kexue-map .kexue-bonus {{ box-shadow: inset 0 0 0 2px {GREEN}; }}
+.kexue .kexue-map td b {{ position: relative; z-index: 2; display: inline-block; width: 18px; line-height: 18px;
+  border-radius: 9px; color: black; background: {ORANGE}; }}
+.kexue .kexue-map .kexue-tag {{ position: sticky; left: 0; z-index: 3; width: {_LABEL}px; padding-right: 8px;
+  text-align: right; font-size: 13px; background: var(--jp-layout-color0, white); }}
+.kexue .kexue-map .kexue-tag i {{ font-weight: 700; font-style: normal; }}
+.kexue .kexue-map .kexue-title {{ position: relative; text-align: left; font-size: 14px; font-weight: 600; }}
+.kexue-title span {{ position: sticky; left: 0; }}
+.kexue-title svg {{ position: absolute; left: {_LABEL}px; top: {_HEIGHT}px; z-index: 1; pointer-events: none; }}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class SegmentationState:
+    """A text segmented without and with a dictionary.
+
+    Attributes
+    ----------
+    text : str, length T
+    log_probabilities : ndarray of float32, shape (T, 4)
+        What the network says; columns s, b, m, e.
+    bonuses : ndarray of float32, shape (T, 4)
+        What the dictionary adds to it.
+    tags_before, tags_after : ndarray of int8, shape (T,)
+        Best legal tags without and with the bonuses.
+    words_before, words_after : list of str
+    absent : list of str
+        Words of the dictionary that do not occur in the text.
+    """
+
+    text: str
+    log_probabilities: np.ndarray
+    bonuses: np.ndarray
+    tags_before: np.ndarray
+    tags_after: np.ndarray
+    words_before: list[str]
+    words_after: list[str]
+    absent: list[str]
+
+
+def state(
+    segmenter: Segmenter,
+    text: str,
+    lexicon: Lexicon | Mapping[str, float],
+    log_probabilities: np.ndarray | None = None,
+) -> SegmentationState:
+    """Segment a text without and with a dictionary.
+
+    Parameters
+    ----------
+    segmenter : Segmenter
+        Its own lexicon plays no part.
+    text : str, length T
+    lexicon : Lexicon or mapping of str to float
+    log_probabilities : ndarray, shape (T, 4), optional
+        The network's, if they are known; otherwise it is run.
+
+    Returns
+    -------
+    SegmentationState
+
+    Raises
+    ------
+    ValueError
+        If a word or a multiplier of the lexicon is not valid.
+
+    Examples
+    --------
+    >>> state(Segmenter.load(), "关注微信号。", {"微信号": 10.0}).words_after
+    ['关注', '微信号', '。']
+    """
+    lexicon = lexicon if isinstance(lexicon, Lexicon) else Lexicon(lexicon)
+    if log_probabilities is None:
+        log_probabilities = segmenter.log_probabilities(text)
+    before = segmenter.decode(text, log_probabilities)
+    after = segmenter.decode(text, log_probabilities, lexicon)
+    return SegmentationState(
+        text,
+        log_probabilities,
+        lexicon.bonuses(text),
+        before,
+        after,
+        tags_to_words(text, before),
+        tags_to_words(text, after),
+        [word for word, _ in lexicon.items() if word not in text],
+    )
+
+
+def regions(before: list[str], after: list[str]) -> Iterator[tuple[list[str], list[str]]]:
+    """Pair up two segmentations of one text in the smallest pieces that begin and end together.
+
+    Parameters
+    ----------
+    before, after : list of str
+        Joined, they are equal.
+
+    Yields
+    ------
+    tuple of (list of str, list of str)
+
+    Examples
+    --------
+    >>> list(regions(["关注", "微", "信号"], ["关注", "微信号"]))
+    [(['关注'], ['关注']), (['微', '信号'], ['微信号'])]
+    """
+    i = j = 0
+    while i < len(before):
+        i_end, j_end = i + 1, j + 1
+        lead = len(before[i]) - len(after[j])
+        while lead:
+            if lead < 0:
+                lead += len(before[i_end])
+                i_end += 1
+            else:
+                lead -= len(after[j_end])
+                j_end += 1
+        yield before[i:i_end], after[j:j_end]
+        i, j = i_end, j_end
+
+
+def render(state: SegmentationState) -> str:
+    """Draw a state as HTML: the words without and with the dictionary, and both heat maps.
+
+    Parameters
+    ----------
+    state : SegmentationState
+
+    Returns
+    -------
+    str
+        Everything typed by a user is escaped in it.
+    """
+    if not state.text:
+        return '<p class="kexue-quiet">Type a sentence to see its words.</p>'
+    return _render_words(state) + _render_map(state)
+
+
+def _render_words(state: SegmentationState) -> str:
+    shown = list(islice(regions(state.words_before, state.words_after), REGION_LIMIT))
+    hidden = len(state.words_after) - sum(len(after) for _, after in shown)
+    rest = f' <span class="kexue-quiet">and {hidden:,} more words</span>' if hidden else ""
+    lines = []
+    for name, side in (("Without the dictionary", 0), ("With the dictionary", 1)):
+        chips = " ".join(_chips(pair[side], changed=pair[0] != pair[1]) for pair in shown)
+        lines.append(
+            f'<div class="kexue-line"><span class="kexue-name">{name}</span><span>{chips}{rest}</span></div>'
+        )
+    changes = [f"{_chips(a, True)} → {_chips(b, True)}" for a, b in shown if a != b]
+    summary = " &emsp; ".join(changes) if changes else "nothing"
+    lines.append(
+        f'<div class="kexue-line"><span class="kexue-name">Changed</span><span>{summary}</span></div>'
+    )
+    return f'<div class="kexue-words">{"".join(lines)}</div>'
+
+
+def _chips(words: list[str], changed: bool) -> str:
+    css = "kexue-chip kexue-changed" if changed else "kexue-chip"
+    return " ".join(
+        f'<bdi class="{css}">{escape(word)}</bdi>' for word in words
+    )  # bdi: no right-to-left leaks
+
+
+def _render_map(state: SegmentationState) -> str:
+    characters = [escape(character) for character in state.text[:MAP_LIMIT]]
+    n = len(characters)
+    bonuses = state.bonuses[:n]
+    before = np.exp(state.log_probabilities[:n])
+    after = before * np.exp(bonuses)
+    after /= after.sum(axis=1, keepdims=True)
+    caption = (
+        "Probability of each tag: the darker, the higher. Letters and line: the best legal path (Viterbi)."
+    )
+    if len(state.text) > n:
+        caption += (
+            f" First {n} of {len(state.text):,} characters; the other {len(state.text) - n:,} are hidden."
+        )
+    head = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in characters)
+    width = f'style="width:{_LABEL + n * _WIDTH}px"'
+    return (
+        f'<p class="kexue-quiet">{caption}</p><table class="kexue-map" dir="ltr" {width}>'
+        f'<thead><tr><th class="kexue-tag"></th>{head}</tr></thead>'
+        + _render_tags(
+            "Without the dictionary", characters, before, state.tags_before[:n], np.zeros_like(bonuses)
+        )
+        + _render_tags("With the dictionary", characters, after, state.tags_after[:n], bonuses)
+        + "</table>"
+    )
+
+
+def _render_tags(
+    title: str, characters: list[str], probabilities: np.ndarray, path: np.ndarray, bonuses: np.ndarray
+) -> str:
+    """Table rows of one heat map: a title that holds the line of the path, then one row per tag."""
+    n = len(characters)
+    points = " ".join(f"{(t + 0.5) * _WIDTH:g},{(k + 0.5) * _HEIGHT:g}" for t, k in enumerate(path.tolist()))
+    line = (
+        f'<svg width="{n * _WIDTH}" height="{4 * _HEIGHT}" aria-hidden="true">'
+        f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/></svg>'
+    )
+    rows = [
+        f'<tbody><tr><th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{title}</span>{line}</th></tr>'
+    ]
+    for k, tag in enumerate(SBME.tags):
+        name = TAG_NAMES[tag]
+        cells = []
+        for t, (p, bonus) in enumerate(
+            zip(probabilities[:, k].tolist(), bonuses[:, k].tolist(), strict=True)
+        ):
+            hover = f"{characters[t]} {name} {p:.2f}" + (
+                f", multiplied by {math.exp(bonus):.3g}" if bonus else ""
+            )
+            css = " ".join(["kexue-cut"] * (path[t] in _WORD_STARTS) + ["kexue-bonus"] * bool(bonus))
+            mark = f"<b>{tag}</b>" if path[t] == k else ""
+            cells.append(
+                f'<td class="{css}" style="background:rgba(0,114,178,{p:.2f})" title="{hover}">{mark}</td>'
+            )
+        rows.append(f'<tr><th class="kexue-tag" scope="row">{name} <i>{tag}</i></th>{"".join(cells)}</tr>')
+    return "".join(rows) + "</tbody>"
+
+
+class SegmentationExplorer(Explorer):
+    """Type a sentence, edit a dictionary, and see probabilities, path and words with and without it.
+
+    Parameters
+    ----------
+    segmenters : Segmenter or mapping of str to Segmenter
+        One, or several to switch between, by name. Their own lexicons play no part and are not changed.
+    text : str
+        The sentence to begin with.
+    lexicon : mapping of str to float, optional
+        The dictionary to begin with, word → multiplier in [0.01, 100]; by default the article's example.
+
+    Attributes
+    ----------
+    sentence, network, rows : ipywidgets.Widget
+        The controls: text area, choice of the network, and the dictionary's table.
+    state : SegmentationState
+        What is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no segmenter or the lexicon is not valid.
+
+    Examples
+    --------
+    >>> SegmentationExplorer(Segmenter.load(), "乒乓球拍卖完了。", {"球拍": 5.0})  # doctest: +SKIP
+    """
+
+    styles = _STYLE
+
+    def __init__(
+        self,
+        segmenters: Segmenter | Mapping[str, Segmenter],
+        text: str = "扫描二维码，关注微信号。",
+        lexicon: Mapping[str, float] | None = None,
+    ) -> None:
+        super().__init__()
+        self._segmenters = dict(segmenters) if isinstance(segmenters, Mapping) else {"network": segmenters}
+        if not self._segmenters:
+            raise ValueError("segmenters is empty; give at least one Segmenter")
+        lexicon = Lexicon({"微信号": 10.0} if lexicon is None else lexicon)
+        for word, multiplier in lexicon.items():
+            if not LOWEST <= multiplier <= HIGHEST:
+                raise ValueError(
+                    f"the multiplier of {word!r} must be in [{LOWEST}, {HIGHEST:g}], got {multiplier}"
+                )
+        self._start = text, dict(lexicon.items())
+        self._known: tuple[tuple[str, str], np.ndarray] | None = (
+            None  # the network's last answer, and to what
+        )
+        self._filling = False
+
+        several = len(self._segmenters) > 1
+        self.network = widgets.ToggleButtons(
+            options=list(self._segmenters),
+            description="network",
+            layout={"display": "" if several else "none"},
+        )
+        self.sentence = TextArea(description="sentence", rows=2, layout={"width": "100%"})
+        self.rows = widgets.VBox()
+        add = widgets.Button(description="add a word", icon="plus", tooltip="add a row to the dictionary")
+        reset = widgets.Button(
+            description="reset", icon="undo", tooltip="go back to the first sentence and dictionary"
+        )
+        self.on_change(self.network, self._refresh)
+        self.on_change(self.sentence, self._refresh)
+        self.on_click(add, self.add_word)
+        self.on_click(reset, self.reset)
+        title = heading("Dictionary: above 1 a multiplier keeps a word whole, below 1 it breaks the word up")
+        self.lay_out(self.network, self.sentence, title, self.rows, row(add, reset))
+        self.reset()
+
+    @property
+    def lexicon(self) -> dict[str, float]:
+        """The dictionary as it stands in the table, rows without a word left out.
+
+        Raises
+        ------
+        InvalidInput
+            If a word stands there twice.
+        """
+        lexicon: dict[str, float] = {}
+        for entry in self.rows.children:
+            word = entry.word.value.strip()
+            if word in lexicon:
+                raise InvalidInput(
+                    f"“{word}” is in the dictionary twice; change or remove one of the two rows."
+                )
+            if word:
+                lexicon[word] = entry.multiplier.value
+        return lexicon
+
+    def reset(self) -> None:
+        """Go back to the sentence, dictionary and network of the beginning."""
+        text, lexicon = self._start
+        self._filling = True  # one refresh at the end, not one per control
+        try:
+            self.sentence.value = text
+            self.network.index = 0
+            self.rows.children = [self._new_row(*item) for item in lexicon.items()]
+        finally:
+            self._filling = False
+        self._refresh()
+
+    def add_word(self, word: str = "", multiplier: float = 10.0) -> None:
+        """Add a row to the dictionary's table."""
+        self.rows.children = (*self.rows.children, self._new_row(word, multiplier))
+        self._refresh()
+
+    def static_text(self) -> str:
+        """Return both segmentations in words."""
+        before, after = (
+            " ".join(map(visible, words)) for words in (self.state.words_before, self.state.words_after)
+        )
+        return f"{self._describe_lexicon()}\nWithout it: {before}\nWith it: {after}"
+
+    def static_html(self) -> str:
+        """Return dictionary, words and heat maps."""
+        return f"<p>{html.escape(self._describe_lexicon())}</p>{self.picture.value}"
+
+    def _describe_lexicon(self) -> str:
+        return "Dictionary: " + (
+            ", ".join(f"{word} × {m:.3g}" for word, m in self.lexicon.items()) or "empty"
+        )
+
+    def _new_row(self, word: str, multiplier: float) -> _Row:
+        entry = _Row(word, multiplier)
+        self.on_change(entry.word, self._refresh)
+        self.on_change(entry.multiplier, self._refresh)
+        self.on_click(entry.remove, lambda: self._remove(entry))
+        return entry
+
+    def _remove(self, entry: _Row) -> None:
+        self.rows.children = [other for other in self.rows.children if other is not entry]
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._filling:
+            return
+        lexicon = self.lexicon
+        question = self.network.value, self.sentence.value
+        segmenter, text = self._segmenters[question[0]], question[1]
+        if self._known is None or self._known[0] != question:
+            with self.busy():
+                self._known = question, segmenter.log_probabilities(text)
+        self.state = state(segmenter, text, lexicon, self._known[1])
+        self.picture.value = render(self.state)
+        unnamed = any(not entry.word.value.strip() for entry in self.rows.children)
+        self.say(
+            *["Type the new word into its row of the dictionary."] * unnamed,
+            *(f"“{word}” does not occur in the sentence." for word in self.state.absent),
+        )
+
+
+class _Row(widgets.HBox):
+    """A row of the dictionary's table."""
+
+    def __init__(self, word: str, multiplier: float) -> None:
+        self.word = TextBox(word, description="word", placeholder="微信号")
+        self.multiplier = widgets.FloatLogSlider(
+            multiplier,
+            min=math.log10(LOWEST),
+            max=math.log10(HIGHEST),
+            step=0.05,
+            description="multiplier",
+            tooltip="the word's tag probabilities are multiplied by this; 1 changes nothing",
+        )
+        self.remove = widgets.Button(description="remove", icon="trash", tooltip="remove this word")
+        super().__init__([self.word, self.multiplier, self.remove], layout={"flex_flow": "row wrap"})

@@ -1,0 +1,444 @@
+"""The files around the package agree: pins, extras, make targets, what travels in the wheel."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import tomllib
+import zipfile
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+import kexue_nlp
+
+ROOT = Path(__file__).resolve().parent.parent
+PYTHONS = ("3.11", "3.12", "3.13")
+PLATFORMS = [(python, system) for python in PYTHONS for system in ("linux", "darwin")]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def parse_pins(lines):
+    pins = {}
+    for line in lines:
+        name, _, version = line.partition("==")
+        assert re.fullmatch(r"[\w.-]+==[\w.+!]+", line), f"{line!r} is not an exact pin"
+        assert canonicalize_name(name) not in pins, f"{name} is pinned twice"
+        pins[canonicalize_name(name)] = version
+    return pins
+
+
+def constraint_lines():
+    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def binder_environment():
+    dependencies = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))["dependencies"]
+    pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    python = next(entry for entry in dependencies if str(entry).startswith("python="))
+    return python.partition("=")[2], parse_pins(pip)
+
+
+def requirements_of(extras):
+    lines = PROJECT["dependencies"] + [
+        line for extra in extras for line in PROJECT["optional-dependencies"][extra]
+    ]
+    return [Requirement(line) for line in lines]
+
+
+def closure(extras, python, system):
+    """Yield every requirement that an installation meets, as (who asks, requirement)."""
+    environment = default_environment() | {
+        "python_version": python,
+        "python_full_version": f"{python}.0",
+        "sys_platform": system,
+        "platform_system": {"linux": "Linux", "darwin": "Darwin"}[system],
+        "os_name": "posix",
+    }
+    todo = [("kexue_nlp", requirement) for requirement in requirements_of(extras)]
+    seen = set()
+    while todo:
+        asker, requirement = todo.pop()
+        key = (canonicalize_name(requirement.name), frozenset(requirement.extras))
+        yield asker, requirement
+        if key in seen:
+            continue
+        seen.add(key)
+        try:
+            lines = metadata.requires(requirement.name) or []
+        except metadata.PackageNotFoundError:
+            continue  # [bench], or another system's package: pinned, but not here to be asked
+        for line in lines:
+            below = Requirement(line)
+            asked = [below.marker is None] + [
+                below.marker is not None and below.marker.evaluate(environment | {"extra": extra})
+                for extra in {"", *requirement.extras}
+            ]
+            if any(asked):
+                todo.append((requirement.name, below))
+
+
+PINS = parse_pins(constraint_lines())
+
+
+@pytest.mark.parametrize(("python", "system"), PLATFORMS)
+def test_constraints_pin_all_that_the_extras_install(python, system):
+    needed = {canonicalize_name(r.name) for _, r in closure(("lab", "test", "bench"), python, system)}
+    assert needed - PINS.keys() == set()
+
+
+@pytest.mark.parametrize(("python", "system"), PLATFORMS)
+def test_pins_satisfy_the_bounds_of_all_that_ask_for_them(python, system):
+    broken = [
+        f"{asker} asks for {requirement}, pinned is {PINS[canonicalize_name(requirement.name)]}"
+        for asker, requirement in closure(("lab", "test", "bench"), python, system)
+        if not requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
+    ]
+    assert broken == []
+
+
+def test_pinned_releases_run_on_every_supported_python():
+    broken = []
+    for distribution in metadata.distributions():
+        wanted = distribution.metadata.get("Requires-Python")
+        if PINS.get(canonicalize_name(distribution.name)) != distribution.version or wanted is None:
+            continue
+        # The first release of each: a distribution may still carry it.
+        broken += [
+            f"{distribution.name} {distribution.version} wants Python {wanted}, not {python}.0"
+            for python in PYTHONS
+            if not SpecifierSet(wanted).contains(f"{python}.0")
+        ]
+    assert broken == []
+
+
+def test_constraints_hold_nothing_that_is_not_installed():
+    needed = {
+        canonicalize_name(requirement.name)
+        for python, system in PLATFORMS
+        for _, requirement in closure(("lab", "test", "bench"), python, system)
+    }
+    assert PINS.keys() - needed == set()
+
+
+def test_binder_pins_equal_the_constraints():
+    _, pins = binder_environment()
+    assert pins.items() <= PINS.items()
+
+
+def test_binder_pins_all_that_the_lessons_install():
+    python, pins = binder_environment()
+    needed = {canonicalize_name(requirement.name) for _, requirement in closure(("lab",), python, "linux")}
+    assert needed - pins.keys() == set()
+
+
+@pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
+def test_conda_environments_use_a_supported_python(file):
+    dependencies = yaml.safe_load((ROOT / file).read_text("utf-8"))["dependencies"]
+    (python,) = [str(entry) for entry in dependencies if str(entry).startswith("python=")]
+    assert python.removeprefix("python=") in PYTHONS
+
+
+def test_binder_installs_the_package_without_its_dependencies():
+    script = ROOT / "binder/postBuild"
+    assert os.access(script, os.X_OK)
+    assert re.search(r"^python -m pip install --no-deps .*--editable \.$", script.read_text(), re.MULTILINE)
+
+
+def test_conda_environment_installs_the_lab_against_the_constraints():
+    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
+    pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
+    assert pip == ["--constraint constraints.txt", "--editable .[lab]"]
+
+
+def test_supported_pythons_are_declared_alike():
+    declared = SpecifierSet(PROJECT["requires-python"])
+    candidates = [f"3.{minor}" for minor in range(8, 20)]
+    assert [python for python in candidates if declared.contains(f"{python}.0")] == list(PYTHONS)
+
+
+def test_workflow_runs_make_test_on_both_systems_and_both_ends_of_the_python_range():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text("utf-8"))
+    job = workflow["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == [PYTHONS[0], PYTHONS[-1]]
+    assert {system.partition("-")[0] for system in job["strategy"]["matrix"]["os"]} == {"ubuntu", "macos"}
+    assert any(step.get("run", "").startswith("make test") for step in job["steps"])
+
+
+def test_workflow_runs_on_pushes_and_on_a_schedule():
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text("utf-8"))
+    triggers = workflow[True]  # YAML 1.1 reads the key `on` as true
+    assert {"push", "pull_request", "schedule"} <= triggers.keys()
+
+
+def test_citation_names_the_version_of_the_package():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
+    assert citation["version"] == kexue_nlp.__version__
+
+
+def test_changelog_has_an_entry_for_the_version_of_the_package():
+    assert f"\n## {kexue_nlp.__version__} " in (ROOT / "CHANGELOG.md").read_text("utf-8")
+
+
+# --- make, with a stand-in for Python that only notes what it is asked to install -------------------------
+
+STAND_IN = """#!/bin/sh
+case "$*" in
+    *"-m venv"*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
+    *"-m pip install"*) echo "$*" >> installs; [ ! -e network-down ] ;;
+esac
+"""
+
+needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
+
+
+@pytest.fixture
+def clone(tmp_path):
+    """Return a folder with a space in its path, holding what `make` reads, and a way to run make there."""
+    folder = tmp_path / "my lessons"
+    folder.mkdir()
+    for name in ("Makefile", "pyproject.toml", "constraints.txt"):
+        shutil.copy(ROOT / name, folder)
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    (programs / "python3.13").write_text(STAND_IN)
+    (programs / "python3.13").chmod(0o755)
+
+    def make(*arguments, **variables):
+        environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path)} | variables
+        return subprocess.run(
+            ["make", *arguments],
+            cwd=make.folder,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def installs():
+        log = make.folder / "installs"
+        return log.read_text().splitlines() if log.exists() else []
+
+    make.folder, make.installs = folder, installs
+    return make
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("target", "extras"), [("lab", "lab"), ("test", "lab,test"), ("bench", "lab,test,bench")]
+)
+def test_make_installs_the_extras_against_the_constraints(clone, target, extras):
+    clone(target)
+    assert clone.installs() == [f"-m pip install --constraint constraints.txt --editable .[{extras}]"]
+
+
+@needs_make
+@pytest.mark.parametrize(
+    ("targets", "times"),
+    [(("lab", "lab"), 1), (("test", "test"), 1), (("test", "lab"), 1), (("lab", "test", "lab", "test"), 2)],
+)
+def test_make_installs_only_what_is_not_there_yet(clone, targets, times):
+    for target in targets:
+        assert clone(target).returncode == 0
+    assert len(clone.installs()) == times
+
+
+@needs_make
+@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
+def test_make_installs_again_when_the_requirements_change(clone, file):
+    clone("lab")
+    with (clone.folder / file).open("a") as requirements:
+        requirements.write("# changed\n")
+    clone("lab")
+    assert len(clone.installs()) == 2
+
+
+@needs_make
+def test_failed_install_stops_make_and_is_tried_again(clone):
+    (clone.folder / "network-down").touch()
+    assert clone("lab").returncode != 0
+    (clone.folder / "network-down").unlink()
+    assert clone("lab").returncode == 0
+    assert len(clone.installs()) == 2
+
+
+@needs_make
+def test_failed_install_of_more_makes_the_former_doubtful(clone):
+    clone("lab")
+    (clone.folder / "network-down").touch()
+    clone("test")
+    (clone.folder / "network-down").unlink()
+    clone("lab")
+    assert len(clone.installs()) == 3
+
+
+@needs_make
+def test_moved_clone_is_installed_again(clone):
+    clone("lab")
+    clone.folder = clone.folder.rename(clone.folder.with_name("elsewhere"))
+    clone("lab")
+    assert len(clone.installs()) == 2
+
+
+@needs_make
+def test_environment_of_a_vanished_python_is_made_anew(clone):
+    clone("lab")
+    (clone.folder / ".venv/bin/python").unlink()
+    (clone.folder / ".venv/bin/python").symlink_to("/nowhere/python3.13")
+    assert clone("lab").returncode == 0
+    assert len(clone.installs()) == 2
+
+
+@needs_make
+def test_python_that_does_not_run_is_passed_over(clone, tmp_path):
+    shim = tmp_path / "bin/python3.13"
+    shim.rename(tmp_path / "bin/python3.12")
+    shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
+    shim.chmod(0o755)
+    assert "(python3.12)" in clone("lab").stdout
+
+
+@needs_make
+def test_make_without_a_usable_python_says_what_to_do(clone):
+    result = clone("lab", "PYTHON=/nowhere/python")
+    assert result.returncode != 0
+    assert "No usable Python 3.11, 3.12 or 3.13 found at PYTHON=/nowhere/python" in result.stderr
+
+
+@needs_make
+def test_settings_of_another_environment_do_not_reach_the_install(clone):
+    with (clone.folder.parent / "bin/python3.13").open("a") as stand_in:
+        stand_in.write('echo "settings: $PYTHONPATH$VIRTUAL_ENV$CONDA_PREFIX$PIP_TARGET $PIP_USER"\n')
+    result = clone("lab", PYTHONPATH="/a", VIRTUAL_ENV="/b", CONDA_PREFIX="/c", PIP_TARGET="/d", PIP_USER="1")
+    lines = {line for line in result.stdout.splitlines() if line.startswith("settings:")}
+    assert lines == {"settings:  0"}
+
+
+@needs_make
+def test_make_alone_lists_the_targets(clone):
+    listed = clone().stdout
+    assert all(f"  make {target} " in listed for target in ("lab", "test", "notebooks", "results", "clean"))
+
+
+# --- .ci/run ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def ci_run(tmp_path):
+    """Run a copy of .ci/run with a stand-in for make that prints what reaches it."""
+    script = tmp_path / "checkout/.ci/run"
+    script.parent.mkdir(parents=True)
+    shutil.copy(ROOT / ".ci/run", script)
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/make").write_text('#!/bin/sh\necho "make $*"; echo "data=$KEXUE_NLP_DATA"; exit 3\n')
+    (tmp_path / "bin/make").chmod(0o755)
+
+    def run():
+        environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        return subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
+
+    return run
+
+
+def test_ci_runs_the_test_command_of_the_readme(ci_run):
+    assert "make test" in ci_run().stdout.splitlines()
+
+
+def test_ci_fails_when_the_tests_fail(ci_run):
+    assert ci_run().returncode == 3
+
+
+def test_ci_uses_real_data_beside_the_checkout(ci_run, tmp_path):
+    (tmp_path / "shared/data").mkdir(parents=True)
+    assert f"data={tmp_path / 'shared/data'}" in ci_run().stdout
+
+
+def test_ci_runs_without_real_data(ci_run):
+    assert "data=\n" in ci_run().stdout
+
+
+# --- what is handed to people who install the package ------------------------------------------------------
+
+
+def build(kind, folder):
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(folder)],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+    )
+    (archive,) = folder.iterdir()
+    return archive
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    pytest.importorskip("hatchling")
+    return build("wheel", tmp_path_factory.mktemp("wheel"))
+
+
+@pytest.fixture(scope="module")
+def wheel_names(wheel):
+    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+
+def test_wheel_carries_the_version_of_the_package(wheel):
+    assert wheel.name == f"kexue_nlp-{kexue_nlp.__version__}-py3-none-any.whl"
+
+
+def test_wheel_carries_every_notebook(wheel_names):
+    notebooks = {f"kexue_nlp/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert notebooks
+    assert notebooks <= wheel_names
+
+
+def test_wheel_carries_every_file_of_the_package(wheel_names):
+    files = {
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "kexue_nlp").rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.name != ".DS_Store"
+    }
+    assert files - wheel_names == set()
+
+
+@pytest.mark.parametrize("pattern", ["fonts/*.[ot]tf", "fonts/*OFL*", "pretrained/*.json"])
+def test_wheel_carries_fonts_and_weights_with_their_papers(wheel_names, pattern):
+    assert any(Path(name).match(f"kexue_nlp/{pattern}") for name in wheel_names)
+
+
+def test_wheel_carries_nothing_but_the_package(wheel_names):
+    assert {name.split("/")[0] for name in wheel_names} == {"kexue_nlp"}
+
+
+def test_installed_command_copies_the_notebooks_out(wheel, tmp_path):
+    zipfile.ZipFile(wheel).extractall(tmp_path / "site")
+    subprocess.run(
+        [sys.executable, "-m", "kexue_nlp.cli", "start", "lessons", "--no-open"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
+        check=True,
+    )
+    copied = {path.name for path in (tmp_path / "lessons").iterdir()}
+    assert copied == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
+
+
+def test_source_distribution_carries_what_make_test_needs(tmp_path):
+    pytest.importorskip("hatchling")
+    with tarfile.open(build("sdist", tmp_path)) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {
+        "Makefile",
+        "constraints.txt",
+        "binder/environment.yml",
+        "notebooks/00_start_here.ipynb",
+        "tests/test_house.py",
+    } <= names

@@ -1,0 +1,595 @@
+"""The tool behind ``make notebooks``, the watch over kernels in conftest.py, and test_notebooks.py itself.
+
+All on notebooks of their own: a lesson in small that keeps every rule, and copies of it that break one.
+"""
+
+import inspect
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+import test_notebooks as anatomy
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+
+import notebooks as tool
+
+ROOT = Path(__file__).parents[1]
+NAME = "03_small_lesson.ipynb"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
+
+TITLE = """\
+# Word segmentation in small
+
+In one minute you teach a network to cut Chinese text into words.
+
+[The article](https://kexue.fm/archives/4195)
+
+≈ 999 s · 9.9 GB on 7 cores"""
+
+AIMS = """\
+## What you will be able to do
+
+- count
+- draw
+- measure
+
+![The idea](idea.svg)"""
+
+PROGRESS = """\
+import sys
+
+for percent in (10, 50, 100):
+    print(f"\\r{percent} %", end="")
+    sys.stdout.flush()
+print()
+assert percent == 100"""
+
+EXPLORER = """\
+import ipywidgets
+
+
+class SmallExplorer(ipywidgets.VBox):
+    def _repr_mimebundle_(self, **options):
+        return {**super()._repr_mimebundle_(**options), "text/html": "<b>at rest</b>"}
+
+
+SmallExplorer()"""
+
+TABLE = """\
+from IPython.display import HTML
+
+HTML("<table><tr><th>method</th></tr><tr><td>Forward maximum matching</td></tr></table>")"""
+
+PICTURE = f"""\
+import base64
+
+from IPython.display import Image
+
+Image(base64.b64decode("{PIXEL}"), alt="one pixel")"""
+
+SET_UP = """\
+import re
+
+import numpy as np
+
+from kexue_nlp.exercises import check
+from kexue_nlp.tagging import SBME, words_to_tags
+from kexue_nlp.viterbi import viterbi"""
+
+STUBS = [
+    "def tag_sentence(words):\n    ...",
+    "def legal(tags):\n    ...",
+    "def needed(scores, start, end):\n    ...",
+]
+
+SOLUTIONS = [
+    """\
+def tag_sentence(words):
+    return "".join("s" if len(w) == 1 else "b" + "m" * (len(w) - 2) + "e" for w in words)""",
+    """\
+def legal(tags):
+    return re.fullmatch("(s|bm*e)*", tags) is not None""",
+    """\
+def needed(scores, start, end):
+    word = words_to_tags(["x" * (end - start)])
+    low, high = -30.0, 30.0
+    while high - low > 1e-4:
+        middle = (low + high) / 2
+        raised = scores.copy()
+        raised[np.arange(start, end), word] += middle
+        whole = (viterbi(raised, SBME)[start:end] == word).all()
+        low, high = (low, middle) if whole else (middle, high)
+    return float(np.exp(high))""",
+]
+
+
+def text(id, source):
+    return new_markdown_cell(source, id=id, metadata={"slideshow": {"slide_type": "slide"}})
+
+
+def code(id, source, *tags, **metadata):
+    metadata = {"slideshow": {"slide_type": "-"}, "tags": list(tags), **metadata}
+    return new_code_cell(source, id=id, metadata=metadata)
+
+
+def small_lesson():
+    """Return a lesson that keeps every rule, not yet executed, with leavings of an earlier session."""
+    exercises = []
+    for k, (stub, solution) in enumerate(zip(STUBS, SOLUTIONS, strict=True), start=1):
+        ask = f'\n\n\ncheck("03.{k}", {stub[4 : stub.index("(")]})'
+        exercises += [
+            code(f"exercise-{k}", stub + ask, "exercise"),
+            code(f"solution-{k}", solution + ask, "solution", jupyter={"source_hidden": True}),
+        ]
+    return new_notebook(
+        metadata={
+            "kernelspec": {"name": "my-kernel", "display_name": "mine", "language": "python"},
+            "language_info": {"name": "python", "version": "3.11.0"},
+            "widgets": {"application/vnd.jupyter.widget-state+json": {"state": {}}},
+        },
+        cells=[
+            text("title", TITLE),
+            text("aims", AIMS),
+            code("parameters", 'PROFILE = "quick"\nSEED = 4195', "parameters"),
+            text("build", "## Build it\n\nCount to one hundred:"),
+            code("count", PROGRESS, execution={"iopub.execute_input": "2024-01-01T00:00:00Z"}),
+            text("play", "## Play with it"),
+            code("explorer", EXPLORER),
+            code("slider", "ipywidgets.IntSlider()"),
+            text("measure", "## Measure it"),
+            code("table", TABLE),
+            code("picture", PICTURE),
+            text("exercises", "## Exercises"),
+            code("set-up", SET_UP, "setup-exercises"),
+            *exercises,
+            text("reading", "## Further reading\n\n[The article](https://kexue.fm/archives/4195)"),
+        ],
+    )
+
+
+def cell(notebook, id):
+    return next(cell for cell in notebook.cells if cell.id == id)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _kernels_see_this_checkout():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(ROOT), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory):
+    """Path of the small lesson as the tool stored it."""
+    path = tmp_path_factory.mktemp("notebooks") / NAME
+    nbformat.write(small_lesson(), path)
+    (path.parent / "idea.svg").write_text("<svg xmlns='http://www.w3.org/2000/svg'/>")
+    tool.refresh(path, cores=2)
+    return path
+
+
+# --- what the tool stores ---------------------------------------------------------------------------
+
+
+def outputs(path, id):
+    return cell(anatomy.read(path), id).outputs
+
+
+def test_the_measured_badge_replaces_the_old_one(stored):
+    source = cell(anatomy.read(stored), "title").source
+    assert re.search(r"\n\n≈ \d{1,2} s · 0\.\d GB on 2 cores$", source)
+    assert len(tool.BADGE.findall(source)) == 1
+
+
+def test_a_badge_is_added_where_there_was_none():
+    notebook = new_notebook(cells=[text("title", "# Title\n\nPromise.\n")])
+    assert tool.write_badge(notebook, 80.4, 0.84, 2) == "≈ 80 s · 0.8 GB on 2 cores"
+    assert notebook.cells[0].source == "# Title\n\nPromise.\n\n≈ 80 s · 0.8 GB on 2 cores"
+
+
+def test_ids_and_sources_stay(stored):
+    before, after = small_lesson().cells, anatomy.read(stored).cells
+    assert [c.id for c in after] == [c.id for c in before]
+    assert [c.source for c in after[1:]] == [c.source for c in before[1:]]
+
+
+def test_a_progress_bar_is_stored_as_its_last_state(stored):
+    assert [output.text for output in outputs(stored, "count")] == ["100 %\n"]
+
+
+def test_an_explorer_keeps_its_static_fallback(stored):
+    (explorer,) = outputs(stored, "explorer")
+    assert explorer.data["text/html"] == "<b>at rest</b>"
+
+
+def test_a_widget_without_fallback_leaves_no_output(stored):
+    assert outputs(stored, "slider") == []
+
+
+def test_a_second_run_changes_nothing_but_the_badge(stored, tmp_path):
+    again = tmp_path / NAME
+    again.write_bytes(stored.read_bytes())
+    tool.refresh(again, cores=2)
+    first, second = (tool.BADGE.sub("", p.read_text(encoding="utf-8")) for p in (stored, again))
+    assert re.sub('≈[^"]*', "", first) == re.sub('≈[^"]*', "", second)
+
+
+def test_the_badge_counts_the_memory_of_the_kernel(tmp_path):
+    notebook = new_notebook(cells=[code("allocate", 'data = bytearray(b"x") * 400_000_000\ndel data')])
+    _, gb = tool.run(notebook, tmp_path)
+    assert 0.4 < gb < 0.6
+
+
+# --- what the tool refuses --------------------------------------------------------------------------
+
+WIDGET_ERROR = """\
+import sys
+import types
+
+sys.modules["kexue_nlp.widgets"] = types.SimpleNamespace(errors=["ValueError: slider"])"""
+
+NOISE = """\
+import sys
+
+print("careful", file=sys.stderr)"""
+
+REFUSED = {
+    "error": ("1 / 0", "ZeroDivisionError"),
+    "stderr": (NOISE, "id bad.*careful"),
+    "absolute path": ('print("/".join(["", "home", "ann", "data"]))', "id bad.*/home/ann"),
+    "widget error": (WIDGET_ERROR, "ValueError: slider"),
+    "file too large": ('print("x" * 700_000)', "at most 700,000"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_notebook_that_is_refused_stays_as_it_was(name, tmp_path):
+    source, message = REFUSED[name]
+    path = tmp_path / NAME
+    nbformat.write(new_notebook(cells=[text("title", "# Title"), code("bad", source)]), path)
+    before = path.read_bytes()
+    with pytest.raises(tool.NotebookError, match=message):
+        tool.refresh(path, cores=2)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [NAME]
+
+
+def test_a_full_disk_leaves_the_old_notebook_and_no_half_file(tmp_path, monkeypatch):
+    def fail(*_):
+        raise OSError("no space left on device")
+
+    path = tmp_path / NAME
+    nbformat.write(small_lesson(), path)
+    before = path.read_bytes()
+    monkeypatch.setattr(os, "replace", fail)
+    with pytest.raises(OSError, match="no space"):
+        tool.write(small_lesson(), path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == [NAME]
+
+
+def test_the_full_profile_is_not_measured(tmp_path):
+    notebook = small_lesson()
+    cell(notebook, "parameters").source = 'PROFILE = "full"'
+    nbformat.write(notebook, tmp_path / NAME)
+    with pytest.raises(tool.NotebookError, match="PROFILE"):
+        tool.refresh(tmp_path / NAME, cores=2)
+
+
+def test_a_notebook_without_a_title_cell_has_no_place_for_the_badge():
+    with pytest.raises(tool.NotebookError, match="first cell must be markdown"):
+        tool.write_badge(new_notebook(cells=[code("first", "1")]), 1, 0.1, 2)
+
+
+def test_an_older_format_is_refused(tmp_path):
+    (tmp_path / NAME).write_text('{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}')
+    with pytest.raises(tool.NotebookError, match=r"4\.5 is needed"):
+        tool.read(tmp_path / NAME)
+
+
+def test_the_command_says_which_notebook_failed_and_goes_on_to_the_next(tmp_path):
+    (tmp_path / "01_broken.ipynb").write_text("{")
+    nbformat.write(new_notebook(cells=[text("title", "# Title")]), tmp_path / "02_whole.ipynb")
+    command = [sys.executable, ROOT / "benchmarks" / "notebooks.py", *sorted(tmp_path.iterdir())]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr.startswith("01_broken.ipynb: not changed\nnot a valid notebook")
+    assert re.match(r"02_whole\.ipynb: ≈ \d+ s · 0\.\d GB on [12] cores?\n", done.stdout)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "/home/ann/x",
+        "see /opt/data.",
+        "'/Users/ann/x'",
+        "(/tmp)",
+        "file:///x",
+        r"C:\Users",
+        '<a href="/var/x/y">',
+    ],
+)
+def test_an_absolute_path_is_found(found):
+    assert tool.absolute_paths(code("c", found))
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        "https://kexue.fm/archives/4195",
+        "data/sample/x.txt",
+        "../data/x",
+        "~/data/x",
+        "<b>b</b></td></tr>",
+        "1 / 2 / 3",
+        "b/m/e",
+        "n/s 的/u",
+        "x[1]/y/z",
+        "# -*- / -*-",
+        'src="data:image/png;base64,iVBOR/home/x"',
+        "Note:\\n",
+    ],
+)
+def test_what_only_looks_like_an_absolute_path_is_let_pass(fine):
+    assert tool.absolute_paths(code("c", fine)) == []
+
+
+# --- the watch over kernels during `pytest --nbval-lax` ---------------------------------------------
+
+LOWER_BUDGET = "import notebooks\n\nnotebooks.MAX_GB = 0.3\n"
+
+WATCHED = {
+    "fine": 'print("done")',
+    "large": 'data = bytearray(b"x") * 400_000_000\ndel data',
+    "noisy": NOISE,
+    "callback": WIDGET_ERROR,
+    "dies": "import os\n\nos._exit(1)",
+}
+
+
+@pytest.fixture(scope="module")
+def watched(tmp_path_factory):
+    """Return code and text of one nbval run over small notebooks, with a budget of 0.3 GB."""
+    folder = tmp_path_factory.mktemp("watched")
+    for name, source in WATCHED.items():
+        cells = [code("first", "1"), code("second", source)]
+        nbformat.write(new_notebook(cells=cells), folder / f"{name}.ipynb")
+    (folder / "lower_budget.py").write_text(LOWER_BUDGET)
+    options = ["-p", "conftest", "-p", "lower_budget", "-p", "no:cacheprovider", "-rA", "--color=no"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "--rootdir", folder, "--nbval-lax", folder],
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, done.stdout
+
+
+def verdicts(watched, name):
+    return re.findall(rf"^(PASSED|FAILED|ERROR) {name}\.ipynb::(Cell \d)", watched[1], re.MULTILINE)
+
+
+def test_a_run_with_a_fault_fails(watched):
+    assert watched[0] == 1
+
+
+def test_a_notebook_within_its_budget_passes(watched):
+    assert verdicts(watched, "fine") == [("PASSED", "Cell 0"), ("PASSED", "Cell 1")]
+
+
+def test_a_kernel_over_its_memory_budget_is_an_error(watched):
+    assert ("ERROR", "Cell 1") in verdicts(watched, "large")
+    assert re.search(r"large\.ipynb: needed 0\.[45]\d GB of memory; the budget is 0\.3 GB", watched[1])
+
+
+def test_a_cell_that_writes_to_stderr_fails(watched):
+    assert ("FAILED", "Cell 1") in verdicts(watched, "noisy")
+    assert "careful" in watched[1]
+
+
+def test_a_recorded_widget_error_is_an_error(watched):
+    assert ("ERROR", "Cell 1") in verdicts(watched, "callback")
+    assert "callback.ipynb: a widget's callback raised ValueError: slider" in watched[1]
+
+
+def test_a_kernel_that_died_is_an_error(watched):
+    assert ("ERROR", "Cell 1") in verdicts(watched, "dies")
+    assert "dies.ipynb: the kernel did not say how much memory it needed" in watched[1]
+
+
+def test_seconds_and_memory_of_each_notebook_are_printed(watched):
+    table = re.findall(r"^(\w+)\.ipynb +(\d+) +(0\.\d\d)$", watched[1], re.MULTILINE)
+    assert [name for name, *_ in table] == ["callback", "fine", "large", "noisy"]
+
+
+def test_widgets_record_their_errors_where_the_watch_looks():
+    from kexue_nlp import widgets
+
+    assert isinstance(widgets.errors, list)
+
+
+# --- the rules of test_notebooks.py -----------------------------------------------------------------
+
+RULES = {
+    name: rule
+    for name, rule in vars(anatomy).items()
+    if name.startswith("test_") and "path" in inspect.signature(rule).parameters
+}
+
+
+def obey(name, path):
+    """Call one rule with every value of its other parameter."""
+    rule = RULES[name]
+    others = [
+        dict(zip(mark.args[0], value, strict=True))
+        if isinstance(mark.args[0], tuple)
+        else {mark.args[0]: value}
+        for mark in rule.pytestmark
+        if mark.name == "parametrize" and mark.args[0] != "path"
+        for value in mark.args[1]
+    ]
+    for other in others or [{}]:
+        rule(path, **other)
+
+
+@pytest.mark.parametrize("name", RULES)
+def test_the_small_lesson_keeps_the_rule(name, stored):
+    obey(name, stored)
+
+
+def edit(id, /, **changes):
+    return lambda nb: cell(nb, id).update(changes)
+
+
+def replace(id, old, new):
+    def change(nb):
+        assert old in cell(nb, id).source
+        cell(nb, id).source = cell(nb, id).source.replace(old, new)
+
+    return change
+
+
+def set_metadata(id, /, **changes):
+    return lambda nb: cell(nb, id).metadata.update(changes)
+
+
+def add_output(**output):
+    return lambda nb: cell(nb, "count").outputs.append(new_output(**output))
+
+
+def remove(id):
+    return lambda nb: nb.cells.remove(cell(nb, id))
+
+
+def show(**data):
+    return add_output(output_type="display_data", data=data)
+
+
+def say(stream, text):
+    return add_output(output_type="stream", name=stream, text=text)
+
+
+BROKEN = {
+    "test_format_is_valid_and_cell_ids_are_stable": [
+        edit("count", id="build"),
+        edit("count", id="has spaces"),
+        lambda nb: cell(nb, "count").pop("id"),
+        lambda nb: nb.update(nbformat_minor=4),
+    ],
+    "test_nothing_is_stored_that_must_not_be": [
+        add_output(output_type="error", ename="E", evalue="", traceback=[]),
+        say("stderr", "careful"),
+        say("stdout", "/home/ann/data"),
+        show(**{tool.WIDGET_VIEW: {"model_id": "1", "version_major": 2, "version_minor": 0}}),
+        show(**{"image/png": PIXEL}),
+        replace("count", "10,", '"/home/ann",'),
+    ],
+    "test_no_widget_state_is_stored": [lambda nb: nb.metadata.update(widgets={})],
+    "test_no_execution_time_is_stored": [set_metadata("count", execution={})],
+    "test_no_python_version_is_stored": [
+        lambda nb: nb.metadata.language_info.update(version="3.11.0"),
+        lambda nb: nb.metadata.kernelspec.update(name="my-kernel"),
+    ],
+    "test_cells_were_executed_in_order": [
+        edit("count", execution_count=99),
+        edit("count", execution_count=None),
+    ],
+    "test_size_is_within_budget": [say("stdout", "x" * tool.MAX_BYTES)],
+    "test_every_cell_has_a_slide_type": [
+        lambda nb: cell(nb, "count").metadata.pop("slideshow"),
+        set_metadata("count", slideshow={"slide_type": "page"}),
+    ],
+    "test_lecture_starts_with_a_slide": [set_metadata("title", slideshow={"slide_type": "skip"})],
+    "test_title_comes_first": [
+        replace("title", "# Word", "Word"),
+        lambda nb: nb.cells.insert(0, code("first", "1")),
+    ],
+    "test_promise_is_one_sentence": [
+        replace("title", "into words.", "into words. It is fast."),
+        replace("title", "into words.", "into words"),
+        edit("title", source="# Title"),
+    ],
+    "test_badge_is_there_and_within_budget": [
+        lambda nb: tool.write_badge(nb, 121, 0.5, 2),
+        lambda nb: tool.write_badge(nb, 80, 1.3, 2),
+        replace("title", "≈", "about"),
+    ],
+    "test_title_cell_links_the_article": [replace("title", "4195", "4293")],
+    "test_sections_are_in_order": [
+        replace("build", "## Build it", "## Make it"),
+        lambda nb: nb.cells.append(text("extra", "## Extra")),
+        lambda nb: nb.cells.insert(1, nb.cells.pop()),
+    ],
+    "test_three_bullets_say_what_is_learned": [replace("aims", "- draw\n", "")],
+    "test_the_idea_has_a_picture": [
+        replace("aims", "idea.svg", "missing.svg"),
+        replace("aims", "idea.svg", "attachment:idea.svg"),
+        replace("aims", "![The idea]", "![]"),
+    ],
+    "test_parameters_come_before_the_build": [
+        remove("parameters"),
+        set_metadata("count", tags=["parameters"]),
+        replace("parameters", "quick", "full"),
+        replace("parameters", "SEED", "SEEDS"),
+    ],
+    "test_build_cells_are_short": [edit("count", source="1\n" * 16), remove("count")],
+    "test_build_cells_are_explained": [lambda nb: nb.cells.insert(5, code("another", "1"))],
+    "test_build_ends_in_a_comparison_with_the_package": [replace("count", "assert ", "")],
+    "test_explorer_is_shown_and_leaves_a_static_picture": [
+        replace("explorer", "Explorer(", "Widget("),
+        edit("explorer", outputs=[]),
+    ],
+    "test_first_row_of_the_results_is_the_trivial_baseline": [
+        edit("table", outputs=[]),
+        lambda nb: cell(nb, "table").outputs[0].data.update({"text/html": JIEBA_FIRST}),
+    ],
+    "test_three_exercises_are_each_followed_by_their_solution": [remove("solution-2")],
+    "test_solutions_are_collapsed": [set_metadata("solution-2", jupyter={"source_hidden": False})],
+    "test_stubs_fail_and_solutions_pass": [
+        edit("exercise-2", source=SOLUTIONS[1] + '\n\n\ncheck("03.2", legal)'),
+        edit("solution-2", source=STUBS[1] + '\n\n\ncheck("03.2", legal)'),
+        replace("exercise-2", "03.2", "03.3"),
+        replace("solution-2", 'check("03.2", legal)', ""),
+        set_metadata("set-up", tags=[]),
+    ],
+    "test_further_reading_has_a_link": [edit("reading", source="## Further reading\n\nNone.")],
+}
+JIEBA_FIRST = "<table><tr><td>jieba</td></tr><tr><td>forward maximum matching</td></tr></table>"
+REFUSALS = (AssertionError, pytest.fail.Exception, tool.NotebookError)
+
+
+@pytest.mark.parametrize(("name", "change"), [(name, change) for name in BROKEN for change in BROKEN[name]])
+def test_a_lesson_that_breaks_the_rule_is_refused(name, change, stored):
+    notebook = anatomy.read(stored)
+    change(notebook)
+    path = stored.with_name("03_broken_lesson.ipynb")
+    path.write_text(nbformat.v4.writes(notebook), encoding="utf-8")
+    with pytest.raises(REFUSALS):
+        obey(name, path)
+
+
+@pytest.mark.parametrize("name", ["lesson.ipynb", "3_lesson.ipynb", "03-lesson.ipynb", "07_lesson.ipynb"])
+def test_a_name_that_breaks_the_rule_is_refused(name):
+    with pytest.raises(AssertionError):
+        anatomy.test_name_is_a_number_and_words(Path(name))
+
+
+def test_every_rule_was_broken_once():
+    assert BROKEN.keys() | {"test_name_is_a_number_and_words"} == RULES.keys()
+
+
+def test_the_first_row_of_a_markdown_table_is_found():
+    assert "baseline" in anatomy.first_row("| method | F1 |\n|---|--:|\n| baseline | 0.9 |\n| ours | 0.95 |")
+
+
+def test_the_first_row_of_a_pandas_table_is_found():
+    import pandas as pd
+
+    html = pd.DataFrame({"method": ["baseline", "ours"], "F1": [0.9, 0.95]})._repr_html_()
+    assert "baseline" in anatomy.first_row(html)

@@ -1,0 +1,267 @@
+import dataclasses
+import itertools
+import os
+import random
+import re
+import shutil
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kexue_nlp.lexicon import forward_maximum_matching
+from kexue_nlp.scoring import WordScores, score_words
+
+# Words that repeat within a sentence, but never six times: there the alignment is a longest one.
+sentences = st.lists(st.sampled_from("甲乙丙丁"), min_size=1, max_size=12).filter(
+    lambda words: max(Counter(words).values()) <= 5
+)
+
+
+def changes(gold, predicted):
+    scores = score_words([gold], [predicted])
+    return scores.insertions, scores.deletions, scores.substitutions
+
+
+def longest_common_length(x, y):
+    """By the textbook table."""
+    table = [[0] * (len(y) + 1) for _ in range(len(x) + 1)]
+    for i, j in itertools.product(range(len(x)), range(len(y))):
+        table[i + 1][j + 1] = table[i][j] + 1 if x[i] == y[j] else max(table[i][j + 1], table[i + 1][j])
+    return table[-1][-1]
+
+
+def spans(words):
+    ends = list(itertools.accumulate(map(len, words), initial=0))
+    return set(itertools.pairwise(ends))
+
+
+# The bakeoff's own data ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["msr", "pku"])
+def bakeoff(request):
+    """Name, gold lines, maximum matching of the raw test text, and training words of a corpus."""
+    root = os.environ.get("KEXUE_NLP_DATA")
+    if not root:
+        pytest.skip("KEXUE_NLP_DATA is not set: no bakeoff 2005 data to score")
+    folder, name = Path(root) / "icwb2-data", request.param
+    paths = [
+        folder / f"gold/{name}_test_gold.utf8",
+        folder / f"testing/{name}_test.utf8",
+        folder / f"gold/{name}_training_words.utf8",
+    ]
+    missing = [str(path.relative_to(root)) for path in paths if not path.is_file()]
+    if missing:
+        pytest.skip(f"KEXUE_NLP_DATA lacks {', '.join(missing)}")
+    gold, text, words = (path.read_text(encoding="utf-8-sig").split("\n") for path in paths)
+    vocabulary = {word.strip() for word in words} - {""}
+    predicted = [forward_maximum_matching(line.strip(), vocabulary) for line in text]
+    return name, [line.split() for line in gold], predicted, vocabulary
+
+
+def test_bakeoff_gold_has_the_known_size_and_agrees_with_itself(bakeoff):
+    name, gold, _, _ = bakeoff
+    scores = score_words(gold, gold)
+    assert (scores.lines, scores.gold_words) == {"msr": (3985, 106873), "pku": (1944, 104372)}[name]
+    assert scores.precision == scores.recall == scores.f1 == 1.0
+
+
+def test_maximum_matching_gets_the_official_counts(bakeoff):
+    name, gold, predicted, _ = bakeoff
+    scores = score_words(gold, predicted)
+    counts = scores.insertions, scores.deletions, scores.substitutions
+    assert counts == {"msr": (4993, 386, 4239), "pku": (9274, 1365, 8375)}[name]
+
+
+def test_maximum_matching_gets_the_official_rates(bakeoff):
+    name, gold, predicted, vocabulary = bakeoff
+    scores = score_words(gold, predicted, vocabulary)
+    rates = scores.f1, scores.precision, scores.recall, scores.oov_rate, scores.oov_recall, scores.iv_recall
+    expected = {
+        "msr": (0.937, 0.917, 0.957, 0.026, 0.025, 0.982),
+        "pku": (0.874, 0.843, 0.907, 0.058, 0.069, 0.958),
+    }[name]
+    assert rates == pytest.approx(expected, abs=5e-4)
+
+
+# Worked by hand -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("gold", "predicted", "expected"),
+    [
+        pytest.param("扫描 二维码", "扫描 二维码", (0, 0, 0), id="equal"),
+        pytest.param("关注 微信号", "关注 微 信号", (1, 0, 1), id="one word becomes two"),
+        pytest.param("关注 微 信号", "关注 微信号", (0, 1, 1), id="two words become one"),
+        pytest.param("研究 生命", "研究生 命", (0, 0, 2), id="two words become two others"),
+        pytest.param("烦 不 烦", "不 烦", (0, 1, 0), id="first word missing"),
+        pytest.param("烦 不 烦", "烦 不 烦 ？", (1, 0, 0), id="word added"),
+        pytest.param("烦 不 烦", "", (0, 3, 0), id="nothing predicted"),
+        # The script pairs words within a change only, so two changes apart never make a substitution.
+        pytest.param("甲 乙 丙", "乙 丙 丁", (1, 1, 0), id="two changes apart"),
+        # 甲|乙 to 乙 matches either 乙; diff lets the other one slide down to the end.
+        pytest.param("甲 乙", "乙 乙 甲", (2, 1, 0), id="run slides down"),
+        # 的 could match once, but stands six times among words that are foreign to the other side.
+        pytest.param(
+            "甲 甲 丙 的 乙 丙 丙 丙", "的 的 的 的 庚 戊 的 的", (0, 0, 8), id="frequent word dropped"
+        ),
+    ],
+)
+def test_changes_are_counted_as_diff_shows_them(gold, predicted, expected):
+    assert changes(gold.split(), predicted.split()) == expected
+
+
+def test_ratios_follow_from_the_counts():
+    scores = score_words([["关注", "微信号", "。"]], [["关注", "微", "信号", "。"]])
+    assert (scores.precision, scores.recall, scores.f1) == pytest.approx((2 / 4, 2 / 3, 4 / 7))
+
+
+def test_recall_is_split_by_vocabulary():
+    gold = [["扫描", "二维码", "，"], ["关注", "微信号", "微信号", "。"]]
+    predicted = [["扫描", "二维码", "，"], ["关", "注", "微", "信号", "微信号", "。"]]
+    scores = score_words(gold, predicted, vocabulary=["扫描", "关注", "，", "。"])
+    # Outside: 二维码 found, 微信号 found once of twice. Inside: all but 关注.
+    assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == pytest.approx((3 / 7, 2 / 3, 3 / 4))
+
+
+def test_vocabulary_without_unknown_words_has_no_oov_recall():
+    scores = score_words([["甲"]], [["甲"]], vocabulary={"甲"})
+    assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == (0.0, None, 1.0)
+
+
+def test_empty_vocabulary_leaves_every_word_unknown():
+    scores = score_words([["甲"]], [["甲"]], vocabulary=())
+    assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == (1.0, 1.0, None)
+
+
+def test_no_vocabulary_gives_no_vocabulary_scores():
+    scores = score_words([["甲"]], [["甲"]])
+    assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == (None, None, None)
+
+
+def test_moved_quote_costs_one_word_and_not_the_whole_line():
+    gold, predicted = ["整天", "算", "帐", "。", "”"], ["“", "整天", "算", "帐", "。", "”"]
+    assert not spans(gold) & spans(predicted)  # every position has shifted: span scoring finds nothing
+    scores = score_words([gold], [predicted])
+    assert (scores.correct, scores.insertions) == (5, 1)
+
+
+def test_line_blank_on_both_sides_is_skipped():
+    assert score_words([["甲"], []], [["甲"], []]).lines == 1
+
+
+def test_prediction_for_a_blank_gold_line_is_skipped_with_a_warning():
+    with pytest.warns(UserWarning, match="line 2 skipped: no gold word, but 1 predicted"):
+        scores = score_words([["甲"], []], [["甲"], ["乙"]])
+    assert scores.predicted_words == 1
+
+
+@pytest.mark.parametrize("space", [" ", "\u3000", "\t", ""])
+def test_white_space_is_no_word(space):
+    assert score_words([["甲", "乙"]], [["甲", space, "乙"]]).f1 == 1.0
+
+
+@pytest.mark.parametrize("lines", [[], [[]], [[" "]]])
+def test_no_words_at_all_score_zero(lines):
+    scores = score_words(lines, lines, vocabulary={"甲"})
+    assert (scores.precision, scores.recall, scores.f1, scores.oov_rate) == (0.0, 0.0, 0.0, None)
+
+
+def test_scores_print_as_counts_and_rates():
+    scores = WordScores(3985, 106873, 111480, 102248, 4993, 386, 4239, 0.026, None, 0.982)
+    assert str(scores).splitlines() == [
+        "F1 0.937, precision 0.917, recall 0.957",
+        "lines 3,985, gold words 106,873, predicted 111,480, correct 102,248",
+        "insertions 4,993, deletions 386, substitutions 4,239",
+        "out-of-vocabulary rate 0.026, recall --; in-vocabulary recall 0.982",
+    ]
+
+
+def test_scores_print_no_vocabulary_row_without_vocabulary():
+    assert "vocabulary" not in str(score_words([["甲"]], [["甲"]]))
+
+
+def test_scores_cannot_be_changed():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        score_words([["甲"]], [["甲"]]).correct = 0
+
+
+# For any segmentation -----------------------------------------------------------------------------------
+
+
+@given(sentences, sentences)
+def test_correct_words_are_a_longest_common_subsequence(gold, predicted):
+    assert score_words([gold], [predicted]).correct == longest_common_length(gold, predicted)
+
+
+@given(sentences, sentences)
+def test_swapping_sides_swaps_precision_and_recall(gold, predicted):
+    # Insertions and deletions need not swap exactly: ties between alignments are not broken symmetrically.
+    there, back = score_words([gold], [predicted]), score_words([predicted], [gold])
+    assert (there.precision, there.recall) == (back.recall, back.precision)
+
+
+@given(st.lists(st.tuples(*[st.lists(st.sampled_from("甲乙丙"), min_size=1, max_size=40)] * 2), max_size=3))
+def test_counts_add_up(pairs):
+    scores = score_words([gold for gold, _ in pairs], [predicted for _, predicted in pairs])
+    assert scores.gold_words - scores.deletions - scores.substitutions == scores.correct
+    assert scores.predicted_words - scores.insertions - scores.substitutions == scores.correct
+
+
+def is_gnu_diff():
+    diff = shutil.which("diff")
+    return diff and "GNU" in subprocess.run([diff, "--version"], capture_output=True, text=True).stdout
+
+
+@pytest.mark.skipif(not is_gnu_diff(), reason="no GNU diff here to compare with")
+@pytest.mark.parametrize("length", [5, 30, 300])
+def test_counts_agree_with_gnu_diff(length, tmp_path):
+    draw = random.Random(length)
+    for _ in range(40):
+        words = [f"w{i}" for i in range(draw.choice([2, 4, 10, 30]))]
+        gold = draw.choices(words, k=draw.randint(1, length))
+        predicted = draw.choices([*words, "p1", "p2"], k=draw.randint(1, length))
+        if draw.random() < 0.5:  # or else like the gold words, but for a few
+            predicted = [
+                word if draw.random() < 0.7 else other for word, other in zip(gold, predicted * length)
+            ]
+        for name, side in (("gold", gold), ("predicted", predicted)):
+            (tmp_path / name).write_text("".join(f"{word}\n" for word in side))
+        shown = subprocess.run(
+            ["diff", "-y", "gold", "predicted"], cwd=tmp_path, capture_output=True, text=True
+        )
+        signs = Counter(re.findall(r"\s([<>|])(?=\s)", shown.stdout))
+        assert changes(gold, predicted) == (signs[">"], signs["<"], signs["|"]), (gold, predicted)
+
+
+# Bad input ----------------------------------------------------------------------------------------------
+
+
+def test_line_counts_must_agree():
+    with pytest.raises(ValueError, match="gold has 2 lines but predicted has 1"):
+        score_words([["甲"], ["乙"]], [["甲"]])
+
+
+def test_a_string_is_no_vocabulary():
+    with pytest.raises(TypeError, match="vocabulary is the str '微信号'"):
+        score_words([["甲"]], [["甲"]], vocabulary="微信号")
+
+
+def test_a_string_is_no_line():
+    with pytest.raises(TypeError, match="line 2 of predicted is the str '微 信号'"):
+        score_words([["甲"], ["微", "信号"]], [["甲"], "微 信号"])
+
+
+def test_a_word_must_be_a_string():
+    with pytest.raises(TypeError, match="line 1 of gold has the word b'a'"):
+        score_words([[b"a"]], [["a"]])
+
+
+def test_module_needs_no_keras():
+    code = "import sys, kexue_nlp.scoring; sys.exit('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0
