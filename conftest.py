@@ -21,6 +21,11 @@ START = pytest.StashKey[float]()
 TABLE = pytest.StashKey[list[tuple[str, float, float]]]()
 
 
+def pytest_configure(config):
+    """Give up on a cell sooner than nbval's half hour: it waits as long for a kernel that has died."""
+    config.option.nbval_cell_timeout = min(config.option.nbval_cell_timeout, tool.CELL_TIMEOUT)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item):
     """Start the clock before the first cell's setup, which starts the kernel."""

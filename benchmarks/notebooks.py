@@ -29,7 +29,7 @@ FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 MAX_SECONDS = 120
 MAX_GB = 1.2
 MAX_BYTES = 700_000
-CELL_TIMEOUT = 600  # seconds; a cell that hangs must not hang this script
+CELL_TIMEOUT = 300  # seconds; a cell that hangs must not hang the run
 
 BADGE = re.compile(r"^≈ (?P<seconds>\d+) s · (?P<gb>\d+\.\d) GB on (?P<cores>\d+) cores?$", re.MULTILINE)
 QUICK = re.compile(r"^PROFILE = \"quick\"", re.MULTILINE)
@@ -40,7 +40,7 @@ WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
 # or a file URL. Relative paths, web addresses, closing HTML tags and fractions do not begin this way.
 ABSOLUTE_PATH = re.compile(
     r"file://"
-    r"|(?:^|(?<=[\s\"'`=(\[{,:;>：（]))/(?:(?:home|root|tmp)\b|[A-Za-z_][\w.+-]*/[\w.+-]+)"
+    r"|(?:^|(?<=[\s\"'`=(\[{,:;>：（]))/(?:[A-Za-z_][\w.+-]*/[\w.+-]+|(?:home|root|tmp)\b)"
     r"|\b[A-Z]:\\\\?\w",
     re.MULTILINE,
 )
@@ -171,7 +171,18 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if _tidy_output(output)]
+            cell.outputs = [output for output in _joined(cell.outputs) if _tidy_output(output)]
+
+
+def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
+    """Join neighbouring pieces of one stream; where a stream is cut is chance."""
+    joined: list[nbformat.NotebookNode] = []
+    for output in outputs:
+        if joined and output.output_type == "stream" and output.name == joined[-1].get("name"):
+            joined[-1].text += output.text
+        else:
+            joined.append(output)
+    return joined
 
 
 def _tidy_output(output: nbformat.NotebookNode) -> bool:
@@ -181,7 +192,7 @@ def _tidy_output(output: nbformat.NotebookNode) -> bool:
         lines = output.text.replace("\r\n", "\n").split("\n")
         output.text = "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
         return bool(output.text)
-    if "data" in output and output.data.pop(WIDGET_VIEW, None) is not None:
+    if output.get("data", {}).pop(WIDGET_VIEW, None) is not None:
         output.metadata.pop(WIDGET_VIEW, None)
         return bool(output.data.keys() - {"text/plain"})  # the repr of a widget says nothing to a reader
     return True

@@ -52,7 +52,9 @@ class Lexicon:
     def __init__(self, multipliers: Mapping[str, float]) -> None:
         if not isinstance(multipliers, Mapping):
             raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
-        self._multipliers = {_checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()}
+        self._multipliers = {
+            _checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()
+        }
         self._automaton = ahocorasick.Automaton()
         for word, multiplier in self._multipliers.items():
             self._automaton.add_word(word, (len(word), multiplier))

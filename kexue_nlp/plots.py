@@ -44,6 +44,8 @@ __all__ = [
 # Okabe and Ito's colours: told apart with every common kind of colour vision. The explorers use them too.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#767676"
 
+_DIRECTION_MARKS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
+
 TAG_NAMES = {"s": "single", "b": "begin", "m": "middle", "e": "end"}
 
 _FONT = Path(__file__).parent / "fonts" / "KexueSansSC-Regular.otf"
@@ -90,8 +92,8 @@ def visible(text: str) -> str:
     Returns
     -------
     str
-        Of the same length: ``␣`` for a space, ``↵`` for a line feed, U+FFFD for other control characters and
-        lone surrogates.
+        Of the same length: ``␣`` for a space, ``↵`` for a line feed, U+FFFD for other control characters, marks
+        of writing direction and lone surrogates.
 
     Examples
     --------
@@ -99,7 +101,12 @@ def visible(text: str) -> str:
     '两␣行↵'
     """
     text = text.replace(" ", "␣").replace("\n", "↵")
-    return "".join("\ufffd" if unicodedata.category(c) in ("Cc", "Cs") else c for c in text)
+    return "".join(
+        "\ufffd"
+        if unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _DIRECTION_MARKS
+        else c
+        for c in text
+    )
 
 
 def show(fig: Figure, alt: str) -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import statistics
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["load_results"]
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["load_results", "segmentation_table"]
 
 
 def load_results(name: str) -> list[dict[str, Any]]:
@@ -40,3 +44,36 @@ def load_results(name: str) -> list[dict[str, Any]]:
         known = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))
         raise ValueError(f"no results called {name!r}; there are {known}")
     return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Summarise runs of the word segmentation experiment on the bakeoff 2005 PKU test.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As :func:`load_results` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per method in order of first appearance (baselines first): number of runs, mean F1, its
+        standard deviation over seeds (missing for one run), mean recall of words unseen in training.
+    """
+    import pandas as pd
+
+    methods = dict.fromkeys(run["method"] for run in runs)
+    rows = []
+    for method in methods:
+        scores = [run["pku"] for run in runs if run["method"] == method]
+        f1 = [score["f1"] for score in scores]
+        rows.append(
+            {
+                "PKU test": method,
+                "runs": len(f1),
+                "F1": round(statistics.mean(f1), 4),
+                "± over seeds": round(statistics.stdev(f1), 4) if len(f1) > 1 else float("nan"),
+                "recall of unseen words": round(statistics.mean(score["oov_recall"] for score in scores), 3),
+            }
+        )
+    return pd.DataFrame(rows).set_index("PKU test")

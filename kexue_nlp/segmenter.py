@@ -302,7 +302,9 @@ class Segmenter:
                 meta = json.loads(str(file["meta"]))
                 weights = [file[f"weight_{i}"].astype(np.float32) for i in range(len(file.files) - 1)]
         except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
-            raise ValueError(f"{path} is not a complete segmenter file ({error}); make or fetch it again") from error
+            raise ValueError(
+                f"{path} is not a complete segmenter file ({error}); make or fetch it again"
+            ) from error
         if meta.get("format") != FORMAT:
             raise ValueError(
                 f"{path} has format {meta.get('format')!r}, this version of kexue_nlp reads format {FORMAT}; "

@@ -40,7 +40,9 @@ class TagScheme:
         path = np.asarray(tags, dtype=np.intp)
         if not path.size:
             return True
-        return bool(self.start[path[0]] and self.end[path[-1]] and self.transitions[path[:-1], path[1:]].all())
+        return bool(
+            self.start[path[0]] and self.end[path[-1]] and self.transitions[path[:-1], path[1:]].all()
+        )
 
 
 def _sbme() -> TagScheme:

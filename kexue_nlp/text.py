@@ -19,9 +19,13 @@ UNKNOWN = 1
 # Full-width ASCII (U+FF01–U+FF5E) has a half-width twin 0xFEE0 below it. After that, which digit or which
 # Latin letter it is tells a segmenter nothing that "a digit" and "a letter" does not.
 _HALF_WIDTH = {chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)}
-_CLASS = {c: "0" for c in "0123456789"} | {c: "a" for c in "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"}
+_CLASS = dict.fromkeys("0123456789", "0") | dict.fromkeys(
+    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"
+)
 _SPACES = {chr(c): " " for c in range(0x3001) if chr(c).isspace()}  # U+3000 is the last of them
-_NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES)
+_NORMALISE = str.maketrans(
+    {wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES
+)
 
 _SENTENCE_ENDS = tuple("。！？；\n")
 SENTENCE_END = re.compile(f"(?<=[{''.join(_SENTENCE_ENDS)}])")
@@ -32,7 +36,8 @@ def normalise(text: str) -> str:
     """Map a text to what a segmenter needs to see of it, character for character.
 
     Full-width ASCII becomes half-width, every digit becomes ``"0"``, every Latin letter ``"a"`` and every
-    kind of white space ``" "``. The length never changes, so position *i* of the result speaks of position *i* of the input.
+    kind of white space ``" "``. The length never changes: position *i* of the result speaks of position *i* of
+    the input.
 
     Parameters
     ----------
@@ -109,7 +114,9 @@ class Vocabulary:
             raise ValueError(f"token {twice!r} occurs more than once; a vocabulary needs distinct tokens")
 
     @classmethod
-    def fit(cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+    def fit(
+        cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None
+    ) -> Vocabulary:
         """Collect the tokens of a corpus, most frequent first (ties in order of first appearance).
 
         Parameters

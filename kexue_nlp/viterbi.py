@@ -15,7 +15,9 @@ _FORBIDDEN = -1e12
 
 
 def viterbi(
-    log_emissions: np.ndarray, scheme_or_transitions: TagScheme | np.ndarray, lengths: np.ndarray | None = None
+    log_emissions: np.ndarray,
+    scheme_or_transitions: TagScheme | np.ndarray,
+    lengths: np.ndarray | None = None,
 ) -> np.ndarray:
     r"""Find the path :math:`\arg\max_y \sum_t E_{t, y_t} + \sum_t A_{y_{t-1}, y_t}`.
 
@@ -54,7 +56,9 @@ def viterbi(
     emissions = np.asarray(log_emissions, dtype=np.float32)
     if emissions.ndim == 2:
         if lengths is not None:
-            raise ValueError("lengths belong to a batch of shape (B, T, K); this is one sentence of shape (T, K)")
+            raise ValueError(
+                "lengths belong to a batch of shape (B, T, K); this is one sentence of shape (T, K)"
+            )
         return viterbi(emissions[None], scheme_or_transitions)[0]
     if emissions.ndim != 3:
         raise ValueError(f"log_emissions must have shape (T, K) or (B, T, K), got {emissions.shape}")
@@ -101,5 +105,7 @@ def _log_scores(scheme_or_transitions: TagScheme | np.ndarray, n_tags: int) -> t
         matrix = np.maximum(np.asarray(scheme_or_transitions, dtype=np.float64), _FORBIDDEN)
         scores = (np.zeros(len(matrix)), matrix, np.zeros(len(matrix)))
     if scores[1].shape != (n_tags, n_tags):
-        raise ValueError(f"{n_tags} emission columns need transitions of shape ({n_tags}, {n_tags}), got {scores[1].shape}")
+        raise ValueError(
+            f"{n_tags} emission columns need transitions of shape ({n_tags}, {n_tags}), got {scores[1].shape}"
+        )
     return scores

@@ -117,7 +117,9 @@ def test_bad_multiplier_is_refused(multiplier):
         Lexicon({"微信号": multiplier})
 
 
-@pytest.mark.parametrize(("words", "error"), [({"": 2}, ValueError), ({3: 2}, TypeError), (["a"], TypeError), (None, TypeError)])
+@pytest.mark.parametrize(
+    ("words", "error"), [({"": 2}, ValueError), ({3: 2}, TypeError), (["a"], TypeError), (None, TypeError)]
+)
 def test_what_is_no_dictionary_is_refused(words, error):
     with pytest.raises(error):
         Lexicon(words)
@@ -162,7 +164,11 @@ def test_lexicon_can_be_pickled():
 
 
 def test_longest_known_word_is_taken():
-    assert forward_maximum_matching("研究生命起源", {"研究", "研究生", "生命", "起源"}) == ["研究生", "命", "起源"]
+    assert forward_maximum_matching("研究生命起源", {"研究", "研究生", "生命", "起源"}) == [
+        "研究生",
+        "命",
+        "起源",
+    ]
 
 
 def test_without_words_every_character_stands_alone():

@@ -1,7 +1,7 @@
+import keras
 import numpy as np
 import pytest
 
-import keras
 from kexue_nlp.models import article_segmenter, pair_segmenter
 
 N_CHARACTERS, N_BIGRAMS = 50, 80

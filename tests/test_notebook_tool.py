@@ -340,6 +340,7 @@ def test_what_only_looks_like_an_absolute_path_is_let_pass(fine):
 
 # --- the watch over kernels during `pytest --nbval-lax` ---------------------------------------------
 
+NBVAL = ("--nbval-lax", "--nbval-cell-timeout", "10")  # nbval waits that long for the kernel that dies
 LOWER_BUDGET = "import notebooks\n\nnotebooks.MAX_GB = 0.3\n"
 
 WATCHED = {
@@ -361,7 +362,7 @@ def watched(tmp_path_factory):
     (folder / "lower_budget.py").write_text(LOWER_BUDGET)
     options = ["-p", "conftest", "-p", "lower_budget", "-p", "no:cacheprovider", "-rA", "--color=no"]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "--rootdir", folder, "--nbval-lax", folder],
+        [sys.executable, "-m", "pytest", *options, "--rootdir", folder, *NBVAL, folder],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
         capture_output=True,
@@ -372,7 +373,7 @@ def watched(tmp_path_factory):
 
 
 def verdicts(watched, name):
-    return re.findall(rf"^(PASSED|FAILED|ERROR) {name}\.ipynb::(Cell \d)", watched[1], re.MULTILINE)
+    return re.findall(rf"^(PASSED|FAILED|ERROR) \S*\b{name}\.ipynb::(Cell \d)", watched[1], re.MULTILINE)
 
 
 def test_a_run_with_a_fault_fails(watched):

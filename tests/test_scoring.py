@@ -60,7 +60,9 @@ def bakeoff(request):
         pytest.skip(f"KEXUE_NLP_DATA lacks {', '.join(missing)}")
     gold, text, words = (path.read_text(encoding="utf-8-sig").split("\n") for path in paths)
     vocabulary = {word.strip() for word in words} - {""}
-    predicted = [forward_maximum_matching(line.strip(), vocabulary) for line in text]
+    # All lines in one go, which saves looking at the whole vocabulary for each; no word spans a line feed.
+    matched = " ".join(forward_maximum_matching("\n".join(line.strip() for line in text), vocabulary))
+    predicted = [line.split() for line in matched.split("\n")]
     return name, [line.split() for line in gold], predicted, vocabulary
 
 
@@ -144,11 +146,13 @@ def test_no_vocabulary_gives_no_vocabulary_scores():
     assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == (None, None, None)
 
 
-def test_moved_quote_costs_one_word_and_not_the_whole_line():
-    gold, predicted = ["整天", "算", "帐", "。", "”"], ["“", "整天", "算", "帐", "。", "”"]
-    assert not spans(gold) & spans(predicted)  # every position has shifted: span scoring finds nothing
-    scores = score_words([gold], [predicted])
-    assert (scores.correct, scores.insertions) == (5, 1)
+def test_moved_quote_costs_one_word_per_line_and_not_the_rest_of_the_line():
+    # As on 19 lines of the MSR test: the gold text has the opening quote at the end of the line before.
+    gold = [["说", "：", "“"], ["整天", "算帐", "烦恼"]]
+    predicted = [["说", "："], ["“", "整天", "算帐", "烦恼"]]
+    assert not spans(gold[1]) & spans(predicted[1])  # by character positions, nothing would be right
+    scores = score_words(gold, predicted)
+    assert (scores.correct, scores.insertions, scores.deletions) == (5, 1, 1)
 
 
 def test_line_blank_on_both_sides_is_skipped():
@@ -226,10 +230,8 @@ def test_counts_agree_with_gnu_diff(length, tmp_path):
         words = [f"w{i}" for i in range(draw.choice([2, 4, 10, 30]))]
         gold = draw.choices(words, k=draw.randint(1, length))
         predicted = draw.choices([*words, "p1", "p2"], k=draw.randint(1, length))
-        if draw.random() < 0.5:  # or else like the gold words, but for a few
-            predicted = [
-                word if draw.random() < 0.7 else other for word, other in zip(gold, predicted * length)
-            ]
+        if draw.random() < 0.5:  # the gold words, but for a few
+            predicted = [word if draw.random() < 0.7 else draw.choice(predicted) for word in gold]
         for name, side in (("gold", gold), ("predicted", predicted)):
             (tmp_path / name).write_text("".join(f"{word}\n" for word in side))
         shown = subprocess.run(

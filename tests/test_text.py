@@ -97,7 +97,9 @@ def test_features_travel_with_their_position():
     assert packed.tolist() == [[[1, 2], [0, 0], [3, 4]]]
 
 
-@pytest.mark.parametrize(("sequences", "row_length", "message"), [([], 4, "no sequences"), ([np.ones(2)], 0, "row_length")])
+@pytest.mark.parametrize(
+    ("sequences", "row_length", "message"), [([], 4, "no sequences"), ([np.ones(2)], 0, "row_length")]
+)
 def test_packing_nothing_or_into_nothing_is_refused(sequences, row_length, message):
     with pytest.raises(ValueError, match=message):
         pack(sequences, row_length)

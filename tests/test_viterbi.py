@@ -1,4 +1,4 @@
-from itertools import product
+from itertools import pairwise, product
 
 import numpy as np
 import pytest
@@ -18,7 +18,7 @@ def emissions(min_length=1, max_length=6):
 
 def best_by_brute_force(log_emissions, transitions, legal=lambda path: True):
     def score(path):
-        steps = sum(transitions[a, b] for a, b in zip(path, path[1:], strict=False))
+        steps = sum(transitions[a, b] for a, b in pairwise(path))
         return sum(float(row[tag]) for row, tag in zip(log_emissions, path, strict=True)) + steps
 
     paths = product(range(log_emissions.shape[1]), repeat=len(log_emissions))

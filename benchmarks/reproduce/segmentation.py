@@ -64,7 +64,9 @@ RECIPES = {
 def split(data):
     """Training and held-out sentences, as lists of words."""
     lines = data.train + data.heldout
-    return [[s for line in part for s in split_sentences(line)] for part in (lines[:-HELD_OUT], lines[-HELD_OUT:])]
+    return [
+        [s for line in part for s in split_sentences(line)] for part in (lines[:-HELD_OUT], lines[-HELD_OUT:])
+    ]
 
 
 def build(recipe: Recipe, sentences: list[list[str]]) -> Segmenter:
@@ -97,10 +99,18 @@ class KeepBest(keras.callbacks.Callback):
         f1 = score_words(self.sentences, self.segmenter("".join(words) for words in self.sentences)).f1
         if f1 > best:
             self.segmenter.save(self.folder / "best.npz")
-        record = {"epoch": epoch + 1, "heldout_f1": f1, "loss": logs["loss"], "seconds": time.monotonic() - self.start}
+        record = {
+            "epoch": epoch + 1,
+            "heldout_f1": f1,
+            "loss": logs["loss"],
+            "seconds": time.monotonic() - self.start,
+        }
         with self.log.open("a") as file:
             file.write(json.dumps(record) + "\n")
-        print(f"epoch {epoch + 1}: loss {logs['loss']:.4f}, held-out F1 {f1:.4f}, {record['seconds']:.0f} s", flush=True)
+        print(
+            f"epoch {epoch + 1}: loss {logs['loss']:.4f}, held-out F1 {f1:.4f}, {record['seconds']:.0f} s",
+            flush=True,
+        )
 
 
 def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[Segmenter, dict]:
@@ -111,13 +121,17 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
     segmenter = build(recipe, train_sentences)
     order = np.random.default_rng(seed).permutation(len(train_sentences))
     shuffled = [train_sentences[i] for i in order]
-    inputs = pack([character_features("".join(w), segmenter.characters, segmenter.bigrams) for w in shuffled], 256)
+    inputs = pack(
+        [character_features("".join(w), segmenter.characters, segmenter.bigrams) for w in shuffled], 256
+    )
     tags = pack([words_to_tags(w) + 1 for w in shuffled], 256)  # 0 is padding
     keep_best = KeepBest(segmenter, heldout_sentences, folder)
     schedule = keras.optimizers.schedules.CosineDecay(
         recipe.learning_rate, recipe.epochs * -(-len(inputs) // 32), alpha=0.02
     )
-    segmenter.network.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), "sparse_categorical_crossentropy")
+    segmenter.network.compile(
+        keras.optimizers.Adam(schedule, clipnorm=1.0), "sparse_categorical_crossentropy"
+    )
     segmenter.network.fit(
         inputs,
         np.maximum(tags - 1, 0),
@@ -143,7 +157,10 @@ def pku_scores(segment, full) -> dict:
     texts = ["".join(line.split()) for line in full.test_text]
     known = {word for line in full.train + full.heldout for word in line}
     scores = score_words(full.test, segment(texts), vocabulary=known)
-    return {k: round(getattr(scores, k), 5) for k in ("precision", "recall", "f1", "oov_rate", "oov_recall", "iv_recall")}
+    return {
+        k: round(getattr(scores, k), 5)
+        for k in ("precision", "recall", "f1", "oov_rate", "oov_recall", "iv_recall")
+    }
 
 
 def append(record: dict) -> None:
@@ -177,7 +194,9 @@ def finished() -> set[tuple]:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--methods", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--pretrain", action="store_true", help="train one network, seed 0, and store it")
@@ -219,7 +238,9 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
         "recipe": {k: v for k, v in asdict(RECIPES[method]).items() if k != "build"},
         "bytes": PRETRAINED.stat().st_size,
     }
-    PRETRAINED.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    PRETRAINED.with_suffix(".json").write_text(
+        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
+    )
     print(json.dumps(card, indent=2, ensure_ascii=False))
 
 

@@ -85,7 +85,9 @@ def measure(tool: str) -> dict:
     wall, busy = time.perf_counter(), time.process_time()
     segment(texts)
     wall, busy = time.perf_counter() - wall, time.process_time() - busy
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3) / 1e3
+    peak = (
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3) / 1e3
+    )
     size = sum(map(len, texts))
     return {"characters_per_s": size / wall, "cores_busy": busy / wall, "ready_s": ready, "peak_gb": peak}
 
@@ -93,12 +95,16 @@ def measure(tool: str) -> dict:
 def import_seconds() -> float:
     """Time ``import kexue_nlp`` alone, in a fresh process."""
     code = "import time; t = time.perf_counter(); import kexue_nlp; print(time.perf_counter() - t)"
-    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+    return float(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    )
 
 
 def main() -> None:
     """Measure every tool several times, round by round, and store medians."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tool", choices=TOOLS, help=argparse.SUPPRESS)  # one measurement, for the rounds
     args = parser.parse_args()
@@ -111,15 +117,19 @@ def main() -> None:
             command = [sys.executable, __file__, "--tool", tool]
             out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             rounds[tool].append(json.loads(out.splitlines()[-1]))
-            print(f"round {i + 1}, {tool}: {rounds[tool][-1]['characters_per_s'] / 1e6:.2f} M characters/s", flush=True)
+            print(
+                f"round {i + 1}, {tool}: {rounds[tool][-1]['characters_per_s'] / 1e6:.2f} M characters/s",
+                flush=True,
+            )
     tools = {
         tool: {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
         for tool, runs in rounds.items()
     }
     few, many = (statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in TOOLS[-2:])
+    system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     result = {
         "command": "make bench",
-        "machine": f"{os.cpu_count()} cores, {platform.system()} {platform.machine()}, Python {platform.python_version()}",
+        "machine": f"{os.cpu_count()} cores, {system}",
         "rounds": args.rounds,
         "tools": tools,
         "time_with_100000_words_over_100": round(few / many, 3),

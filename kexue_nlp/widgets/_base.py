@@ -27,7 +27,8 @@ _STYLE = f"""
 .kexue-chip {{ display: inline-block; padding: 0 8px; margin: 2px 0; border-radius: 9px; font-size: 17px;
   line-height: 27px; border: 1px solid {BLUE}99; background: {BLUE}29; }}
 .kexue-changed {{ font-weight: 700; color: black; border-color: black; background: {ORANGE}; }}
-.kexue-picture {{ overflow-x: auto; height: auto; transition: opacity .1s .2s; }}
+.kexue-picture {{ container-type: inline-size; overflow-x: auto; transition: opacity .1s .2s; }}
+.kexue-fixed {{ position: sticky; left: 0; width: 100cqw; }} /* stays put when a wide picture is scrolled */
 .kexue-busy {{ cursor: progress; }}
 .kexue-busy .kexue-picture {{ opacity: .4; }}
 """
@@ -87,8 +88,8 @@ class Explorer(widgets.VBox):
     """Base of all explorers.
 
     A subclass makes its controls, wires each with :meth:`on_change` or :meth:`on_click`, calls
-    :meth:`lay_out`, and writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what a
-    user mistyped: the message is shown and the picture stays as it was.
+    :meth:`lay_out`, and writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what
+    a user mistyped: the message is shown and the picture stays as it was.
 
     Attributes
     ----------
@@ -156,6 +157,6 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
         note = "Run the notebook in JupyterLab to try other input."
-        body = f'<div class="kexue">{self.static_html()}<p class="kexue-quiet">{note}</p></div>'
+        body = f'<div class="kexue kexue-picture">{self.static_html()}<p class="kexue-quiet">{note}</p></div>'
         bundle = super()._repr_mimebundle_(**kwargs)
         return bundle | {"text/plain": self.static_text(), "text/html": self._style_element() + body}

@@ -13,7 +13,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from kexue_nlp.lexicon import Lexicon
-from kexue_nlp.plots import GREEN, ORANGE, TAG_NAMES, visible
+from kexue_nlp.plots import BLUE, GREEN, ORANGE, TAG_NAMES, visible
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.widgets._base import Explorer, InvalidInput, TextArea, TextBox, escape, heading, row
 
@@ -27,29 +27,30 @@ REGION_LIMIT = 400  # words in the lists
 LOWEST, HIGHEST = 0.01, 100.0  # multipliers
 
 # Sizes of the heat map's cells in pixels: the path is drawn over the table and must meet them.
-_LABEL, _WIDTH, _HEIGHT = 84, 30, 24
+_LABEL, _WIDTH, _HEIGHT = 88, 34, 27
+
 _WORD_STARTS = SBME.tags.index("s"), SBME.tags.index("b")
+_WITHOUT, _WITH = "Without the dictionary", "With the dictionary"
 
 _STYLE = f"""
-.kexue-words {{ position: sticky; left: 0; }}
 .kexue-line {{ display: flex; align-items: baseline; gap: 12px; line-height: 34px; }}
 .kexue-name {{ flex: 0 0 160px; font-size: 14px; }}
-.kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; margin: 0; border: 0; }}
+.kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; border: 0; margin: 0; }}
 .kexue .kexue-map tbody tr, .kexue .kexue-map tr {{ background: none; height: {_HEIGHT}px; }}
 .kexue .kexue-map :is(th, td) {{ box-sizing: border-box; width: {_WIDTH}px; height: {_HEIGHT}px; padding: 0;
-  border: 0; line-height: 20px; text-align: center; vertical-align: middle; font-weight: 400; }}
-.kexue .kexue-map thead th {{ font-size: 19px; }}
-.kexue .kexue-map td {{ border: 1px solid var(--jp-layout-color0, white); font-size: 13px; }}
+  border: 0; line-height: 22px; text-align: center; vertical-align: middle; font-weight: 400; }}
+.kexue .kexue-map thead th {{ font-size: 21px; }}
+.kexue .kexue-map td {{ border: 1px solid var(--jp-layout-color0, white); font-size: 14px; }}
 .kexue .kexue-map .kexue-cut {{ border-left: 2px solid var(--jp-ui-font-color1, black); }}
 .kexue .kexue-map .kexue-bonus {{ box-shadow: inset 0 0 0 2px {GREEN}; }}
-.kexue .kexue-map td b {{ position: relative; z-index: 2; display: inline-block; width: 18px; line-height: 18px;
-  border-radius: 9px; color: black; background: {ORANGE}; }}
+.kexue .kexue-map td b {{ position: relative; z-index: 2; display: inline-block; width: 20px; line-height: 20px;
+  border-radius: 10px; color: black; background: {ORANGE}; }}
 .kexue .kexue-map .kexue-tag {{ position: sticky; left: 0; z-index: 3; width: {_LABEL}px; padding-right: 8px;
-  text-align: right; font-size: 13px; background: var(--jp-layout-color0, white); }}
+  text-align: right; font-size: 14px; background: var(--jp-layout-color0, white); }}
 .kexue .kexue-map .kexue-tag i {{ font-weight: 700; font-style: normal; }}
 .kexue .kexue-map .kexue-title {{ position: relative; text-align: left; font-size: 14px; font-weight: 600; }}
 .kexue-title span {{ position: sticky; left: 0; }}
-.kexue-title svg {{ position: absolute; left: {_LABEL}px; top: {_HEIGHT}px; z-index: 1; pointer-events: none; }}
+.kexue-title svg {{ position: absolute; z-index: 1; left: {_LABEL}px; top: {_HEIGHT}px; pointer-events: none; }}
 """
 
 
@@ -183,7 +184,7 @@ def _render_words(state: SegmentationState) -> str:
     hidden = len(state.words_after) - sum(len(after) for _, after in shown)
     rest = f' <span class="kexue-quiet">and {hidden:,} more words</span>' if hidden else ""
     lines = []
-    for name, side in (("Without the dictionary", 0), ("With the dictionary", 1)):
+    for name, side in ((_WITHOUT, 0), (_WITH, 1)):
         chips = " ".join(_chips(pair[side], changed=pair[0] != pair[1]) for pair in shown)
         lines.append(
             f'<div class="kexue-line"><span class="kexue-name">{name}</span><span>{chips}{rest}</span></div>'
@@ -193,7 +194,7 @@ def _render_words(state: SegmentationState) -> str:
     lines.append(
         f'<div class="kexue-line"><span class="kexue-name">Changed</span><span>{summary}</span></div>'
     )
-    return f'<div class="kexue-words">{"".join(lines)}</div>'
+    return f'<div class="kexue-fixed">{"".join(lines)}</div>'
 
 
 def _chips(words: list[str], changed: bool) -> str:
@@ -211,21 +212,19 @@ def _render_map(state: SegmentationState) -> str:
     after = before * np.exp(bonuses)
     after /= after.sum(axis=1, keepdims=True)
     caption = (
-        "Probability of each tag: the darker, the higher. Letters and line: the best legal path (Viterbi)."
+        "The darker a cell, the more probable the tag. Letters and line: the best legal path (Viterbi). "
+        "Bars: where words begin. Green frames: what the dictionary multiplies."
     )
     if len(state.text) > n:
-        caption += (
-            f" First {n} of {len(state.text):,} characters; the other {len(state.text) - n:,} are hidden."
-        )
+        caption += f" Shown: the first {n} of {len(state.text):,} characters."
     head = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in characters)
-    width = f'style="width:{_LABEL + n * _WIDTH}px"'
+    width = _LABEL + n * _WIDTH
     return (
-        f'<p class="kexue-quiet">{caption}</p><table class="kexue-map" dir="ltr" {width}>'
+        f'<p class="kexue-fixed kexue-quiet">{caption}</p>'
+        f'<table class="kexue-map" dir="ltr" style="width:{width}px" aria-label="tag probabilities">'
         f'<thead><tr><th class="kexue-tag"></th>{head}</tr></thead>'
-        + _render_tags(
-            "Without the dictionary", characters, before, state.tags_before[:n], np.zeros_like(bonuses)
-        )
-        + _render_tags("With the dictionary", characters, after, state.tags_after[:n], bonuses)
+        + _render_tags(_WITHOUT, characters, before, state.tags_before[:n], np.zeros_like(bonuses))
+        + _render_tags(_WITH, characters, after, state.tags_after[:n], bonuses)
         + "</table>"
     )
 
@@ -233,31 +232,28 @@ def _render_map(state: SegmentationState) -> str:
 def _render_tags(
     title: str, characters: list[str], probabilities: np.ndarray, path: np.ndarray, bonuses: np.ndarray
 ) -> str:
-    """Table rows of one heat map: a title that holds the line of the path, then one row per tag."""
+    """Table rows of one heat map: a title, which holds the line of the path, then a row per tag."""
     n = len(characters)
-    points = " ".join(f"{(t + 0.5) * _WIDTH:g},{(k + 0.5) * _HEIGHT:g}" for t, k in enumerate(path.tolist()))
+    points = " ".join(f"{(t + 0.5) * _WIDTH},{(k + 0.5) * _HEIGHT}" for t, k in enumerate(path.tolist()))
     line = (
         f'<svg width="{n * _WIDTH}" height="{4 * _HEIGHT}" aria-hidden="true">'
         f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/></svg>'
     )
-    rows = [
-        f'<tbody><tr><th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{title}</span>{line}</th></tr>'
-    ]
+    top = f'<th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{title}</span>{line}</th>'
+    rows = [f"<tbody><tr>{top}</tr>"]
     for k, tag in enumerate(SBME.tags):
-        name = TAG_NAMES[tag]
         cells = []
-        for t, (p, bonus) in enumerate(
-            zip(probabilities[:, k].tolist(), bonuses[:, k].tolist(), strict=True)
-        ):
-            hover = f"{characters[t]} {name} {p:.2f}" + (
-                f", multiplied by {math.exp(bonus):.3g}" if bonus else ""
-            )
-            css = " ".join(["kexue-cut"] * (path[t] in _WORD_STARTS) + ["kexue-bonus"] * bool(bonus))
-            mark = f"<b>{tag}</b>" if path[t] == k else ""
+        for t, character in enumerate(characters):
+            p, bonus = float(probabilities[t, k]), float(bonuses[t, k])
+            classes = ["kexue-cut"] * (path[t] in _WORD_STARTS) + ["kexue-bonus"] * bool(bonus)
+            multiplied = f", multiplied by {math.exp(bonus):.3g}" if bonus else ""
             cells.append(
-                f'<td class="{css}" style="background:rgba(0,114,178,{p:.2f})" title="{hover}">{mark}</td>'
+                f'<td class="{" ".join(classes)}" style="background:{BLUE}{round(255 * p):02x}" '
+                f'title="{character} {TAG_NAMES[tag]} {p:.2f}{multiplied}">'
+                + (f"<b>{tag}</b></td>" if path[t] == k else "</td>")
             )
-        rows.append(f'<tr><th class="kexue-tag" scope="row">{name} <i>{tag}</i></th>{"".join(cells)}</tr>')
+        name = f'<th class="kexue-tag" scope="row">{TAG_NAMES[tag]} <i>{tag}</i></th>'
+        rows.append(f"<tr>{name}{''.join(cells)}</tr>")
     return "".join(rows) + "</tbody>"
 
 
@@ -314,13 +310,9 @@ class SegmentationExplorer(Explorer):
         )
         self._filling = False
 
-        several = len(self._segmenters) > 1
-        self.network = widgets.ToggleButtons(
-            options=list(self._segmenters),
-            description="network",
-            layout={"display": "" if several else "none"},
-        )
-        self.sentence = TextArea(description="sentence", rows=2, layout={"width": "100%"})
+        self.network = widgets.ToggleButtons(options=list(self._segmenters), description="network")
+        self.network.layout = {"width": "auto", "display": None if len(self._segmenters) > 1 else "none"}
+        self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
         self.rows = widgets.VBox()
         add = widgets.Button(description="add a word", icon="plus", tooltip="add a row to the dictionary")
         reset = widgets.Button(
@@ -427,6 +419,7 @@ class _Row(widgets.HBox):
             max=math.log10(HIGHEST),
             step=0.05,
             description="multiplier",
+            layout={"width": "420px"},
             tooltip="the word's tag probabilities are multiplied by this; 1 changes nothing",
         )
         self.remove = widgets.Button(description="remove", icon="trash", tooltip="remove this word")

@@ -1,0 +1,95 @@
+"""Write the measured tables into the README, from the JSON under benchmarks/results.
+
+Usage::
+
+    python benchmarks/results.py [--check]
+
+Each table stands between ``<!-- NAME -->`` and ``<!-- /NAME -->``. ``--check`` writes nothing and fails if the
+README does not say what the JSON says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from kexue_nlp.results import load_results, segmentation_table
+
+ROOT = Path(__file__).parents[1]
+
+
+def markdown(header: list[str], rows: list[list[str]]) -> str:
+    """Format a Markdown table."""
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
+
+
+def segmentation_scores() -> str:
+    """F1 on the PKU test."""
+    table = segmentation_table(load_results("segmentation"))
+    rows = []
+    for method, row in table.iterrows():
+        spread = "" if pd.isna(row["± over seeds"]) else f" ± {row['± over seeds']:.4f}"
+        rows.append(
+            [method, f"{row['runs']:.0f}", f"{row['F1']:.4f}{spread}", f"{row['recall of unseen words']:.3f}"]
+        )
+    return markdown(["method", "runs", "F1, PKU test", "recall of unseen words"], rows)
+
+
+def segmentation_speed() -> str:
+    """Throughput, start-up and memory."""
+    measured = json.loads((ROOT / "benchmarks/results/segmentation_speed.json").read_text(encoding="utf-8"))
+    rows = [
+        [
+            tool,
+            f"{run['characters_per_s'] / 1e6:.2f}",
+            f"{run['cores_busy']:.1f}",
+            f"{run['ready_s']:.1f}",
+            f"{run['peak_gb']:.2f}",
+        ]
+        for tool, run in measured["tools"].items()
+    ]
+    header = ["tool", "M characters/s", "cores busy", "seconds until ready", "peak GB"]
+    note = (
+        f"Medians of {measured['rounds']} rounds on {measured['machine']}. A dictionary of 100,000 words takes "
+        f"{measured['time_with_100000_words_over_100']:.2f}× the time of one of 100. "
+        f"`import kexue_nlp` takes {measured['import_s'] * 1000:.0f} ms."
+    )
+    return f"{markdown(header, rows)}\n\n{note}"
+
+
+TABLES = {"segmentation-scores": segmentation_scores, "segmentation-speed": segmentation_speed}
+
+
+def filled(text: str) -> str:
+    """Return the README with every table replaced by what the JSON says."""
+    for name, table in TABLES.items():
+        pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- /{name} -->)", re.DOTALL)
+        if not pattern.search(text):
+            sys.exit(f"README.md has no place for a table: <!-- {name} --> … <!-- /{name} -->")
+        content = table()
+        text = pattern.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)
+    return text
+
+
+def main() -> None:
+    """Fill or check the README."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--check", action="store_true")
+    args = parser.parse_args()
+    readme = ROOT / "README.md"
+    before = readme.read_text(encoding="utf-8")
+    after = filled(before)
+    if args.check and before != after:
+        sys.exit("README.md does not match benchmarks/results; run `make results`")
+    readme.write_text(after, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,26 @@
+import math
+
+import pytest
+
+from kexue_nlp.results import load_results, segmentation_table
+
+
+def test_unknown_experiment_is_refused_with_the_known_ones():
+    with pytest.raises(ValueError, match=r"no results called 'nonsense'; there are .*segmentation"):
+        load_results("nonsense")
+
+
+def test_stored_runs_begin_with_the_trivial_baseline():
+    assert load_results("segmentation")[0]["method"] == "forward maximum matching"
+
+
+def test_table_averages_over_seeds():
+    runs = [
+        {"method": "fmm", "seed": None, "pku": {"f1": 0.8, "oov_recall": 0.1}},
+        {"method": "net", "seed": 0, "pku": {"f1": 0.9, "oov_recall": 0.5}},
+        {"method": "net", "seed": 1, "pku": {"f1": 0.92, "oov_recall": 0.7}},
+    ]
+    table = segmentation_table(runs)
+    assert table.index.tolist() == ["fmm", "net"]
+    assert table.loc["net"].round(4).tolist() == [2, 0.91, 0.0141, 0.6]
+    assert math.isnan(table.loc["fmm", "± over seeds"])
