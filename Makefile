@@ -89,11 +89,12 @@ notebooks: install-test ## run every notebook in a clean kernel and write its me
 
 .PHONY: pretrain pretrain-segmenter
 pretrain: pretrain-segmenter ## train every network that the package carries
-pretrain-segmenter: install-bench ## train the word segmenters (resumes where it stopped)
-	$(venv_python) benchmarks/reproduce/segmentation.py $(ARGS)
+pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
+	$(venv_python) benchmarks/reproduce/segmentation.py --pretrain $(ARGS)
 
 .PHONY: reproduce
-reproduce: pretrain ## run every article-scale experiment
+reproduce: install-bench ## run every article-scale experiment (resumes where it stopped)
+	$(venv_python) benchmarks/reproduce/segmentation.py $(ARGS)
 
 .PHONY: bench
 bench: install-bench ## measure speed side by side with other tools

@@ -57,11 +57,11 @@ def pytest_runtest_teardown(item, nextitem):
 
 def _question_kernel(notebook):
     seconds = time.perf_counter() - notebook.stash[START]
+    messages = []
     try:
-        reply = notebook.kernel.kc.execute(
-            "", silent=True, user_expressions={"report": tool.REPORT}, reply=True, timeout=30
-        )
-        report = ast.literal_eval(reply["content"]["user_expressions"]["report"]["data"]["text/plain"])
+        notebook.kernel.kc.execute_interactive(tool.REPORT, output_hook=messages.append, timeout=30)
+        (reply,) = [message for message in messages if message["msg_type"] == "execute_result"]
+        report = ast.literal_eval(reply["content"]["data"]["text/plain"])
     except Exception as error:  # whatever it is, the kernel must still be shut down
         return [f"the kernel did not say how much memory it needed: {type(error).__name__} {error}"]
     notebook.config.stash.setdefault(TABLE, []).append((notebook.path.name, seconds, report["peak_gb"]))

@@ -46,15 +46,20 @@ ABSOLUTE_PATH = re.compile(
 )
 EMBEDDED_DATA = re.compile(r"data:[\w/+.-]+;base64,[\w+/=\s]*")
 
-# One expression, so that a kernel can be asked in any way. ru_maxrss is in bytes on macOS, KiB on Linux.
-# Explorers catch the exceptions of their callbacks, show them, and append them to kexue_nlp.widgets.errors.
-REPORT = """{
-    "peak_gb": __import__("resource").getrusage(__import__("resource").RUSAGE_SELF).ru_maxrss
-    * (1 if __import__("sys").platform == "darwin" else 1024) / 1e9,
-    "widget_errors": [
-        str(e) for e in getattr(__import__("sys").modules.get("kexue_nlp.widgets"), "errors", [])
-    ],
-}"""
+# What a kernel is asked when its notebook has run: the most memory it held, and the exceptions that callbacks
+# of widgets raised (explorers catch them, show them, and append them to kexue_nlp.widgets.errors).
+REPORT = r"""
+import pathlib, re, resource, sys
+
+status = pathlib.Path("/proc/self/status")
+own = re.search(r"VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else "")
+if own:  # Linux. The portable number below starts there at what the parent process held when it forked.
+    peak = int(own[1]) * 1024
+else:
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+widgets = sys.modules.get("kexue_nlp.widgets")
+{"peak_gb": peak / 1e9, "widget_errors": [str(error) for error in getattr(widgets, "errors", [])]}
+"""
 
 
 class NotebookError(Exception):

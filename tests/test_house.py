@@ -122,6 +122,9 @@ def test_pinned_releases_run_on_every_supported_python():
 
 
 def test_constraints_hold_nothing_that_is_not_installed():
+    installed = {canonicalize_name(distribution.name) for distribution in metadata.distributions()}
+    if {canonicalize_name(requirement.name) for requirement in requirements_of(("lab", "test"))} - installed:
+        pytest.skip("what the missing packages need cannot be asked; `make test` installs them all")
     needed = {
         canonicalize_name(requirement.name)
         for python, system in PLATFORMS

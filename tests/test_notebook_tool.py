@@ -106,6 +106,21 @@ def needed(scores, start, end):
     return float(np.exp(high))""",
 ]
 
+WIDGET_ERROR = """\
+import sys
+import types
+
+sys.modules["kexue_nlp.widgets"] = types.SimpleNamespace(errors=["ValueError: slider"])"""
+
+ALLOCATE = """\
+data = bytearray(b"x") * 300_000_000
+del data"""
+
+NOISE = """\
+import sys
+
+print("careful", file=sys.stderr)"""
+
 
 def text(id, source):
     return new_markdown_cell(source, id=id, metadata={"slideshow": {"slide_type": "slide"}})
@@ -214,28 +229,18 @@ def test_a_second_run_changes_nothing_but_the_badge(stored, tmp_path):
     again = tmp_path / NAME
     again.write_bytes(stored.read_bytes())
     tool.refresh(again, cores=2)
-    first, second = (tool.BADGE.sub("", p.read_text(encoding="utf-8")) for p in (stored, again))
-    assert re.sub('≈[^"]*', "", first) == re.sub('≈[^"]*', "", second)
+    assert anatomy.read(again).cells[1:] == anatomy.read(stored).cells[1:]
+    assert anatomy.read(again).metadata == anatomy.read(stored).metadata
 
 
 def test_the_badge_counts_the_memory_of_the_kernel(tmp_path):
-    notebook = new_notebook(cells=[code("allocate", 'data = bytearray(b"x") * 400_000_000\ndel data')])
+    data = bytearray(b"x") * 600_000_000  # this process holds more, and that must not count
+    notebook = new_notebook(cells=[code("allocate", ALLOCATE)])
     _, gb = tool.run(notebook, tmp_path)
-    assert 0.4 < gb < 0.6
+    assert len(data) / 1e9 > 0.5 > gb > 0.3
 
 
 # --- what the tool refuses --------------------------------------------------------------------------
-
-WIDGET_ERROR = """\
-import sys
-import types
-
-sys.modules["kexue_nlp.widgets"] = types.SimpleNamespace(errors=["ValueError: slider"])"""
-
-NOISE = """\
-import sys
-
-print("careful", file=sys.stderr)"""
 
 REFUSED = {
     "error": ("1 / 0", "ZeroDivisionError"),
@@ -340,12 +345,12 @@ def test_what_only_looks_like_an_absolute_path_is_let_pass(fine):
 
 # --- the watch over kernels during `pytest --nbval-lax` ---------------------------------------------
 
-NBVAL = ("--nbval-lax", "--nbval-cell-timeout", "10")  # nbval waits that long for the kernel that dies
+NBVAL = ("--nbval-lax", "--nbval-cell-timeout", "6")  # nbval waits that long for the kernel that dies
 LOWER_BUDGET = "import notebooks\n\nnotebooks.MAX_GB = 0.3\n"
 
 WATCHED = {
     "fine": 'print("done")',
-    "large": 'data = bytearray(b"x") * 400_000_000\ndel data',
+    "large": ALLOCATE,
     "noisy": NOISE,
     "callback": WIDGET_ERROR,
     "dies": "import os\n\nos._exit(1)",
@@ -386,7 +391,7 @@ def test_a_notebook_within_its_budget_passes(watched):
 
 def test_a_kernel_over_its_memory_budget_is_an_error(watched):
     assert ("ERROR", "Cell 1") in verdicts(watched, "large")
-    assert re.search(r"large\.ipynb: needed 0\.[45]\d GB of memory; the budget is 0\.3 GB", watched[1])
+    assert re.search(r"large\.ipynb: needed 0\.3\d GB of memory; the budget is 0\.3 GB", watched[1])
 
 
 def test_a_cell_that_writes_to_stderr_fails(watched):

@@ -44,9 +44,9 @@ A lesson (01–05) has exactly these level-2 headings, in this order; use ``###`
            markdown above it how to open it.
 
         What the exercises need (imports, ``check`` among them, small data) stands in code cells tagged
-        ``setup-exercises``, anywhere above. These cells, stubs and solutions are executed here, as plain
-        Python without IPython magics, each in a fresh copy of the set-up: keep them quick and independent of
-        the rest of the notebook and of each other.
+        ``setup-exercises``, anywhere above. The parameters cell, these cells, stubs and solutions are
+        executed here, as plain Python without IPython magics, each stub and solution in a fresh copy of the
+        set-up: keep them quick and independent of the rest of the notebook and of each other.
     ``## Further reading``
         At least one link, and what the next notebook takes from this one.
 
@@ -324,7 +324,7 @@ def run_exercises(path, role):
     cells = code_cells(read(path).cells)
     namespace = {"__name__": "__main__"}
     for cell in cells:
-        if "setup-exercises" in tags(cell):
+        if {"parameters", "setup-exercises"} & set(tags(cell)):
             exec(compile(cell.source, cell.id, "exec"), namespace)
     assert "check" in namespace, "no cell tagged setup-exercises imports check"
     check = namespace["check"]

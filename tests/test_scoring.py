@@ -223,22 +223,28 @@ def is_gnu_diff():
 
 
 @pytest.mark.skipif(not is_gnu_diff(), reason="no GNU diff here to compare with")
-@pytest.mark.parametrize("length", [5, 30, 300])
-def test_counts_agree_with_gnu_diff(length, tmp_path):
-    draw = random.Random(length)
-    for _ in range(40):
+@pytest.mark.parametrize("kind", ["unrelated", "edited", "frequent word among foreign ones"])
+def test_counts_agree_with_gnu_diff(kind, tmp_path):
+    draw = random.Random(kind)
+    for length in [5] * 20 + [30] * 40 + [100] * 40 + [200] * 40 + [600] * 10:
         words = [f"w{i}" for i in range(draw.choice([2, 4, 10, 30]))]
         gold = draw.choices(words, k=draw.randint(1, length))
         predicted = draw.choices([*words, "p1", "p2"], k=draw.randint(1, length))
-        if draw.random() < 0.5:  # the gold words, but for a few
+        if kind == "edited":
             predicted = [word if draw.random() < 0.7 else draw.choice(predicted) for word in gold]
+        elif kind == "frequent word among foreign ones":
+            share = draw.uniform(0.05, 0.3)
+            gold, predicted = (
+                ["的" if draw.random() < share else draw.choice([own, own, own, "w"]) for _ in range(length)]
+                for own in ("g", "p")
+            )
+            ends = ["的"] * draw.randint(0, 6)
+            gold, predicted = [*ends, *gold, *ends], [*ends, *predicted, *ends]
         for name, side in (("gold", gold), ("predicted", predicted)):
-            (tmp_path / name).write_text("".join(f"{word}\n" for word in side))
-        shown = subprocess.run(
-            ["diff", "-y", "gold", "predicted"], cwd=tmp_path, capture_output=True, text=True
-        )
-        signs = Counter(re.findall(r"\s([<>|])(?=\s)", shown.stdout))
-        assert changes(gold, predicted) == (signs[">"], signs["<"], signs["|"]), (gold, predicted)
+            (tmp_path / name).write_text("".join(f"{word}\n" for word in side), encoding="utf-8")
+        shown = subprocess.run(["diff", "-y", "gold", "predicted"], cwd=tmp_path, capture_output=True)
+        signs = Counter(re.findall(rb"\s([<>|])(?=\s)", shown.stdout))
+        assert changes(gold, predicted) == (signs[b">"], signs[b"<"], signs[b"|"]), (gold, predicted)
 
 
 # Bad input ----------------------------------------------------------------------------------------------

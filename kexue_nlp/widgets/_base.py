@@ -20,6 +20,8 @@ errors: list[Exception] = []
 # Text and ground come from JupyterLab's theme where there is one, so that light and dark both work.
 _STYLE = f"""
 .kexue {{ color: var(--jp-ui-font-color1, inherit); max-width: 100%; }}
+.kexue .widget-toggle-buttons {{ display: flex; align-items: baseline; gap: 8px; }}
+.kexue .widget-toggle-buttons > .widget-label {{ flex: 0 0 80px; text-align: right; }}
 .kexue-heading {{ font-size: 14px; font-weight: 600; line-height: 22px; }}
 .kexue-quiet {{ color: var(--jp-ui-font-color2, inherit); font-size: 13px; line-height: 20px; }}
 .kexue-message {{ border-left: 4px solid {ORANGE}; background: {ORANGE}26; padding: 3px 10px;

@@ -61,6 +61,7 @@ class SegmentationState:
     Attributes
     ----------
     text : str, length T
+    lexicon : dict of str to float
     log_probabilities : ndarray of float32, shape (T, 4)
         What the network says; columns s, b, m, e.
     bonuses : ndarray of float32, shape (T, 4)
@@ -68,18 +69,16 @@ class SegmentationState:
     tags_before, tags_after : ndarray of int8, shape (T,)
         Best legal tags without and with the bonuses.
     words_before, words_after : list of str
-    absent : list of str
-        Words of the dictionary that do not occur in the text.
     """
 
     text: str
+    lexicon: dict[str, float]
     log_probabilities: np.ndarray
     bonuses: np.ndarray
     tags_before: np.ndarray
     tags_after: np.ndarray
     words_before: list[str]
     words_after: list[str]
-    absent: list[str]
 
 
 def state(
@@ -120,13 +119,13 @@ def state(
     after = segmenter.decode(text, log_probabilities, lexicon)
     return SegmentationState(
         text,
+        dict(lexicon.items()),
         log_probabilities,
         lexicon.bonuses(text),
         before,
         after,
         tags_to_words(text, before),
         tags_to_words(text, after),
-        [word for word, _ in lexicon.items() if word not in text],
     )
 
 
@@ -187,12 +186,12 @@ def _render_words(state: SegmentationState) -> str:
     for name, side in ((_WITHOUT, 0), (_WITH, 1)):
         chips = " ".join(_chips(pair[side], changed=pair[0] != pair[1]) for pair in shown)
         lines.append(
-            f'<div class="kexue-line"><span class="kexue-name">{name}</span><span>{chips}{rest}</span></div>'
+            f'<div class="kexue-line"><span class="kexue-name">{name}: </span><span>{chips}{rest}</span></div>'
         )
     changes = [f"{_chips(a, True)} → {_chips(b, True)}" for a, b in shown if a != b]
-    summary = " &emsp; ".join(changes) if changes else "nothing"
+    summary = " · ".join(changes) if changes else "nothing"
     lines.append(
-        f'<div class="kexue-line"><span class="kexue-name">Changed</span><span>{summary}</span></div>'
+        f'<div class="kexue-line"><span class="kexue-name">Changed: </span><span>{summary}</span></div>'
     )
     return f'<div class="kexue-fixed">{"".join(lines)}</div>'
 
@@ -212,7 +211,7 @@ def _render_map(state: SegmentationState) -> str:
     after = before * np.exp(bonuses)
     after /= after.sum(axis=1, keepdims=True)
     caption = (
-        "The darker a cell, the more probable the tag. Letters and line: the best legal path (Viterbi). "
+        "The bluer a cell, the more probable the tag. Letters and line: the best legal path (Viterbi). "
         "Bars: where words begin. Green frames: what the dictionary multiplies."
     )
     if len(state.text) > n:
@@ -305,19 +304,18 @@ class SegmentationExplorer(Explorer):
                     f"the multiplier of {word!r} must be in [{LOWEST}, {HIGHEST:g}], got {multiplier}"
                 )
         self._start = text, dict(lexicon.items())
-        self._known: tuple[tuple[str, str], np.ndarray] | None = (
-            None  # the network's last answer, and to what
-        )
+        self._asked: tuple[str, str] | None = None  # the network and the text of the last answer
+        self._answer: np.ndarray | None = None
         self._filling = False
 
-        self.network = widgets.ToggleButtons(options=list(self._segmenters), description="network")
+        self.network = widgets.ToggleButtons(
+            options=list(self._segmenters), description="network", tooltip="which network reads the sentence"
+        )
         self.network.layout = {"width": "auto", "display": None if len(self._segmenters) > 1 else "none"}
         self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
         self.rows = widgets.VBox()
         add = widgets.Button(description="add a word", icon="plus", tooltip="add a row to the dictionary")
-        reset = widgets.Button(
-            description="reset", icon="undo", tooltip="go back to the first sentence and dictionary"
-        )
+        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
         self.on_change(self.network, self._refresh)
         self.on_change(self.sentence, self._refresh)
         self.on_click(add, self.add_word)
@@ -365,9 +363,8 @@ class SegmentationExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return both segmentations in words."""
-        before, after = (
-            " ".join(map(visible, words)) for words in (self.state.words_before, self.state.words_after)
-        )
+        both = (self.state.words_before, self.state.words_after)
+        before, after = (" ".join(map(visible, words[:REGION_LIMIT])) for words in both)
         return f"{self._describe_lexicon()}\nWithout it: {before}\nWith it: {after}"
 
     def static_html(self) -> str:
@@ -375,9 +372,8 @@ class SegmentationExplorer(Explorer):
         return f"<p>{html.escape(self._describe_lexicon())}</p>{self.picture.value}"
 
     def _describe_lexicon(self) -> str:
-        return "Dictionary: " + (
-            ", ".join(f"{word} × {m:.3g}" for word, m in self.lexicon.items()) or "empty"
-        )
+        words = [f"{word} × {multiplier:.3g}" for word, multiplier in self.state.lexicon.items()]
+        return f"Dictionary: {', '.join(words) or 'empty'}"
 
     def _new_row(self, word: str, multiplier: float) -> _Row:
         entry = _Row(word, multiplier)
@@ -394,17 +390,18 @@ class SegmentationExplorer(Explorer):
         if self._filling:
             return
         lexicon = self.lexicon
-        question = self.network.value, self.sentence.value
-        segmenter, text = self._segmenters[question[0]], question[1]
-        if self._known is None or self._known[0] != question:
+        name, text = self.network.value, self.sentence.value
+        segmenter = self._segmenters[name]
+        if self._asked != (name, text):
             with self.busy():
-                self._known = question, segmenter.log_probabilities(text)
-        self.state = state(segmenter, text, lexicon, self._known[1])
+                self._answer = segmenter.log_probabilities(text)
+            self._asked = name, text
+        self.state = state(segmenter, text, lexicon, self._answer)
         self.picture.value = render(self.state)
         unnamed = any(not entry.word.value.strip() for entry in self.rows.children)
         self.say(
             *["Type the new word into its row of the dictionary."] * unnamed,
-            *(f"“{word}” does not occur in the sentence." for word in self.state.absent),
+            *(f"“{word}” does not occur in the sentence." for word in lexicon if word not in text),
         )
 
 
@@ -419,8 +416,9 @@ class _Row(widgets.HBox):
             max=math.log10(HIGHEST),
             step=0.05,
             description="multiplier",
-            layout={"width": "420px"},
+            layout={"flex": "1 1 320px", "width": "auto"},
             tooltip="the word's tag probabilities are multiplied by this; 1 changes nothing",
         )
         self.remove = widgets.Button(description="remove", icon="trash", tooltip="remove this word")
+        self.remove.layout = {"width": "100px"}
         super().__init__([self.word, self.multiplier, self.remove], layout={"flex_flow": "row wrap"})
