@@ -1,7 +1,8 @@
 """Static figures of the lessons, with Chinese text on any machine.
 
 Importing this module lets Matplotlib draw Chinese: the package carries a font of its own. The functions
-return a figure that ``pyplot`` does not know, so a notebook shows it once; :func:`show` adds a description.
+return figures that ``pyplot`` does not know and so never displays by itself; :func:`show` displays one, with a
+description.
 """
 
 from __future__ import annotations
@@ -194,7 +195,7 @@ def emission_heatmap(
         for t, k in enumerate(path):
             ax.add_patch(Rectangle((t + 0.04, k + 0.05), 0.92, 0.9, fill=False, ec=ORANGE, lw=2.2))
         ax.plot(np.arange(len(text)) + 0.5, np.add(path, 0.5), color=ORANGE, lw=4, alpha=0.45)
-    ax.set_xticks(np.arange(len(text)) + 0.5, visible(text), size=13, parse_math=False)
+    ax.set_xticks(np.arange(len(text)) + 0.5, visible(text), size=13)
     ax.set_yticks(np.arange(len(tags)) + 0.5, [f"{TAG_NAMES.get(tag, '')} {tag}".strip() for tag in tags])
     ax.invert_yaxis()
     ax.xaxis.tick_top()
@@ -335,7 +336,7 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
     for y, name in rows.items():
         ax.text(-0.8, y, name, ha="right", va="center")
     for t, character in enumerate(visible(text)):
-        ax.text(t, 9.3, character, ha="center", va="center", size=17, parse_math=False)
+        ax.text(t, 9.3, character, ha="center", va="center", size=17)
         for i, value in enumerate(rng.random(5)):
             ax.add_patch(Rectangle((t + 0.13 * i - 0.33, 8.1), 0.13, 0.4, fc=blues(value), ec=GREY, lw=0.5))
         for k in range(4):
@@ -351,9 +352,7 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
         box = "round,pad=0.06"
         ax.add_patch(FancyBboxPatch((start - 0.36, 0.3), len(word) - 0.28, 0.6, boxstyle=box, color=BLUE))
         middle = start + len(word) / 2 - 0.5
-        ax.text(
-            middle, 0.6, visible(word), ha="center", va="center", size=15, color="white", parse_math=False
-        )
+        ax.text(middle, 0.6, visible(word), ha="center", va="center", size=15, color="white")
         start += len(word)
     ax.set_axis_off()
     return ax.figure

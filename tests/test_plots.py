@@ -218,10 +218,6 @@ def test_a_short_heat_map_has_numbers(length, numbers):
     assert len(plots.emission_heatmap("字" * length, probabilities(length)).axes[0].texts) == numbers
 
 
-def test_dollar_signs_are_not_mathematics():
-    draw(plots.emission_heatmap("$x^$", probabilities(4)))
-
-
 def test_the_heat_map_can_be_drawn_into_given_axes():
     fig = Figure()
     assert plots.emission_heatmap("微信", probabilities(2), ax=fig.subplots()) is fig

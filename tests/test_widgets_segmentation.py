@@ -1,3 +1,4 @@
+import json
 import xml.etree.ElementTree as ElementTree
 from itertools import accumulate, pairwise
 
@@ -310,6 +311,13 @@ def test_the_explorer_looks_busy_while_the_network_runs(explorer, fake):
 def test_half_a_surrogate_pair_from_the_browser_is_replaced(explorer):
     explorer.sentence.set_state({"value": "坏\ud83d字"})
     assert explorer.state.text == "坏\ufffd字"
+
+
+def test_half_a_surrogate_pair_is_not_sent_back(explorer, monkeypatch):
+    sent = []
+    monkeypatch.setattr(explorer.sentence, "_send", lambda message, buffers=None: sent.append(message))
+    explorer.sentence.set_state({"value": "坏\ud83d字"})
+    assert "坏\ufffd字".encode() in json.dumps(sent, ensure_ascii=False).encode()
 
 
 @pytest.mark.parametrize("text", ["", " ", "a\nb", HOSTILE, "مرحبا", "中" * 5000], ids=ascii)

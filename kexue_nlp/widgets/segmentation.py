@@ -34,7 +34,7 @@ _WITHOUT, _WITH = "Without the dictionary", "With the dictionary"
 
 _STYLE = f"""
 .kexue-line {{ display: flex; align-items: baseline; gap: 12px; line-height: 34px; }}
-.kexue-name {{ flex: 0 0 160px; font-size: 14px; }}
+.kexue-name {{ flex: 0 0 176px; font-size: 14px; }}
 .kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; border: 0; margin: 0; }}
 .kexue .kexue-map tbody tr, .kexue .kexue-map tr {{ background: none; height: {_HEIGHT}px; }}
 .kexue .kexue-map :is(th, td) {{ box-sizing: border-box; width: {_WIDTH}px; height: {_HEIGHT}px; padding: 0;
