@@ -10,7 +10,7 @@ a longer word; with that reading its own 微信号 example does not work, with `
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, ItemsView, Mapping
+from collections.abc import Collection, ItemsView, Iterable, Mapping
 from pathlib import Path
 
 import ahocorasick
@@ -19,7 +19,7 @@ import numpy as np
 from kexue_nlp.datasets._files import read_text
 from kexue_nlp.tagging import SBME
 
-__all__ = ["Lexicon", "forward_maximum_matching", "match_bonuses"]
+__all__ = ["Lexicon", "forward_maximum_matching", "inner_positions", "match_bonuses"]
 
 _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
 
@@ -171,15 +171,37 @@ def match_bonuses(matches: list[tuple[int, int, float]], length: int) -> np.ndar
     bonuses = np.zeros((length, 4))
     if matches:
         starts, ends, multipliers = (np.array(column) for column in zip(*matches, strict=True))
-        gains, sizes = np.log(multipliers), ends - starts
-        single, inside = sizes == 1, np.maximum(sizes - 2, 0)
+        gains, single = np.log(multipliers), ends - starts == 1
         np.add.at(bonuses, (starts[single], _S), gains[single])
         np.add.at(bonuses, (starts[~single], _B), gains[~single])
         np.add.at(bonuses, (ends[~single] - 1, _E), gains[~single])
-        # start + 1, start + 2, … of every word of three characters or more
-        ordinal = np.arange(inside.sum()) - np.repeat(np.cumsum(inside) - inside, inside)
-        np.add.at(bonuses, (np.repeat(starts + 1, inside) + ordinal, _M), np.repeat(gains, inside))
+        positions, match = inner_positions(starts, ends)
+        np.add.at(bonuses, (positions, _M), gains[match])
     return bonuses.astype(np.float32)
+
+
+def inner_positions(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """List the positions inside spans, without their first and last.
+
+    Parameters
+    ----------
+    starts, ends : ndarray of int, shape (N,)
+        Spans ``[start, end)`` of at least one position.
+
+    Returns
+    -------
+    positions, spans : ndarray of int, shape (P,)
+        Each inner position, and the index of the span it belongs to.
+
+    Examples
+    --------
+    >>> [array.tolist() for array in inner_positions(np.array([0, 5]), np.array([4, 7]))]
+    [[1, 2], [0, 0]]
+    """
+    counts = np.maximum(ends - starts - 2, 0)
+    spans = np.repeat(np.arange(len(starts)), counts)
+    ordinals = np.arange(counts.sum()) - (np.cumsum(counts) - counts)[spans]
+    return starts[spans] + 1 + ordinals, spans
 
 
 def _checked_word(word: str) -> str:
@@ -203,34 +225,41 @@ def _checked_multiplier(word: str, value: float | str) -> float:
     return multiplier
 
 
-def forward_maximum_matching(text: str, words: Collection[str]) -> list[str]:
+def forward_maximum_matching(
+    texts: str | Iterable[str], words: Collection[str]
+) -> list[str] | list[list[str]]:
     """Segment by taking the longest known word at each position, left to right.
 
     The oldest dictionary method, and the baseline that any trained segmenter has to beat.
 
     Parameters
     ----------
-    text : str
+    texts : str or iterable of str
     words : collection of str
-        Known words; give a ``set`` or ``dict``. A character that starts no known word stands alone.
+        Known words, as a ``set``, ``frozenset`` or ``dict``. A character that starts no known word stands alone.
 
     Returns
     -------
-    list of str
-        Joined, they equal the text.
+    list of str or list of list of str
+        Words of the text or of each text; joined, they equal it.
 
     Examples
     --------
     >>> forward_maximum_matching("研究生命起源", {"研究", "研究生", "生命", "起源"})
     ['研究生', '命', '起源']
     """
+    if isinstance(texts, str):
+        return forward_maximum_matching([texts], words)[0]
     longest = max(map(len, words), default=1)
-    found: list[str] = []
-    start = 0
-    while start < len(text):
-        end = min(len(text), start + longest)
-        while end > start + 1 and text[start:end] not in words:
-            end -= 1
-        found.append(text[start:end])
-        start = end
-    return found
+    segmented = []
+    for text in texts:
+        found: list[str] = []
+        start = 0
+        while start < len(text):
+            end = min(len(text), start + longest)
+            while end > start + 1 and text[start:end] not in words:
+                end -= 1
+            found.append(text[start:end])
+            start = end
+        segmented.append(found)
+    return segmented

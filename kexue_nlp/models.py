@@ -5,7 +5,9 @@ from __future__ import annotations
 import keras
 from keras import layers, ops
 
-__all__ = ["article_segmenter", "pair_segmenter"]
+from kexue_nlp.features import N_PATTERNS
+
+__all__ = ["article_segmenter", "enriched_segmenter"]
 
 
 def _visible(ids):
@@ -54,60 +56,57 @@ def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) 
     return keras.Model(ids, tags, name="article_segmenter")
 
 
-def pair_segmenter(
+def enriched_segmenter(
     n_characters: int,
-    n_bigrams: int,
+    n_pairs: int,
     n_tags: int = 4,
     width: int = 128,
     n_layers: int = 3,
     dropout: float = 0.3,
-    pair_dropout: float = 0.3,
 ) -> keras.Model:
-    """Build a fully convolutional tagger that also reads pairs of characters.
+    """Build a fully convolutional tagger that also reads pairs of characters and known words.
 
-    Each position brings three vectors: its character (64), the pair with its left and the pair with its right
-    neighbour (32 each, one table). One linear-ReLU layer mixes them; residual convolutions of width 3 follow.
-    Pairs are what the article's network spends its first layer on learning; whole pair vectors are dropped in
-    training, or the network would learn the pairs of the training text by heart and nothing about characters.
+    Each position brings its character (64 numbers), the pair with its left and the pair with its right
+    neighbour (32 each, one table), and what known words begin, end or pass there (16). One linear-ReLU layer
+    mixes them; residual convolutions of width 3 follow. In training whole vectors of pairs and of known words
+    are dropped, or the network would rely on them and be lost where a text has new ones.
 
     Parameters
     ----------
-    n_characters, n_bigrams : int
+    n_characters, n_pairs : int
         Vocabulary sizes, ids 0 (padding) and 1 (unknown) included.
     n_tags : int
         Number of tags.
     width : int
         Filters of each convolution.
     n_layers : int
-        Residual convolutions; the receptive field is this many characters to each side, and one more through
-        the pairs.
+        Residual convolutions.
     dropout : float
-        Share of values dropped after the embeddings and before the output; a third of it before each
-        convolution.
-    pair_dropout : float
-        Share of pair vectors dropped whole.
+        Share of values dropped after the embeddings and before the output, and of whole vectors; a third of it
+        before each convolution.
 
     Returns
     -------
     keras.Model
-        Input int32 (B, T, 3), ids of character, left pair, right pair, 0 for padding
-        (:func:`kexue_nlp.segmenter.character_features`); output float32 (B, T, n_tags), tag probabilities.
+        Input int32 (B, T, 4), as :class:`kexue_nlp.features.Features` with pairs gives it, 0 for padding; output
+        float32 (B, T, n_tags), tag probabilities. Any B and T.
 
     Examples
     --------
-    >>> pair_segmenter(5000, 80_000).count_params()
-    3044868
+    >>> enriched_segmenter(5000, 50_000).count_params()
+    2091172
     """
-    ids = keras.Input((None, 3), dtype="int32", name="characters_and_pairs")
+    ids = keras.Input((None, 4), dtype="int32", name="features")
     visible = _visible(ids[..., 0])
     character = layers.Embedding(n_characters, 64, name="character_embedding")(ids[..., 0])
-    pairs = layers.Embedding(n_bigrams, 32, name="pair_embedding")(ids[..., 1:])
-    pairs = layers.Dropout(pair_dropout, noise_shape=(None, None, None, 1))(pairs)
-    pairs = layers.Reshape((-1, 64))(pairs)
-    x = layers.Dropout(dropout)(layers.Concatenate()([character, pairs]))
-    x = layers.Dense(width, activation="relu", name="mix")(x)
+    pairs = layers.Embedding(n_pairs, 32, name="pair_embedding")(ids[..., 1:3])
+    pairs = layers.Dropout(dropout, noise_shape=(None, None, None, 1))(pairs)
+    known = layers.Embedding(N_PATTERNS, 16, name="known_word_embedding")(ids[..., 3])
+    known = layers.Dropout(dropout, noise_shape=(None, None, 1))(known)
+    x = layers.Concatenate()([character, layers.Reshape((-1, 64))(pairs), known])
+    x = layers.Dense(width, activation="relu", name="mix")(layers.Dropout(dropout)(x))
     for i in range(n_layers):
         seen = layers.Dropout(dropout / 3)(x) * visible
         x = x + layers.Conv1D(width, 3, padding="same", activation="relu", name=f"conv_{i + 1}")(seen)
     tags = layers.Dense(n_tags, activation="softmax", name="tags")(layers.Dropout(dropout)(x))
-    return keras.Model(ids, tags, name="pair_segmenter")
+    return keras.Model(ids, tags, name="enriched_segmenter")

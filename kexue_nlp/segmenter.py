@@ -1,4 +1,4 @@
-"""The assembled word segmenter: vocabularies + fully convolutional network + dictionary + Viterbi.
+"""The assembled word segmenter: features + fully convolutional network + dictionary + Viterbi.
 
 Any number of texts becomes one long stream of characters with a gap between sentences. The network runs over
 overlapping windows of that stream: what it says about a character depends on a few neighbours only and not on
@@ -18,12 +18,13 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, match_bonuses
 from kexue_nlp.tagging import SBME
-from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
+from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
 from kexue_nlp.viterbi import viterbi
 
-__all__ = ["Segmenter", "character_features"]
+__all__ = ["Segmenter"]
 
 FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
 
@@ -45,43 +46,6 @@ _NO_CUT_BEFORE = re.compile(
 )
 
 
-def character_features(text: str, characters: Vocabulary, bigrams: Vocabulary | None = None) -> np.ndarray:
-    """Encode a text as the integers that a segmentation network reads.
-
-    Parameters
-    ----------
-    text : str, length T
-        It is normalised first (:func:`kexue_nlp.text.normalise`). White space becomes padding.
-    characters : Vocabulary
-        Of normalised characters.
-    bigrams : Vocabulary, optional
-        Of pairs of normalised characters.
-
-    Returns
-    -------
-    ndarray of int32, shape (T,) or (T, 3)
-        Character ids; with ``bigrams``, columns character, pair with the one before, pair with the one after,
-        0 where there is no such neighbour.
-
-    Examples
-    --------
-    >>> character_features("他说 他", Vocabulary("他说"), Vocabulary(["他说"])).tolist()
-    [[2, 0, 2], [3, 2, 0], [0, 0, 0], [2, 0, 0]]
-    """
-    text = normalise(text)
-    ids = characters.encode(text)
-    ids[_code_points(text) == ord(" ")] = 0
-    if bigrams is None:
-        return ids
-    features = np.zeros((len(text), 3), dtype=np.int32)
-    features[:, 0] = ids
-    if len(text) > 1:
-        pairs = bigrams.encode(map(str.__add__, text, text[1:]))
-        pairs[(ids[1:] == 0) | (ids[:-1] == 0)] = 0
-        features[1:, 1] = features[:-1, 2] = pairs
-    return features
-
-
 class Segmenter:
     """Cut Chinese text into words.
 
@@ -92,13 +56,11 @@ class Segmenter:
     Parameters
     ----------
     network : keras.Model
-        Fully convolutional: ids of shape (B, T), or (B, T, 3) with ``bigrams``, to tag probabilities
+        Fully convolutional: ids as ``features`` gives them, (B, T) or (B, T, 4), to tag probabilities
         (B, T, 4), columns s, b, m, e. It must zero padded positions (id 0) before each convolution, as the
         builders in :mod:`kexue_nlp.models` do.
-    characters : Vocabulary
-        Of normalised characters.
-    bigrams : Vocabulary, optional
-        Of pairs of normalised characters, for a network that reads them.
+    features : Features
+        Turns a text into the network's input.
     lexicon : Lexicon or mapping of str to float, optional
         Words with multipliers applied before decoding; see :class:`kexue_nlp.lexicon.Lexicon`. May be set
         later through the attribute of the same name.
@@ -113,13 +75,11 @@ class Segmenter:
     def __init__(
         self,
         network: keras.Model,
-        characters: Vocabulary,
-        bigrams: Vocabulary | None = None,
+        features: Features,
         lexicon: Lexicon | dict[str, float] | None = None,
     ) -> None:
         self.network = network
-        self.characters = characters
-        self.bigrams = bigrams
+        self.features = features
         self.lexicon = lexicon
         reach = [
             (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
@@ -219,11 +179,11 @@ class Segmenter:
         """Run the network over a text whose pieces between cuts must not see each other, (T, 4)."""
         # Normalised text has one kind of white space, which the network reads as padding: it makes the gaps.
         pieces = [text[start:end] for start, end in pairwise(cuts.tolist())]
-        ids = character_features(self._gap.join(pieces), self.characters, self.bigrams)
+        ids = self.features(self._gap.join(pieces))
         lengths = np.diff(cuts)
         moved = np.arange(len(text)) + np.repeat(np.arange(len(pieces)) * len(self._gap), lengths)
         log_probabilities = np.log(np.maximum(self._windows(ids)[moved], np.finfo(np.float32).tiny))
-        log_probabilities[_code_points(normalise(text)) == ord(" ")] = _SPACE_LOG_PROBABILITIES
+        log_probabilities[code_points(normalise(text)) == ord(" ")] = _SPACE_LOG_PROBABILITIES
         return log_probabilities
 
     def _windows(self, ids: np.ndarray) -> np.ndarray:
@@ -256,8 +216,9 @@ class Segmenter:
         meta = {
             "format": FORMAT,
             "network": keras.saving.serialize_keras_object(self.network),
-            "characters": self.characters.tokens,
-            "bigrams": self.bigrams and self.bigrams.tokens,
+            "characters": self.features.characters.tokens,
+            "pairs": self.features.pairs and self.features.pairs.tokens,
+            "words": self.features.words,
             "lexicon": self.lexicon and dict(self.lexicon.items()),
         }
         weights = {f"weight_{i}": w.astype(dtype) for i, w in enumerate(self.network.get_weights())}
@@ -315,12 +276,9 @@ class Segmenter:
             network.set_weights(weights)
         except ValueError as error:
             raise ValueError(f"the weights in {path} do not fit its network: {error}") from error
-        return cls(
-            network,
-            Vocabulary(meta["characters"]),
-            None if meta["bigrams"] is None else Vocabulary(meta["bigrams"]),
-            meta["lexicon"] if lexicon is None else lexicon,
-        )
+        pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
+        features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
+        return cls(network, features, meta["lexicon"] if lexicon is None else lexicon)
 
 
 def _cuts(text: str, matches: list[tuple[int, int, float]]) -> np.ndarray:
@@ -363,10 +321,6 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
             chunk, size = [], 0
     if chunk:
         yield chunk
-
-
-def _code_points(text: str) -> np.ndarray:
-    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def _shown(value: object) -> str:

@@ -11,7 +11,16 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-__all__ = ["PAD", "SENTENCE_END", "UNKNOWN", "Vocabulary", "normalise", "pack", "split_sentences"]
+__all__ = [
+    "PAD",
+    "SENTENCE_END",
+    "UNKNOWN",
+    "Vocabulary",
+    "code_points",
+    "normalise",
+    "pack",
+    "split_sentences",
+]
 
 PAD = 0
 UNKNOWN = 1
@@ -55,6 +64,17 @@ def normalise(text: str) -> str:
     '0000年,aaa'
     """
     return text.translate(_NORMALISE)
+
+
+def code_points(text: str) -> np.ndarray:
+    """Return the code points of a text, lone surrogates included, as uint32 of shape (T,).
+
+    Examples
+    --------
+    >>> code_points("a我").tolist()
+    [97, 25105]
+    """
+    return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def split_sentences(words: Iterable[str]) -> list[list[str]]:

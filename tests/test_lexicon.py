@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.lexicon import Lexicon, forward_maximum_matching, match_bonuses
+from kexue_nlp.lexicon import Lexicon, forward_maximum_matching, inner_positions, match_bonuses
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.viterbi import viterbi
 
@@ -96,6 +96,11 @@ def test_matches_equal_naive_search(words, text):
     assert sorted(Lexicon(words).matches(text)) == sorted(naive)
 
 
+def test_inner_positions_leave_out_both_ends():
+    positions, spans = inner_positions(np.array([0, 3, 2]), np.array([1, 5, 6]))
+    assert (positions.tolist(), spans.tolist()) == ([3, 4], [2, 2])
+
+
 @given(st.dictionaries(small_words, st.floats(0.01, 100), max_size=8), st.text("ab哈x", max_size=30))
 def test_bonuses_equal_a_loop_over_matches(words, text):
     expected = np.zeros((len(text), 4))
@@ -174,3 +179,4 @@ def test_longest_known_word_is_taken():
 def test_without_words_every_character_stands_alone():
     assert forward_maximum_matching("好的", set()) == ["好", "的"]
     assert forward_maximum_matching("", {"好"}) == []
+    assert forward_maximum_matching(["好的", ""], {"好的"}) == [["好的"], []]

@@ -2,21 +2,21 @@ import keras
 import numpy as np
 import pytest
 
-from kexue_nlp.models import article_segmenter, pair_segmenter
+from kexue_nlp.models import article_segmenter, enriched_segmenter
 
-N_CHARACTERS, N_BIGRAMS = 50, 80
+N_CHARACTERS, N_PAIRS = 50, 80
 
 
-@pytest.fixture(scope="module", params=["article", "pairs"])
+@pytest.fixture(scope="module", params=["article", "enriched"])
 def network(request):
     keras.utils.set_random_seed(0)
     if request.param == "article":
         return article_segmenter(N_CHARACTERS)
-    return pair_segmenter(N_CHARACTERS, N_BIGRAMS, n_layers=3)
+    return enriched_segmenter(N_CHARACTERS, N_PAIRS, n_layers=3)
 
 
 def random_ids(network, rows, length, seed=0):
-    shape = (rows, length) if network.input_shape == (None, None) else (rows, length, 3)
+    shape = (rows, length) if network.input_shape == (None, None) else (rows, length, 4)
     return np.random.default_rng(seed).integers(1, N_CHARACTERS, shape).astype(np.int32)
 
 

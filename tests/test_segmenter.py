@@ -9,25 +9,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import kexue_nlp
+from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon
-from kexue_nlp.models import article_segmenter, pair_segmenter
-from kexue_nlp.segmenter import Segmenter, character_features
+from kexue_nlp.models import article_segmenter, enriched_segmenter
+from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import Vocabulary, normalise
 
 CHARACTERS = "的一是不了人我在有他这中大来上国。，！微信号关注扫描二维码0a"
-BIGRAMS = ["微信", "信号", "关注", "00", "aa"]
+PAIRS = ["微信", "信号", "关注", "00", "aa"]
+WORDS = ["微信", "关注", "二维码", "中国人"]
 
 
-@pytest.fixture(scope="module", params=["article", "pairs"])
+@pytest.fixture(scope="module", params=["article", "enriched"])
 def segmenter(request):
     """A segmenter with random weights: what must hold, must hold whatever the network says."""
     keras.utils.set_random_seed(0)
-    characters, bigrams = Vocabulary(CHARACTERS), Vocabulary(BIGRAMS)
+    characters, pairs = Vocabulary(CHARACTERS), Vocabulary(PAIRS)
     if request.param == "article":
-        return Segmenter(article_segmenter(len(characters)), characters)
-    network = pair_segmenter(len(characters), len(bigrams), n_layers=2)
-    return Segmenter(network, characters, bigrams)
+        return Segmenter(article_segmenter(len(characters)), Features(characters))
+    network = enriched_segmenter(len(characters), len(pairs), n_layers=2)
+    return Segmenter(network, Features(characters, pairs, WORDS))
 
 
 @pytest.fixture
@@ -59,7 +61,9 @@ def test_joined_words_equal_the_input(with_lexicon_for_hypothesis, batch):
 def with_lexicon_for_hypothesis():
     keras.utils.set_random_seed(1)
     characters = Vocabulary(CHARACTERS)
-    return Segmenter(article_segmenter(len(characters)), characters, lexicon={"微信号": 50.0, "(笑)": 9.0})
+    return Segmenter(
+        article_segmenter(len(characters)), Features(characters), lexicon={"微信号": 50.0, "(笑)": 9.0}
+    )
 
 
 @settings(deadline=None, max_examples=50)
@@ -78,7 +82,7 @@ def test_a_text_longer_than_one_window_is_cut_as_its_sentences_are(segmenter):
 def test_windows_do_not_show_in_a_sentence_longer_than_any(segmenter):
     """One 3,000-character sentence against the network run on it in one piece."""
     text = "".join(np.random.default_rng(0).choice(list("的一是不了人微信号"), 3000))
-    ids = character_features(text, segmenter.characters, segmenter.bigrams)
+    ids = segmenter.features(text)
     whole = keras.ops.convert_to_numpy(segmenter.network(ids[None], training=False))[0]
     np.testing.assert_allclose(segmenter.log_probabilities(text), np.log(whole), atol=1e-4)
 
@@ -177,14 +181,9 @@ def test_full_and_half_width_get_the_same_cuts_and_keep_their_characters(segment
 
 
 def test_segmenting_does_not_grow_the_vocabulary(segmenter):
-    before = len(segmenter.characters)
+    before = len(segmenter.features.characters)
     segmenter("龘龘𪚥未见过的字")
-    assert len(segmenter.characters) == before
-
-
-def test_features_of_pairs_stop_at_white_space():
-    features = character_features("微信 号", Vocabulary("微信号"), Vocabulary(["微信", "信 ", " 号"]))
-    assert features.tolist() == [[2, 0, 2], [3, 2, 0], [0, 0, 0], [4, 0, 0]]
+    assert len(segmenter.features.characters) == before
 
 
 def test_saved_segmenter_says_the_same(with_lexicon, tmp_path):
@@ -296,4 +295,4 @@ def test_pretrained_segmenter_is_small_and_has_a_card():
 
 
 def test_pretrained_segmenter_knows_normalised_characters_only(pretrained):
-    assert all(normalise(c) == c for c in pretrained.characters.tokens)
+    assert all(normalise(c) == c for c in pretrained.features.characters.tokens)

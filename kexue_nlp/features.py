@@ -1,0 +1,123 @@
+"""What a segmentation network reads of a text: characters, and optionally pairs of them and known words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from kexue_nlp.lexicon import Lexicon, inner_positions
+from kexue_nlp.text import Vocabulary, code_points, normalise
+
+__all__ = ["N_PATTERNS", "Features"]
+
+N_PATTERNS = 256
+"""Ids of the known-word column: one for each subset of eight statements about a position."""
+
+# The eight: a known word of two, of three, of more characters begins here; one of each kind ends here; one of
+# three, one of more goes on through here.
+_BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (64, 128)
+_LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
+
+
+class Features:
+    """Encode texts as the integers that a segmentation network reads.
+
+    White space becomes padding (0), so the network sees the edge of a text there.
+
+    Parameters
+    ----------
+    characters : Vocabulary
+        Of normalised characters (:func:`kexue_nlp.text.normalise`).
+    pairs : Vocabulary, optional
+        Of pairs of normalised characters.
+    words : iterable of str
+        Known words, normalised. Read only together with ``pairs``.
+
+    Examples
+    --------
+    >>> Features(Vocabulary("微信号"))("微信 号").tolist()
+    [2, 3, 0, 4]
+    >>> Features(Vocabulary("微信号"), Vocabulary(["微信"]), ["信号"])("微信号").tolist()
+    [[2, 0, 2, 0], [3, 2, 1, 1], [4, 1, 0, 8]]
+    """
+
+    def __init__(
+        self, characters: Vocabulary, pairs: Vocabulary | None = None, words: Iterable[str] = ()
+    ) -> None:
+        self.characters = characters
+        self.pairs = pairs
+        self.words = tuple(words)
+        self._finder = Lexicon(dict.fromkeys(self.words, 1.0))
+
+    @classmethod
+    def fit(cls, sentences: Sequence[Sequence[str]], min_pairs: int = 5, min_words: int = 2) -> Features:
+        """Collect characters, pairs and words of a segmented text.
+
+        Parameters
+        ----------
+        sentences : sequence of sequence of str
+            Lists of words.
+        min_pairs : int
+            Pairs seen less often share the unknown id.
+        min_words : int
+            Words seen less often are not known. It must be above 1: if each word of the training text were
+            known, the network would learn that a word which is not does not exist.
+
+        Returns
+        -------
+        Features
+            Characters seen once share the unknown id (article 4195).
+        """
+        texts = [normalise("".join(words)) for words in sentences]
+        counts = Counter(normalise(word) for words in sentences for word in words)
+        # Digits and letters are all alike after normalising: a number is not a word one can know.
+        known = [
+            word
+            for word, n in counts.items()
+            if n >= min_words and 2 <= len(word) <= _LONGEST and not {"0", "a"} & set(word)
+        ]
+        return cls(
+            Vocabulary.fit(texts, min_count=2),
+            Vocabulary.fit((map(str.__add__, t, t[1:]) for t in texts), min_count=min_pairs),
+            sorted(known),
+        )
+
+    def __call__(self, text: str) -> np.ndarray:
+        """Encode one text.
+
+        Parameters
+        ----------
+        text : str, length T
+
+        Returns
+        -------
+        ndarray of int32, shape (T,) or (T, 4)
+            Character ids; with ``pairs``, columns character, pair with the one before, pair with the one after
+            (0 where there is no such neighbour), and the pattern of known words at this place.
+        """
+        text = normalise(text)
+        ids = self.characters.encode(text)
+        ids[code_points(text) == ord(" ")] = 0
+        if self.pairs is None:
+            return ids
+        features = np.zeros((len(text), 4), dtype=np.int32)
+        features[:, 0] = ids
+        pairs = self.pairs.encode(map(str.__add__, text, text[1:]))
+        pairs[(ids[1:] == 0) | (ids[:-1] == 0)] = 0
+        features[1:, 1] = features[: len(pairs), 2] = pairs
+        features[:, 3] = self._patterns(text)
+        return features
+
+    def _patterns(self, text: str) -> np.ndarray:
+        patterns = np.zeros(len(text), dtype=np.int32)
+        matches = self._finder.matches(text)
+        if matches:
+            starts, ends = np.array([(start, end) for start, end, _ in matches]).T
+            kind = np.minimum(ends - starts, 4) - 2
+            np.bitwise_or.at(patterns, starts, np.take(_BEGINS, kind))
+            np.bitwise_or.at(patterns, ends - 1, np.take(_ENDS, kind))
+            positions, match = inner_positions(starts, ends)
+            np.bitwise_or.at(patterns, positions, np.take(_INSIDE, kind[match] - 1))
+        return patterns

@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kexue_nlp.features import N_PATTERNS, Features
+from kexue_nlp.text import Vocabulary
+
+CHARACTERS = Vocabulary("微信号中华人民0a")
+
+
+def known(text, *words):
+    return Features(CHARACTERS, Vocabulary([]), words)(text)[:, 3].tolist()
+
+
+def test_white_space_is_padding_and_pairs_stop_at_it():
+    features = Features(CHARACTERS, Vocabulary(["微信", "信 ", " 号"]))("微信 号")
+    assert features[:, :3].tolist() == [[2, 0, 2], [3, 2, 0], [0, 0, 0], [4, 0, 0]]
+
+
+def test_characters_alone_give_one_id_each():
+    assert Features(CHARACTERS)("微\u3000Ｂ９x").tolist() == [2, 0, 10, 9, 10]
+
+
+def test_known_words_begin_go_on_and_end_where_they_stand():
+    assert known("微信号", "微信") == [1, 8, 0]
+    assert known("微信号", "微信号") == [2, 64, 16]
+    assert known("中华人民", "中华人民") == [4, 128, 128, 32]
+
+
+def test_overlapping_words_share_a_pattern():
+    assert known("微信号", "微信", "信号", "微信号") == [1 + 2, 8 + 1 + 64, 8 + 16]
+
+
+def test_known_words_do_not_match_across_white_space():
+    assert known("微 信", "微信") == [0, 0, 0]
+
+
+@given(
+    st.text("微信号中 ", max_size=12),
+    st.lists(st.text("微信号中", min_size=2, max_size=5), unique=True, max_size=6),
+)
+def test_every_pattern_has_an_id(text, words):
+    patterns = known(text, *words)
+    assert len(patterns) == len(text)
+    assert all(0 <= pattern < N_PATTERNS for pattern in patterns)
+
+
+@given(st.text("微信号0 a", max_size=10), st.text("微信号0 a", max_size=10))
+def test_texts_with_white_space_between_are_encoded_as_alone(left, right):
+    features = Features(CHARACTERS, Vocabulary(["微信", "信号", "0a"]), ["微信号"])
+    together = features(f"{left} {right}")
+    np.testing.assert_array_equal(together[: len(left)], features(left))
+    np.testing.assert_array_equal(together[len(left) + 1 :], features(right))
+
+
+def test_fitting_keeps_what_occurs_often_enough():
+    features = Features.fit(
+        [["微信号", "好"], ["微信号", "1998年"], ["1998年", "好处"]], min_pairs=2, min_words=2
+    )
+    assert set(features.characters.tokens) == set("微信号好0年")
+    assert set(features.pairs.tokens) == {"微信", "信号", "00", "0年"}
+    assert features.words == ("微信号",)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "\0", "🇨🇳"])
+def test_any_text_is_encoded_one_row_per_character(text):
+    assert Features(CHARACTERS, Vocabulary([]), ["微信"])(text).shape == (len(text), 4)
