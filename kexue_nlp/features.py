@@ -33,7 +33,12 @@ class Features:
     pairs : Vocabulary, optional
         Of pairs of normalised characters.
     words : iterable of str
-        Known words, normalised. Read only together with ``pairs``.
+        Known words, normalised, of at least two characters; only together with ``pairs``.
+
+    Raises
+    ------
+    ValueError
+        If a known word is too short, or there are known words but no pairs.
 
     Examples
     --------
@@ -49,6 +54,11 @@ class Features:
         self.characters = characters
         self.pairs = pairs
         self.words = tuple(words)
+        if self.words and pairs is None:
+            raise ValueError("known words are read together with pairs; give pairs, or no words")
+        if short := [word for word in self.words if len(word) < 2]:
+            raise ValueError(f"a known word has at least two characters, got {short[0]!r}")
+        # Only where a word occurs is of interest here; the multiplier is never looked at.
         self._finder = Lexicon(dict.fromkeys(self.words, 1.0))
 
     @classmethod

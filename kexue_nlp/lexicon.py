@@ -16,7 +16,7 @@ from pathlib import Path
 import ahocorasick
 import numpy as np
 
-from kexue_nlp.datasets._files import read_text
+from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
 
 __all__ = ["Lexicon", "forward_maximum_matching", "inner_positions", "match_bonuses"]
@@ -85,7 +85,7 @@ class Lexicon:
             If the file cannot be read.
         """
         multipliers: dict[str, float] = {}
-        for number, line in enumerate(read_text(path).split("\n"), start=1):
+        for number, line in enumerate(read_lines(path), start=1):
             if not line.strip():
                 continue
             word, comma, value = (part.strip() for part in line.rpartition(","))
@@ -124,7 +124,14 @@ class Lexicon:
         list of (start, end, multiplier)
             ``text[start:end]`` is the word; by end, then longest first. The time grows with T and the number
             of matches, not with the number of words.
+
+        Raises
+        ------
+        TypeError
+            If the text is not a string.
         """
+        if not isinstance(text, str):
+            raise TypeError(f"a lexicon is matched against a str, got {type(text).__name__} {text!r:.60}")
         if not self._multipliers:
             return []
         return [(end + 1 - n, end + 1, multiplier) for end, (n, multiplier) in self._automaton.iter(text)]
@@ -214,7 +221,7 @@ def _checked_word(word: str) -> str:
 
 def _checked_multiplier(word: str, value: float | str) -> float:
     try:
-        multiplier = float(value)
+        multiplier = math.nan if isinstance(value, bytes) else float(value)
     except (TypeError, ValueError):
         raise ValueError(f"the multiplier of {word!r} must be a number, got {value!r}") from None
     if not (math.isfinite(multiplier) and multiplier > 0):

@@ -11,7 +11,7 @@ import base64
 import dataclasses
 import io
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -20,7 +20,6 @@ from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
-from matplotlib.ticker import MaxNLocator
 from PIL import Image
 
 from kexue_nlp.tagging import SBME, words_to_tags
@@ -33,9 +32,7 @@ __all__ = [
     "TAG_NAMES",
     "VERMILION",
     "emission_heatmap",
-    "learning_curves",
     "receptive_field",
-    "score_chart",
     "segmentation_diagram",
     "show",
     "use_chinese_font",
@@ -201,71 +198,6 @@ def emission_heatmap(
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    return ax.figure
-
-
-def learning_curves(
-    curves: Mapping[str, Sequence[float]], ylabel: str, baselines: Mapping[str, float] | None = None
-) -> Figure:
-    """Draw a score per epoch.
-
-    Parameters
-    ----------
-    curves : mapping of str to sequence of float
-        Name → one value per epoch; a Keras ``history.history`` is one.
-    ylabel : str
-        What the values are, with the unit if there is one.
-    baselines : mapping of str to float, optional
-        Scores to compare with, drawn as dashed lines.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> fig = learning_curves({"training": [0.7, 0.9], "held-out": [0.8, 0.88]}, "accuracy")
-    """
-    ax = _axes(6.2, 3.2)
-    ax.set_prop_cycle(color=[BLUE, ORANGE, GREEN, VERMILION], marker=["o", "s", "^", "D"])
-    for name, values in curves.items():
-        ax.plot(range(1, len(values) + 1), values, label=name)
-    for (name, value), style in zip((baselines or {}).items(), ["--", ":", "-."] * 9, strict=False):
-        ax.axhline(value, color=GREY, linestyle=style, label=name)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
-    ax.set(xlabel="epoch", ylabel=ylabel)
-    ax.legend(frameon=False)
-    ax.spines[["top", "right"]].set_visible(False)
-    return ax.figure
-
-
-def score_chart(scores: Mapping[str, float], xlabel: str = "F1") -> Figure:
-    """Draw scores as dots, since the axis of dots, unlike that of bars, need not begin at zero.
-
-    Parameters
-    ----------
-    scores : mapping of str to float
-        Name → score, from the top down: the trivial baseline first.
-    xlabel : str
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> fig = score_chart({"maximum matching": 0.874, "network": 0.947})
-    """
-    ax = _axes(6.2, 0.9 + 0.34 * len(scores))
-    ax.plot(list(scores.values()), range(len(scores)), "o", color=BLUE, markersize=8)
-    for row, value in enumerate(scores.values()):
-        ax.annotate(f"{value:.3f}", (value, row), (9, 0), textcoords="offset points", va="center")
-    ax.set_yticks(range(len(scores)), scores)
-    ax.set(xlabel=xlabel, ylim=(len(scores) - 0.5, -0.5))
-    ax.margins(x=0.15)
-    ax.grid(axis="y", linestyle=":")
-    ax.tick_params(axis="y", length=0)
-    ax.spines[["top", "right", "left"]].set_visible(False)
     return ax.figure
 
 

@@ -37,8 +37,10 @@ def load_results(name: str) -> list[dict[str, Any]]:
     "article's network"
     """
     package = Path(__file__).parent
-    # In an installed package the results travel beside the modules; in a checkout they are where runs put them.
-    folder = next(f for f in (package / "results", package.parent / "benchmarks" / "results") if f.is_dir())
+    # They travel in the wheel; in a checkout they are where the runs put them.
+    folder = package / "_results"
+    if not folder.is_dir():
+        folder = package.parent / "benchmarks" / "results"
     path = folder / f"{name}.jsonl"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))

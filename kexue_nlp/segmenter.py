@@ -11,12 +11,15 @@ import json
 import os
 import re
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
 
 import keras
 import numpy as np
+import regex
 
 from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, match_bonuses
@@ -31,19 +34,56 @@ FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longe
 # Rows and width of what the network is run on: a sentence, a page, a corpus. Few shapes, since compilers
 # (JAX's, TensorFlow's) build the network anew for each.
 _SHAPES = ((1, 128), (1, 1024), (16, 1024))
-_CHUNK = 200_000  # characters handled at a time; bounds the memory, whatever is passed in
-_VITERBI_ROWS = 512
-
-# White space is its own word unless the dictionary insists. The network never sees it.
-_SPACE_LOG_PROBABILITIES = np.log([0.997, 0.001, 0.001, 0.001]).astype(np.float32)
-
-# No cut before what only modifies the character before it: combining marks, joiners and what they join,
-# variation selectors, skin tones, tags, and the second half of a flag.
-_NO_CUT_BEFORE = re.compile(
-    "[\u0300-\u036f\u200d\u20d0-\u20ff\ufe00-\ufe0f\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]"
-    "|(?<=\u200d).|(?<=[\U0001f1e6-\U0001f1ff])[\U0001f1e6-\U0001f1ff]",
-    re.DOTALL,
+_CHUNK = 200_000  # characters of a list of texts that are handled at a time
+_VITERBI_CELLS = (
+    65_536  # rows × longest sentence of one call, so that one long sentence cannot fill the memory
 )
+
+# The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
+_SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
+_IMPOSSIBLE = -1e4
+
+# Characters that never combine with a neighbour; only texts with others are searched for grapheme clusters.
+_UNUSUAL = re.compile("[^\\t\\n\\x20-\\x7e\\u3001-\\u3029\\u4e00-\\u9fff\\uff01-\\uff5e“”‘’…—·]")
+_CLUSTER = regex.compile(r"\X")
+
+
+@dataclass(frozen=True)
+class _Stream:
+    """Texts one after another, and where they are cut whatever a network says.
+
+    ``offsets``: where texts begin, and the end. ``sentences``: where sentences begin, and the end; the network
+    does not look across. ``spaces``: around white space, which is a word of its own. ``attached``: positions
+    with no cut before them, because they only modify the character in front (accents, emoji, flags).
+    """
+
+    text: str
+    offsets: np.ndarray
+    sentences: np.ndarray
+    spaces: np.ndarray
+    attached: np.ndarray
+
+
+def _stream(texts: Sequence[str]) -> _Stream:
+    text = "".join(texts)
+    normal = normalise(text)
+    offsets = np.array([0, *accumulate(map(len, texts))])
+    attached = [
+        offset + position
+        for offset, one in zip(offsets.tolist(), texts, strict=False)
+        if _UNUSUAL.search(one)
+        for cluster in _CLUSTER.finditer(one)
+        for position in range(cluster.start() + 1, cluster.end())
+    ]
+    ends = [match.start() for match in SENTENCE_END.finditer(normal)]
+    blank = np.flatnonzero(code_points(normal) == ord(" "))
+    return _Stream(
+        text,
+        offsets,
+        np.union1d(np.setdiff1d(ends, attached), offsets).astype(np.intp),
+        np.setdiff1d(np.union1d(blank, blank + 1), attached),
+        np.array(attached, dtype=np.intp),
+    )
 
 
 class Segmenter:
@@ -76,7 +116,7 @@ class Segmenter:
         self,
         network: keras.Model,
         features: Features,
-        lexicon: Lexicon | dict[str, float] | None = None,
+        lexicon: Lexicon | Mapping[str, float] | None = None,
     ) -> None:
         self.network = network
         self.features = features
@@ -86,7 +126,7 @@ class Segmenter:
             for layer in network.layers
             if isinstance(layer, keras.layers.Conv1D | keras.layers.DepthwiseConv1D)
         ]
-        self._reach = sum(reach)  # characters to each side that can influence a tag, at most
+        self._reach = sum(reach)  # positions to each side that the convolutions reach, together
         self._gap = " " * max(reach, default=0)  # wide enough that no kernel spans two sentences
 
     @property
@@ -95,8 +135,8 @@ class Segmenter:
         return self._lexicon
 
     @lexicon.setter
-    def lexicon(self, lexicon: Lexicon | dict[str, float] | None) -> None:
-        self._lexicon = lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
+    def lexicon(self, lexicon: Lexicon | Mapping[str, float] | None) -> None:
+        self._lexicon = _as_lexicon(lexicon)
 
     def __call__(self, texts: str | Iterable[str]) -> list[str] | list[list[str]]:
         """Segment one text or many.
@@ -134,56 +174,65 @@ class Segmenter:
         ndarray of float32, shape (T, 4)
             Columns s, b, m, e.
         """
-        return self._log_probabilities(text, _cuts(text, []))
+        return self._log_probabilities(_stream([text]))
 
-    def decode(self, text: str, log_probabilities: np.ndarray, lexicon: Lexicon | None = None) -> np.ndarray:
+    def decode(
+        self,
+        text: str,
+        log_probabilities: np.ndarray,
+        lexicon: Lexicon | Mapping[str, float] | None = None,
+    ) -> np.ndarray:
         """Find the best legal tags of a text whose log-probabilities are known.
+
+        With the segmenter's own lexicon, these are the tags of the words that calling it returns.
 
         Parameters
         ----------
         text : str, length T
         log_probabilities : ndarray, shape (T, 4)
             As :meth:`log_probabilities` gives them.
-        lexicon : Lexicon, optional
+        lexicon : Lexicon or mapping of str to float, optional
             Its bonuses are added first. The segmenter's own lexicon is not used here.
 
         Returns
         -------
         ndarray of int8, shape (T,)
+
+        Raises
+        ------
+        ValueError
+            If there is not one row per character.
         """
-        matches = lexicon.matches(text) if lexicon else []
-        return _decode(log_probabilities + match_bonuses(matches, len(text)), _cuts(text, matches))
+        if np.shape(log_probabilities) != (len(text), len(SBME.tags)):
+            shape = np.shape(log_probabilities)
+            raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
+        lexicon = _as_lexicon(lexicon)
+        return _decode(_stream([text]), log_probabilities, lexicon.matches(text) if lexicon else [])
 
     def _segment(self, texts: Sequence[str]) -> Iterator[list[str]]:
         """Yield the words of each text; the texts go through network and decoder together."""
-        joined = "".join(texts)
-        offsets = list(accumulate(map(len, texts), initial=0))
-        matches = []
-        if self.lexicon:
-            for text, offset in zip(texts, offsets, strict=False):
-                matches += [(offset + start, offset + end, m) for start, end, m in self.lexicon.matches(text)]
-        cuts = np.union1d(_cuts(joined, matches), offsets)
-        log_probabilities = self._log_probabilities(joined, cuts)
-        if matches:
-            log_probabilities += match_bonuses(matches, len(joined))
-        starts = _decode(log_probabilities, cuts) < 2  # s or b
-        starts[[match.start() for match in _NO_CUT_BEFORE.finditer(joined)]] = False
-        starts[[offset for offset in offsets if offset < len(joined)]] = True
-        bounds = [*np.flatnonzero(starts).tolist(), len(joined)]
-        words = [joined[start:end] for start, end in pairwise(bounds)]
-        per_text = np.searchsorted(bounds, offsets).tolist()
-        for first, last in pairwise(per_text):
+        stream = _stream(texts)
+        matches = [
+            (offset + start, offset + end, multiplier)
+            for offset, text in zip(stream.offsets.tolist(), texts if self.lexicon else (), strict=False)
+            for start, end, multiplier in self.lexicon.matches(text)
+        ]
+        tags = _decode(stream, self._log_probabilities(stream), matches)
+        bounds = [*np.flatnonzero(tags < 2).tolist(), len(stream.text)]  # s or b
+        words = [stream.text[start:end] for start, end in pairwise(bounds)]
+        for first, last in pairwise(np.searchsorted(bounds, stream.offsets).tolist()):
             yield words[first:last]
 
-    def _log_probabilities(self, text: str, cuts: np.ndarray) -> np.ndarray:
-        """Run the network over a text whose pieces between cuts must not see each other, (T, 4)."""
-        # Normalised text has one kind of white space, which the network reads as padding: it makes the gaps.
-        pieces = [text[start:end] for start, end in pairwise(cuts.tolist())]
-        ids = self.features(self._gap.join(pieces))
-        lengths = np.diff(cuts)
-        moved = np.arange(len(text)) + np.repeat(np.arange(len(pieces)) * len(self._gap), lengths)
-        log_probabilities = np.log(np.maximum(self._windows(ids)[moved], np.finfo(np.float32).tiny))
-        log_probabilities[code_points(normalise(text)) == ord(" ")] = _SPACE_LOG_PROBABILITIES
+    def _log_probabilities(self, stream: _Stream) -> np.ndarray:
+        """Run the network over sentences that do not see each other, (T, 4)."""
+        # A space is padding to the network, so spaces between sentences are the gaps.
+        sentences = [stream.text[start:end] for start, end in pairwise(stream.sentences.tolist())]
+        probabilities = self._windows(self.features(self._gap.join(sentences)))
+        gaps_before = np.repeat(np.arange(len(sentences)) * len(self._gap), np.diff(stream.sentences))
+        probabilities = probabilities[np.arange(len(stream.text)) + gaps_before]
+        log_probabilities = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        log_probabilities[code_points(normalise(stream.text)) == ord(" ")] = _SPACE_LOG_PROBABILITY
+        log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
 
     def _windows(self, ids: np.ndarray) -> np.ndarray:
@@ -217,9 +266,9 @@ class Segmenter:
             "format": FORMAT,
             "network": keras.saving.serialize_keras_object(self.network),
             "characters": self.features.characters.tokens,
-            "pairs": self.features.pairs and self.features.pairs.tokens,
+            "pairs": None if self.features.pairs is None else self.features.pairs.tokens,
             "words": self.features.words,
-            "lexicon": self.lexicon and dict(self.lexicon.items()),
+            "lexicon": None if self.lexicon is None else dict(self.lexicon.items()),
         }
         weights = {f"weight_{i}": w.astype(dtype) for i, w in enumerate(self.network.get_weights())}
         partial = path.with_name(path.name + ".part")
@@ -232,7 +281,7 @@ class Segmenter:
 
     @classmethod
     def load(
-        cls, path: str | Path = "pretrained", lexicon: Lexicon | dict[str, float] | None = None
+        cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None
     ) -> Segmenter:
         """Read a segmenter that :meth:`save` wrote, or the one that comes with the package.
 
@@ -262,49 +311,54 @@ class Segmenter:
             with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
                 meta = json.loads(str(file["meta"]))
                 weights = [file[f"weight_{i}"].astype(np.float32) for i in range(len(file.files) - 1)]
-        except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile) as error:
+            version = meta["format"]
+        except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
             raise ValueError(
                 f"{path} is not a complete segmenter file ({error}); make or fetch it again"
             ) from error
-        if meta.get("format") != FORMAT:
+        if version != FORMAT:
             raise ValueError(
-                f"{path} has format {meta.get('format')!r}, this version of kexue_nlp reads format {FORMAT}; "
+                f"{path} has format {version!r}, this version of kexue_nlp reads format {FORMAT}; "
                 "save it again with this version, or install the version that wrote it"
             )
-        network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
         try:
+            network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
             network.set_weights(weights)
-        except ValueError as error:
-            raise ValueError(f"the weights in {path} do not fit its network: {error}") from error
-        pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
-        features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
-        return cls(network, features, meta["lexicon"] if lexicon is None else lexicon)
+            pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
+            features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
+            return cls(network, features, meta["lexicon"] if lexicon is None else lexicon)
+        except (KeyError, ValueError, TypeError) as error:
+            raise ValueError(f"the parts in {path} do not fit together: {error}; make it again") from error
 
 
-def _cuts(text: str, matches: list[tuple[int, int, float]]) -> np.ndarray:
-    """Where sentences begin, plus the end: after 。！？； and line breaks, but never inside a dictionary word."""
-    cuts = [m.start() for m in SENTENCE_END.finditer(text)]
-    if cuts and matches:
-        inside = np.zeros(len(text) + 2, dtype=np.int64)
+def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None:
+    return lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
+
+
+def _decode(
+    stream: _Stream, log_probabilities: np.ndarray, matches: list[tuple[int, int, float]]
+) -> np.ndarray:
+    """Add the bonuses and run Viterbi between sure cuts, pieces of like length together; tags int8 (T,)."""
+    emissions = log_probabilities + match_bonuses(matches, len(stream.text))
+    cuts = np.union1d(stream.sentences, stream.spaces).astype(np.intp)
+    if matches:  # a dictionary word may hold a space or the end of a sentence
+        depth = np.zeros(len(stream.text) + 1, dtype=np.int64)
         starts, ends, _ = (np.array(column) for column in zip(*matches, strict=True))
-        np.add.at(inside, starts + 1, 1)
-        np.add.at(inside, ends, -1)
-        inside = inside.cumsum()
-        cuts = [cut for cut in cuts if not inside[cut]]
-    return np.unique([0, *cuts, len(text)])
-
-
-def _decode(log_emissions: np.ndarray, cuts: np.ndarray) -> np.ndarray:
-    """Viterbi on each piece between cuts, pieces of like length together; tags int8 (T,)."""
-    tags = np.empty(len(log_emissions), dtype=np.int8)
+        np.add.at(depth, starts + 1, 1)
+        np.add.at(depth, ends, -1)
+        cuts = cuts[depth.cumsum()[cuts] == 0]
+    tags = np.empty(len(stream.text), dtype=np.int8)
     lengths = np.diff(cuts)
     order = np.argsort(lengths, kind="stable")
-    for first in range(0, len(order), _VITERBI_ROWS):
-        pieces = order[first : first + _VITERBI_ROWS]
-        positions = cuts[pieces, None] + np.arange(lengths[pieces[-1]])
-        inside = positions < cuts[pieces + 1, None]
-        batch = log_emissions[np.minimum(positions, len(log_emissions) - 1)]
-        tags[positions[inside]] = viterbi(batch, SBME, lengths[pieces])[inside]
+    while order.size:
+        # Pieces come shortest first, so the last of a batch is its longest.
+        rows = np.arange(1, order.size + 1)
+        fitting = int(np.searchsorted(rows * lengths[order], _VITERBI_CELLS, side="right"))
+        batch, order = np.split(order, [max(1, fitting)])
+        positions = cuts[batch, None] + np.arange(lengths[batch[-1]])
+        inside = positions < cuts[batch + 1, None]
+        padded = emissions[np.minimum(positions, len(emissions) - 1)]
+        tags[positions[inside]] = viterbi(padded, SBME, lengths[batch])[inside]
     return tags
 
 

@@ -36,9 +36,9 @@ _NORMALISE = str.maketrans(
     {wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES
 )
 
-_SENTENCE_ENDS = tuple("。！？；\n")
-SENTENCE_END = re.compile(f"(?<=[{''.join(_SENTENCE_ENDS)}])")
-"""Matches the empty string after each character that ends a sentence."""
+_SENTENCE_ENDS = "。!?;"
+SENTENCE_END = re.compile(f"(?<=[{_SENTENCE_ENDS}])")
+"""Matches the empty string after each character of a normalised text that ends a sentence: 。！？；"""
 
 
 def normalise(text: str) -> str:
@@ -78,7 +78,7 @@ def code_points(text: str) -> np.ndarray:
 
 
 def split_sentences(words: Iterable[str]) -> list[list[str]]:
-    """Cut a segmented line after each word that ends with 。 ！ ？ ； or a line break.
+    """Cut a segmented line after each word that ends with 。！？； in full or half width.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ def split_sentences(words: Iterable[str]) -> list[list[str]]:
     sentences: list[list[str]] = [[]]
     for word in words:
         sentences[-1].append(word)
-        if word.endswith(_SENTENCE_ENDS):
+        if normalise(word[-1:]) in tuple(_SENTENCE_ENDS):
             sentences.append([])
     return [sentence for sentence in sentences if sentence]
 

@@ -12,6 +12,7 @@ __all__ = ["viterbi"]
 # ten million impossible emissions: a legal path always wins over an illegal one.
 _IMPOSSIBLE = -1e5
 _FORBIDDEN = -1e12
+_TOO_LARGE = 1e5
 
 
 def viterbi(
@@ -43,7 +44,7 @@ def viterbi(
     Raises
     ------
     ValueError
-        On shapes that do not fit each other, NaN emissions, or lengths outside [0, T].
+        On shapes that do not fit each other, emissions that are NaN or above 1e5, or lengths outside [0, T].
 
     Examples
     --------
@@ -62,8 +63,10 @@ def viterbi(
         return viterbi(emissions[None], scheme_or_transitions)[0]
     if emissions.ndim != 3:
         raise ValueError(f"log_emissions must have shape (T, K) or (B, T, K), got {emissions.shape}")
-    if np.isnan(emissions).any():
-        raise ValueError("log_emissions contain NaN; check the network's output")
+    if not (emissions < _TOO_LARGE).all():
+        raise ValueError(
+            f"log_emissions must be numbers below {_TOO_LARGE:g}; check the network for NaN or inf"
+        )
     rows, steps, n_tags = emissions.shape
     first, transitions, last = _log_scores(scheme_or_transitions, n_tags)
     lengths = np.full(rows, steps) if lengths is None else np.asarray(lengths)

@@ -66,3 +66,13 @@ def test_fitting_keeps_what_occurs_often_enough():
 @pytest.mark.parametrize("text", ["", "\ud800", "\0", "🇨🇳"])
 def test_any_text_is_encoded_one_row_per_character(text):
     assert Features(CHARACTERS, Vocabulary([]), ["微信"])(text).shape == (len(text), 4)
+
+
+def test_known_words_without_pairs_are_refused():
+    with pytest.raises(ValueError, match="together with pairs"):
+        Features(CHARACTERS, words=["微信"])
+
+
+def test_known_word_of_one_character_is_refused():
+    with pytest.raises(ValueError, match="at least two characters, got '微'"):
+        Features(CHARACTERS, Vocabulary([]), ["微"])

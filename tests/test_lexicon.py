@@ -116,7 +116,7 @@ def test_no_matches_give_no_bonus():
     assert Lexicon({}).matches("微信号") == []
 
 
-@pytest.mark.parametrize("multiplier", [0, -1, math.nan, math.inf, "ten", None])
+@pytest.mark.parametrize("multiplier", [0, -1, math.nan, math.inf, "ten", None, b"10"])
 def test_bad_multiplier_is_refused(multiplier):
     with pytest.raises(ValueError, match="multiplier of '微信号'"):
         Lexicon({"微信号": multiplier})
@@ -161,6 +161,18 @@ def test_malformed_line_is_named_by_number(tmp_path, line, problem):
     path.write_text(f"好,1\n\n{line}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=f"line 3: .*{problem}"):
         Lexicon.read(path)
+
+
+@pytest.mark.parametrize("words", [{}, {"好": 2}])
+@pytest.mark.parametrize("text", [None, b"a", 3])
+def test_what_is_no_text_is_refused(words, text):
+    with pytest.raises(TypeError, match="matched against a str, got"):
+        Lexicon(words).matches(text)
+
+
+@pytest.mark.parametrize("text", ["", "\ud800", "\0", " ", "🇨🇳👩\u200d🚀", "שלום", "好" * 100_000])
+def test_any_text_is_searched(text):
+    assert Lexicon({"微信": 2, "\ud800": 3}).bonuses(text).shape == (len(text), 4)
 
 
 def test_lexicon_can_be_pickled():

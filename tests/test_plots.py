@@ -146,10 +146,6 @@ def displayed(monkeypatch):
 ALL_FIGURES = {
     "heat map": lambda: plots.emission_heatmap(SENTENCE, probabilities(12), path=[1, 3] * 6),
     "long heat map": lambda: plots.emission_heatmap("字" * 60, probabilities(60), path=[0] * 60),
-    "curves": lambda: plots.learning_curves(
-        {"训练": [0.7, 0.9], "held-out": [0.8, 0.88]}, "F1", {"基线": 0.8}
-    ),
-    "scores": lambda: plots.score_chart({"最大匹配": 0.874, "network": 0.947}),
     "receptive field": plots.receptive_field,
     "diagram": plots.segmentation_diagram,
 }
@@ -231,18 +227,6 @@ def test_probabilities_of_another_length_are_refused():
 def test_a_path_of_another_length_is_refused():
     with pytest.raises(ValueError, match="2 characters but a path of 3"):
         plots.emission_heatmap("微信", probabilities(2), path=[0, 0, 0])
-
-
-def test_curves_and_baselines_are_named():
-    ax = plots.learning_curves({"training": [0.7, 0.9], "held-out": [0.8]}, "F1", {"matching": 0.87}).axes[0]
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["training", "held-out", "matching"]
-
-
-def test_scores_are_written_beside_their_dots():
-    assert [text.get_text() for text in plots.score_chart({"a": 0.8741, "b": 0.95}).axes[0].texts] == [
-        "0.874",
-        "0.950",
-    ]
 
 
 @pytest.mark.parametrize(("n_layers", "width", "sees"), [(3, 3, 7), (1, 3, 3), (2, 5, 9)])

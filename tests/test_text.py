@@ -38,8 +38,8 @@ def test_chained_sentences_are_the_words(words):
 
 
 def test_sentences_end_after_their_punctuation():
-    words = ["你好", "！", "再", "见", "；", "\n", "走"]
-    assert split_sentences(words) == [["你好", "！"], ["再", "见", "；"], ["\n"], ["走"]]
+    words = ["你好", "！", "再", "见", ";", "走"]
+    assert split_sentences(words) == [["你好", "！"], ["再", "见", ";"], ["走"]]
 
 
 def test_ids_start_after_padding_and_unknown():

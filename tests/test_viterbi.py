@@ -81,6 +81,7 @@ def test_empty_sentence_and_empty_batch():
     [
         (np.zeros(4), SBME, None, "shape"),
         (np.full((2, 4), np.nan), SBME, None, "NaN"),
+        (np.full((2, 4), np.inf), SBME, None, "inf"),
         (np.zeros((2, 3)), SBME, None, "3 emission columns"),
         (np.zeros((2, 4)), SBME, [2], "batch"),
         (np.zeros((2, 5, 4)), SBME, [5], "2 integers"),

@@ -14,6 +14,7 @@ Usage::
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import sys
 import time
@@ -93,7 +94,8 @@ class KeepBest(keras.callbacks.Callback):
         self.start = time.monotonic()
 
     def on_epoch_end(self, epoch, logs=None):
-        best = max((r["heldout_f1"] for r in self.records()), default=0.0)
+        earlier = [record for record in self.records() if record["epoch"] <= epoch]
+        best = max((record["heldout_f1"] for record in earlier), default=0.0)
         f1 = score_words(self.sentences, self.segmenter("".join(words) for words in self.sentences)).f1
         if f1 > best:
             self.segmenter.save(self.folder / "best.npz")
@@ -103,8 +105,8 @@ class KeepBest(keras.callbacks.Callback):
             "loss": logs["loss"],
             "seconds": time.monotonic() - self.start,
         }
-        with self.log.open("a") as file:
-            file.write(json.dumps(record) + "\n")
+        # An epoch that was scored but not backed up before an interruption is run, and recorded, again.
+        self.log.write_text("".join(json.dumps(r) + "\n" for r in [*earlier, record]))
         print(
             f"epoch {epoch + 1}: loss {logs['loss']:.4f}, held-out F1 {f1:.4f}, {record['seconds']:.0f} s",
             flush=True,
@@ -113,10 +115,13 @@ class KeepBest(keras.callbacks.Callback):
 
 def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[Segmenter, dict]:
     """Train one network, or finish training it, and return it as it was after its best epoch."""
-    recipe, folder = RECIPES[method], RUNS / f"{method}-{seed}".replace(" ", "-").replace("'", "")
-    folder.mkdir(parents=True, exist_ok=True)
+    recipe = RECIPES[method]
     keras.utils.set_random_seed(seed)
     segmenter = build(recipe, train_sentences)
+    # A changed recipe, network or text is another run: nothing of an older one may be taken for it.
+    made_of = [recipe, segmenter.network.to_json(), len(train_sentences), segmenter.features.words, seed]
+    folder = RUNS / hashlib.sha256(repr(made_of).encode()).hexdigest()[:16]
+    folder.mkdir(parents=True, exist_ok=True)
     order = np.random.default_rng(seed).permutation(len(train_sentences))
     shuffled = [train_sentences[i] for i in order]
     inputs = pack([segmenter.features("".join(words)) for words in shuffled], 256)
@@ -136,7 +141,7 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
             batch_size=BATCH,
             epochs=recipe.epochs,
             verbose=1 if sys.stdout.isatty() else 0,
-            callbacks=[keras.callbacks.BackupAndRestore(str(folder / "backup")), keep_best],
+            callbacks=[keep_best, keras.callbacks.BackupAndRestore(str(folder / "backup"))],
         )
     records = keep_best.records()
     best = max(records, key=lambda record: record["heldout_f1"])
@@ -149,15 +154,19 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
     }
 
 
-def pku_scores(segment, full) -> dict:
-    """Score on the official test: text without its blank line, words of the training text count as known."""
+def pku_scores(segment, full, known) -> dict:
+    """Score on the official test; ``known`` are the words that a method has seen."""
     texts = ["".join(line.split()) for line in full.test_text]
-    known = {word for line in full.train + full.heldout for word in line}
     scores = score_words(full.test, segment(texts), vocabulary=known)
     return {
         k: round(getattr(scores, k), 5)
         for k in ("precision", "recall", "f1", "oov_rate", "oov_recall", "iv_recall")
     }
+
+
+def seen(sentences: list[list[str]]) -> set[str]:
+    """Words of a text."""
+    return {word for words in sentences for word in words}
 
 
 def append(record: dict) -> None:
@@ -172,13 +181,13 @@ def baselines(full) -> None:
     """Score what needs no training."""
     known = full.training_words
     methods = {
-        "forward maximum matching": lambda texts: forward_maximum_matching(texts, known),
+        "forward maximum matching, official word list": lambda texts: forward_maximum_matching(texts, known),
         "jieba": lambda texts: [jieba.lcut(text) for text in texts],
     }
     done = finished()
     for method, segment in methods.items():
         if (method, None) not in done:
-            append({"method": method, "seed": None, "pku": pku_scores(segment, full)})
+            append({"method": method, "seed": None, "pku": pku_scores(segment, full, known)})
 
 
 def finished() -> set[tuple]:
@@ -214,7 +223,14 @@ def main() -> None:
         for method in args.methods:
             if (method, seed) not in finished():
                 segmenter, record = train(method, seed, train_sentences, heldout_sentences)
-                append({"method": method, "seed": seed, **record, "pku": pku_scores(segmenter, full)})
+                append(
+                    {
+                        "method": method,
+                        "seed": seed,
+                        **record,
+                        "pku": pku_scores(segmenter, full, seen(train_sentences)),
+                    }
+                )
 
 
 def pretrain(train_sentences, heldout_sentences, full) -> None:
@@ -229,7 +245,7 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
         "seed": seed,
         "command": "make pretrain-segmenter",
         "metrics": {"heldout_f1": record["heldout_f1"]}
-        | ({"pku": pku_scores(Segmenter.load(PRETRAINED), full)} if full else {}),
+        | ({"pku": pku_scores(Segmenter.load(PRETRAINED), full, seen(train_sentences))} if full else {}),
         "seconds": record["train_seconds"],
         "epoch": record["epoch"],
         "recipe": asdict(RECIPES[method]),

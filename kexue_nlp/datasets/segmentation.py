@@ -1,5 +1,6 @@
 """Chinese text cut into words: People's Daily of January 1998, and the bakeoff of 2005 (article 4195)."""
 
+import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -225,7 +226,7 @@ def read_tagged(path: str | Path) -> list[list[str]]:
             word, _, tag = token.rpartition("/")
             if not word or not tag.isalpha():
                 raise ValueError(f"{path}, line {number}: {token!r} is not of the form word/tag")
-            row.append(word)
+            row.append(sys.intern(word))
         rows.append(row)
     return rows
 
@@ -233,7 +234,8 @@ def read_tagged(path: str | Path) -> list[list[str]]:
 def _split(line: str, path: str | Path, number: int) -> list[str]:
     if "\0" in line:
         raise ValueError(f"{path}, line {number}: NUL character; the file is damaged or not text")
-    return line.split()
+    # The same words occur again and again: kept once each, they take a fifth of the memory.
+    return [sys.intern(word) for word in line.split()]
 
 
 def _load_sample() -> SegmentationData:

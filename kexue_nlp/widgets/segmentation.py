@@ -351,7 +351,9 @@ class SegmentationExplorer(Explorer):
         try:
             self.sentence.value = text
             self.network.index = 0
-            self.rows.children = [self._new_row(*item) for item in lexicon.items()]
+            old, self.rows.children = self.rows.children, [self._new_row(*item) for item in lexicon.items()]
+            for entry in old:
+                entry.close()
         finally:
             self._filling = False
         self._refresh()
@@ -384,6 +386,7 @@ class SegmentationExplorer(Explorer):
 
     def _remove(self, entry: _Row) -> None:
         self.rows.children = [other for other in self.rows.children if other is not entry]
+        entry.close()
         self._refresh()
 
     def _refresh(self) -> None:
@@ -422,3 +425,9 @@ class _Row(widgets.HBox):
         self.remove = widgets.Button(description="remove", icon="trash", tooltip="remove this word")
         self.remove.layout = {"width": "100px"}
         super().__init__([self.word, self.multiplier, self.remove], layout={"flex_flow": "row wrap"})
+
+    def close(self) -> None:
+        """Give up the row and its controls: the page and the kernel would keep them otherwise."""
+        for control in self.children:
+            control.close()
+        super().close()
