@@ -80,8 +80,8 @@ lab: install-lab ## open the lessons in JupyterLab
 test: install-test ## check the style, run every test and every notebook
 	$(venv_python) -m ruff check .
 	$(venv_python) -m ruff format --check .
-	$(venv_python) -m pytest tests
-	$(venv_python) -m pytest --nbval-lax notebooks
+	$(venv_python) -m pytest --doctest-modules tests kexue_nlp
+	$(venv_python) -m pytest --nbval-lax --nbval-current-env notebooks
 
 .PHONY: notebooks
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
@@ -102,7 +102,7 @@ bench: install-bench ## measure speed side by side with other tools
 
 .PHONY: results
 results: install-bench ## write the measured tables into the README
-	$(venv_python) benchmarks/results.py $(ARGS)
+	$(venv_python) benchmarks/tables.py $(ARGS)
 
 # Resolved on the oldest Python 3.11 at hand: it needs every package that a newer Python needs and a few more, and
 # what runs on 3.11.0 runs on the rest (a test checks). appnope is what macOS needs on top.

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from kexue_nlp.lexicon import Lexicon, inner_positions
-from kexue_nlp.text import Vocabulary, code_points, normalise
+from kexue_nlp.lexicon import Matcher, inner_positions
+from kexue_nlp.text import UNKNOWN, Vocabulary, code_points, normalise
 
 __all__ = ["N_PATTERNS", "Features"]
 
@@ -29,7 +29,7 @@ class Features:
     Parameters
     ----------
     characters : Vocabulary
-        Of normalised characters (:func:`kexue_nlp.text.normalise`).
+        Of single normalised characters (:func:`kexue_nlp.text.normalise`).
     pairs : Vocabulary, optional
         Of pairs of normalised characters.
     words : iterable of str
@@ -58,8 +58,11 @@ class Features:
             raise ValueError("known words are read together with pairs; give pairs, or no words")
         if short := [word for word in self.words if len(word) < 2]:
             raise ValueError(f"a known word has at least two characters, got {short[0]!r}")
-        # Only where a word occurs is of interest here; the multiplier is never looked at.
-        self._finder = Lexicon(dict.fromkeys(self.words, 1.0))
+        self._matcher = Matcher(self.words)
+        # The vocabularies once more, as sorted numbers: whole corpora are looked up without a Python loop.
+        self._character_keys = _Keys(code_points("".join(characters.tokens)).astype(np.uint64))
+        if pairs is not None:
+            self._pair_keys = _Keys(_pair_numbers(code_points("".join(pairs.tokens)))[::2])
 
     @classmethod
     def fit(cls, sentences: Sequence[Sequence[str]], min_pairs: int = 5, min_words: int = 2) -> Features:
@@ -108,13 +111,14 @@ class Features:
             (0 where there is no such neighbour), and the pattern of known words at this place.
         """
         text = normalise(text)
-        ids = self.characters.encode(text)
-        ids[code_points(text) == ord(" ")] = 0
+        points = code_points(text)
+        ids = self._character_keys.ids(points.astype(np.uint64))
+        ids[points == ord(" ")] = 0
         if self.pairs is None:
             return ids
         features = np.zeros((len(text), 4), dtype=np.int32)
         features[:, 0] = ids
-        pairs = self.pairs.encode(map(str.__add__, text, text[1:]))
+        pairs = self._pair_keys.ids(_pair_numbers(points))
         pairs[(ids[1:] == 0) | (ids[:-1] == 0)] = 0
         features[1:, 1] = features[: len(pairs), 2] = pairs
         features[:, 3] = self._patterns(text)
@@ -122,12 +126,30 @@ class Features:
 
     def _patterns(self, text: str) -> np.ndarray:
         patterns = np.zeros(len(text), dtype=np.int32)
-        matches = self._finder.matches(text)
-        if matches:
-            starts, ends = np.array([(start, end) for start, end, _ in matches]).T
-            kind = np.minimum(ends - starts, 4) - 2
-            np.bitwise_or.at(patterns, starts, np.take(_BEGINS, kind))
-            np.bitwise_or.at(patterns, ends - 1, np.take(_ENDS, kind))
-            positions, match = inner_positions(starts, ends)
-            np.bitwise_or.at(patterns, positions, np.take(_INSIDE, kind[match] - 1))
+        starts, ends, _ = self._matcher.find(text)
+        kind = np.minimum(ends - starts, 4) - 2
+        np.bitwise_or.at(patterns, starts, np.take(_BEGINS, kind))
+        np.bitwise_or.at(patterns, ends - 1, np.take(_ENDS, kind))
+        positions, spans = inner_positions(starts, ends)
+        np.bitwise_or.at(patterns, positions, np.take(_INSIDE, kind[spans] - 1))
         return patterns
+
+
+class _Keys:
+    """Ids of numbers: the *i*-th of those given has id *i* + 2, any other is unknown."""
+
+    def __init__(self, numbers: np.ndarray) -> None:
+        order = np.argsort(numbers)
+        self._sorted = numbers[order]
+        self._ids = (order + 2).astype(np.int32)
+
+    def ids(self, numbers: np.ndarray) -> np.ndarray:
+        if not self._sorted.size:
+            return np.full(len(numbers), UNKNOWN, dtype=np.int32)
+        place = np.minimum(np.searchsorted(self._sorted, numbers), self._sorted.size - 1)
+        return np.where(self._sorted[place] == numbers, self._ids[place], np.int32(UNKNOWN))
+
+
+def _pair_numbers(points: np.ndarray) -> np.ndarray:
+    """One number for each pair of neighbours; a code point has 21 bits."""
+    return points[:-1].astype(np.uint64) << np.uint64(21) | points[1:].astype(np.uint64)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, ItemsView, Iterable, Mapping
+from itertools import chain
 from pathlib import Path
 
 import ahocorasick
@@ -19,17 +20,61 @@ import numpy as np
 from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
 
-__all__ = ["Lexicon", "forward_maximum_matching", "inner_positions", "match_bonuses"]
+__all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "span_bonuses"]
 
 _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
 
 
-class Lexicon:
-    """Words with multipliers, found in a text in one pass however many there are (Aho–Corasick).
+class Matcher:
+    """Find every occurrence of every word of a list, in one pass however many there are (Aho–Corasick).
 
-    Words are literal text: ``C++`` and ``(笑)`` mean themselves. All occurrences count, overlapping ones too
-    (哈哈 twice in 哈哈哈), and their bonuses add up, so the order of the words does not matter. Matching is exact:
-    ``Ａ`` is not ``A``.
+    Words are literal text: ``C++`` and ``(笑)`` mean themselves. Occurrences may overlap.
+
+    Parameters
+    ----------
+    words : iterable of str
+        Distinct and not empty.
+
+    Examples
+    --------
+    >>> [column.tolist() for column in Matcher(["微信", "信号"]).find("微信号")]
+    [[0, 1], [2, 3], [0, 1]]
+    """
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._automaton = ahocorasick.Automaton()
+        self._lengths = np.array([len(word) for word in words if self._add(word)], dtype=np.intp)
+        if self._lengths.size:
+            self._automaton.make_automaton()
+
+    def _add(self, word: str) -> bool:
+        return self._automaton.add_word(word, len(self._automaton))
+
+    def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Search one text.
+
+        Parameters
+        ----------
+        text : str, length T
+
+        Returns
+        -------
+        starts, ends, words : ndarray of int, shape (N,)
+            ``text[start:end]`` is the word of that index; by end, then longest first. The time grows with T and
+            N, not with the number of words.
+        """
+        if not self._lengths.size:
+            return (np.empty(0, dtype=np.intp),) * 3
+        pairs = np.fromiter(chain.from_iterable(self._automaton.iter(text)), dtype=np.intp).reshape(-1, 2)
+        ends, words = pairs[:, 0] + 1, pairs[:, 1]
+        return ends - self._lengths[words], ends, words
+
+
+class Lexicon:
+    """Words with multipliers.
+
+    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up, so the order of
+    the words does not matter. Matching is exact and literal: ``C++`` means itself, ``Ａ`` is not ``A``.
 
     Parameters
     ----------
@@ -55,11 +100,8 @@ class Lexicon:
         self._multipliers = {
             _checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()
         }
-        self._automaton = ahocorasick.Automaton()
-        for word, multiplier in self._multipliers.items():
-            self._automaton.add_word(word, (len(word), multiplier))
-        if self._multipliers:
-            self._automaton.make_automaton()
+        self._matcher = Matcher(self._multipliers)
+        self._values = np.array(list(self._multipliers.values()), dtype=np.float64)
 
     @classmethod
     def read(cls, path: str | Path) -> Lexicon:
@@ -112,8 +154,8 @@ class Lexicon:
         """Words and multipliers, in the order given."""
         return self._multipliers.items()
 
-    def matches(self, text: str) -> list[tuple[int, int, float]]:
-        """Find every occurrence of every word.
+    def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Find every occurrence of every word, as arrays.
 
         Parameters
         ----------
@@ -121,9 +163,9 @@ class Lexicon:
 
         Returns
         -------
-        list of (start, end, multiplier)
-            ``text[start:end]`` is the word; by end, then longest first. The time grows with T and the number
-            of matches, not with the number of words.
+        starts, ends : ndarray of int, shape (N,)
+            ``text[start:end]`` is a word; by end, then longest first.
+        multipliers : ndarray of float64, shape (N,)
 
         Raises
         ------
@@ -132,9 +174,22 @@ class Lexicon:
         """
         if not isinstance(text, str):
             raise TypeError(f"a lexicon is matched against a str, got {type(text).__name__} {text!r:.60}")
-        if not self._multipliers:
-            return []
-        return [(end + 1 - n, end + 1, multiplier) for end, (n, multiplier) in self._automaton.iter(text)]
+        starts, ends, words = self._matcher.find(text)
+        return starts, ends, self._values[words]
+
+    def matches(self, text: str) -> list[tuple[int, int, float]]:
+        """Find every occurrence of every word, as a list to look at.
+
+        Parameters
+        ----------
+        text : str
+
+        Returns
+        -------
+        list of (start, end, multiplier)
+            What :meth:`find` returns, row by row.
+        """
+        return list(zip(*(column.tolist() for column in self.find(text)), strict=True))
 
     def bonuses(self, text: str) -> np.ndarray:
         """Log-bonuses to add to a tagger's log-probabilities before Viterbi.
@@ -149,41 +204,39 @@ class Lexicon:
             Sum over matches of log multiplier at the tags that keep the word whole, columns s, b, m, e
             (:data:`kexue_nlp.tagging.SBME`).
         """
-        return match_bonuses(self.matches(text), len(text))
+        return span_bonuses(*self.find(text), len(text))
 
 
-def match_bonuses(matches: list[tuple[int, int, float]], length: int) -> np.ndarray:
-    """Turn matches into log-bonuses: ``b`` on the first character, ``m`` inside, ``e`` on the last; or ``s``.
+def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, length: int) -> np.ndarray:
+    """Turn spans into log-bonuses: ``b`` on the first character, ``m`` inside, ``e`` on the last; or ``s``.
 
     Parameters
     ----------
-    matches : list of (start, end, multiplier)
-        As :meth:`Lexicon.matches` gives them.
+    starts, ends : ndarray of int, shape (N,)
+    multipliers : ndarray of float, shape (N,)
+        As :meth:`Lexicon.find` gives them.
     length : int
         Length T of the text.
 
     Returns
     -------
     ndarray of float32, shape (T, 4)
-        Columns s, b, m, e. Bonuses of overlapping matches add up.
+        Columns s, b, m, e. Bonuses of overlapping spans add up.
 
     Examples
     --------
-    >>> import math
-    >>> match_bonuses([(1, 3, math.e)], length=3)
+    >>> span_bonuses(np.array([1]), np.array([3]), np.array([math.e]), length=3)
     array([[0., 0., 0., 0.],
            [0., 1., 0., 0.],
            [0., 0., 0., 1.]], dtype=float32)
     """
     bonuses = np.zeros((length, 4))
-    if matches:
-        starts, ends, multipliers = (np.array(column) for column in zip(*matches, strict=True))
-        gains, single = np.log(multipliers), ends - starts == 1
-        np.add.at(bonuses, (starts[single], _S), gains[single])
-        np.add.at(bonuses, (starts[~single], _B), gains[~single])
-        np.add.at(bonuses, (ends[~single] - 1, _E), gains[~single])
-        positions, match = inner_positions(starts, ends)
-        np.add.at(bonuses, (positions, _M), gains[match])
+    gains, single = np.log(multipliers), ends - starts == 1
+    np.add.at(bonuses, (starts[single], _S), gains[single])
+    np.add.at(bonuses, (starts[~single], _B), gains[~single])
+    np.add.at(bonuses, (ends[~single] - 1, _E), gains[~single])
+    positions, spans = inner_positions(starts, ends)
+    np.add.at(bonuses, (positions, _M), gains[spans])
     return bonuses.astype(np.float32)
 
 

@@ -60,7 +60,7 @@ def enriched_segmenter(
     n_characters: int,
     n_pairs: int,
     n_tags: int = 4,
-    width: int = 128,
+    width: int = 96,
     n_layers: int = 3,
     dropout: float = 0.3,
 ) -> keras.Model:

@@ -22,7 +22,7 @@ import numpy as np
 import regex
 
 from kexue_nlp.features import Features
-from kexue_nlp.lexicon import Lexicon, match_bonuses
+from kexue_nlp.lexicon import Lexicon, span_bonuses
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
 from kexue_nlp.viterbi import viterbi
@@ -206,18 +206,12 @@ class Segmenter:
         if np.shape(log_probabilities) != (len(text), len(SBME.tags)):
             shape = np.shape(log_probabilities)
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
-        lexicon = _as_lexicon(lexicon)
-        return _decode(_stream([text]), log_probabilities, lexicon.matches(text) if lexicon else [])
+        return _decode(_stream([text]), log_probabilities, _as_lexicon(lexicon))
 
     def _segment(self, texts: Sequence[str]) -> Iterator[list[str]]:
         """Yield the words of each text; the texts go through network and decoder together."""
         stream = _stream(texts)
-        matches = [
-            (offset + start, offset + end, multiplier)
-            for offset, text in zip(stream.offsets.tolist(), texts if self.lexicon else (), strict=False)
-            for start, end, multiplier in self.lexicon.matches(text)
-        ]
-        tags = _decode(stream, self._log_probabilities(stream), matches)
+        tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
         bounds = [*np.flatnonzero(tags < 2).tolist(), len(stream.text)]  # s or b
         words = [stream.text[start:end] for start, end in pairwise(bounds)]
         for first, last in pairwise(np.searchsorted(bounds, stream.offsets).tolist()):
@@ -335,15 +329,20 @@ def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None
     return lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
 
 
-def _decode(
-    stream: _Stream, log_probabilities: np.ndarray, matches: list[tuple[int, int, float]]
-) -> np.ndarray:
+def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
     """Add the bonuses and run Viterbi between sure cuts, pieces of like length together; tags int8 (T,)."""
-    emissions = log_probabilities + match_bonuses(matches, len(stream.text))
+    emissions = log_probabilities
     cuts = np.union1d(stream.sentences, stream.spaces).astype(np.intp)
-    if matches:  # a dictionary word may hold a space or the end of a sentence
-        depth = np.zeros(len(stream.text) + 1, dtype=np.int64)
-        starts, ends, _ = (np.array(column) for column in zip(*matches, strict=True))
+    if lexicon:
+        starts, ends, multipliers = lexicon.find(stream.text)
+        text_of_start, text_of_end = (
+            np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1)
+        )
+        inside_one_text = text_of_start == text_of_end
+        starts, ends, multipliers = (column[inside_one_text] for column in (starts, ends, multipliers))
+        emissions = emissions + span_bonuses(starts, ends, multipliers, len(stream.text))
+        # A dictionary word may hold a space or the end of a sentence.
+        depth = np.zeros(len(stream.text) + 2, dtype=np.int64)
         np.add.at(depth, starts + 1, 1)
         np.add.at(depth, ends, -1)
         cuts = cuts[depth.cumsum()[cuts] == 0]

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kexue_nlp.features import N_PATTERNS, Features
-from kexue_nlp.text import Vocabulary
+from kexue_nlp.text import Vocabulary, normalise
 
 CHARACTERS = Vocabulary("微信号中华人民0a")
 
@@ -76,3 +76,18 @@ def test_known_words_without_pairs_are_refused():
 def test_known_word_of_one_character_is_refused():
     with pytest.raises(ValueError, match="at least two characters, got '微'"):
         Features(CHARACTERS, Vocabulary([]), ["微"])
+
+
+@given(
+    st.text(st.one_of(st.sampled_from("微信号中华ab19 "), st.characters(exclude_categories=())), max_size=12)
+)
+def test_ids_are_those_of_the_vocabularies(text):
+    pairs = Vocabulary(["微信", "信号", "中华", "aa", "0a"])
+    features = Features(CHARACTERS, pairs)(text)
+    normal = normalise(text)
+    for position, character in enumerate(normal):
+        expected = 0 if character == " " else CHARACTERS.encode(character)[0]
+        assert features[position, 0] == expected
+        if position:
+            pair = normal[position - 1 : position + 1]
+            assert features[position, 1] == (0 if " " in pair else pairs.encode([pair])[0])

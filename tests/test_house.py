@@ -405,7 +405,7 @@ def test_wheel_carries_every_notebook(wheel_names):
 
 
 def test_wheel_carries_the_stored_results(wheel_names):
-    assert "kexue_nlp/results/segmentation.jsonl" in wheel_names
+    assert "kexue_nlp/_results/segmentation.jsonl" in wheel_names
 
 
 def test_wheel_carries_every_file_of_the_package(wheel_names):

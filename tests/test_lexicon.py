@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.lexicon import Lexicon, forward_maximum_matching, inner_positions, match_bonuses
+from kexue_nlp.lexicon import Lexicon, forward_maximum_matching, inner_positions
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.viterbi import viterbi
 
@@ -112,8 +112,9 @@ def test_bonuses_equal_a_loop_over_matches(words, text):
 
 
 def test_no_matches_give_no_bonus():
-    assert match_bonuses([], 3).tolist() == [[0] * 4] * 3
+    assert Lexicon({"好": 2}).bonuses("微信号").tolist() == [[0] * 4] * 3
     assert Lexicon({}).matches("微信号") == []
+    assert Lexicon({}).bonuses("微").tolist() == [[0] * 4]
 
 
 @pytest.mark.parametrize("multiplier", [0, -1, math.nan, math.inf, "ten", None, b"10"])

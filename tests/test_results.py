@@ -1,8 +1,12 @@
 import math
+from pathlib import Path
 
 import pytest
+import tables  # benchmarks/tables.py
 
 from kexue_nlp.results import load_results, segmentation_table
+
+ROOT = Path(__file__).parents[1]
 
 
 def test_unknown_experiment_is_refused_with_the_known_ones():
@@ -24,3 +28,8 @@ def test_table_averages_over_seeds():
     assert table.index.tolist() == ["fmm", "net"]
     assert table.loc["net"].round(4).tolist() == [2, 0.91, 0.0141, 0.6]
     assert math.isnan(table.loc["fmm", "± over seeds"])
+
+
+def test_readme_says_what_the_stored_results_say():
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert tables.filled(readme) == readme

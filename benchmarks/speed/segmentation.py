@@ -40,7 +40,7 @@ def sentences() -> list[str]:
 
 
 def dictionary(n_words: int) -> dict[str, float]:
-    """Make a dictionary: 100 words of the text, the rest made up of its characters (few of them occur)."""
+    """Make a dictionary: 100 real words, the rest made up of their characters (few of which occur)."""
     from kexue_nlp.datasets import load_segmentation
 
     rng = random.Random(0)
@@ -52,7 +52,7 @@ def dictionary(n_words: int) -> dict[str, float]:
     return chosen
 
 
-def make(tool: str):
+def make(tool: str, lexicon: dict[str, float] | None):
     """Return the function that segments a list of texts with a tool."""
     if tool == "jieba":
         import jieba
@@ -65,20 +65,27 @@ def make(tool: str):
         return lambda texts: [rjieba.cut(text) for text in texts]
     from kexue_nlp.segmenter import Segmenter
 
-    words = {"ours": 0, "ours, 100-word dictionary": 100, "ours, 100,000-word dictionary": 100_000}[tool]
-    return Segmenter.load(lexicon=dictionary(words) if words else None)
+    return Segmenter.load(lexicon=lexicon)
 
 
-TOOLS = ("jieba", "rjieba", "ours", "ours, 100-word dictionary", "ours, 100,000-word dictionary")
+# Each tool, and the size of the dictionary given to it.
+TOOLS = {
+    "jieba": 0,
+    "rjieba": 0,
+    "ours": 0,
+    "ours, 100-word dictionary": 100,
+    "ours, 100,000-word dictionary": 100_000,
+}
 
 
 def measure(tool: str) -> dict:
-    """Measure one tool in this process: start-up, best of the steady state, peak memory."""
+    """Measure one tool in this process: seconds until it is ready, speed after that, peak memory."""
     import resource
 
     texts = sentences()
+    lexicon = dictionary(TOOLS[tool]) if TOOLS[tool] else None
     start = time.perf_counter()
-    segment = make(tool)
+    segment = make(tool, lexicon)
     segment(texts[:200])  # dictionaries are read and networks compiled on first use
     ready = time.perf_counter() - start
     segment(texts[:4000])
@@ -86,7 +93,7 @@ def measure(tool: str) -> dict:
     segment(texts)
     wall, busy = time.perf_counter() - wall, time.process_time() - busy
     peak = (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3) / 1e3
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
     )
     size = sum(map(len, texts))
     return {"characters_per_s": size / wall, "cores_busy": busy / wall, "ready_s": ready, "peak_gb": peak}
@@ -125,7 +132,9 @@ def main() -> None:
         tool: {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
         for tool, runs in rounds.items()
     }
-    few, many = (statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in TOOLS[-2:])
+    few, many = (
+        statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in list(TOOLS)[-2:]
+    )
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     result = {
         "command": "make bench",
