@@ -49,7 +49,7 @@ def load_results(name: str) -> list[dict[str, Any]]:
 
 
 def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
-    """Summarise runs of the word segmentation experiment on the bakeoff 2005 PKU test.
+    """Summarise runs of the word segmentation experiment on the tests of the bakeoff 2005.
 
     Parameters
     ----------
@@ -59,23 +59,23 @@ def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        One row per method in order of first appearance (baselines first): number of runs, mean F1, its
-        standard deviation over seeds (missing for one run), mean recall of words unseen in training.
+        One row per method and test in order of first appearance (baselines first): the test, number of runs,
+        mean F1, its standard deviation over seeds (missing for one run), mean recall of words unseen in training.
     """
     import pandas as pd
 
-    methods = dict.fromkeys(run["method"] for run in runs)
     rows = []
-    for method in methods:
-        scores = [run["pku"] for run in runs if run["method"] == method]
+    for method, test in dict.fromkeys((run["method"], run["test"]) for run in runs):
+        scores = [run["scores"] for run in runs if (run["method"], run["test"]) == (method, test)]
         f1 = [score["f1"] for score in scores]
         rows.append(
             {
-                "PKU test": method,
+                "method": method,
+                "test": test,
                 "runs": len(f1),
                 "F1": round(statistics.mean(f1), 4),
                 "± over seeds": round(statistics.stdev(f1), 4) if len(f1) > 1 else float("nan"),
                 "recall of unseen words": round(statistics.mean(score["oov_recall"] for score in scores), 3),
             }
         )
-    return pd.DataFrame(rows).set_index("PKU test")
+    return pd.DataFrame(rows).set_index("method")

@@ -1,18 +1,17 @@
 import dataclasses
 import itertools
-import os
 import random
 import re
 import shutil
 import subprocess
 import sys
 from collections import Counter
-from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kexue_nlp.datasets import available, load_segmentation
 from kexue_nlp.lexicon import forward_maximum_matching
 from kexue_nlp.scoring import WordScores, score_words
 
@@ -46,24 +45,12 @@ def spans(words):
 @pytest.fixture(scope="module", params=["msr", "pku"])
 def bakeoff(request):
     """Name, gold lines, maximum matching of the raw test text, and training words of a corpus."""
-    root = os.environ.get("KEXUE_NLP_DATA")
-    if not root:
-        pytest.skip("KEXUE_NLP_DATA is not set: no bakeoff 2005 data to score")
-    folder, name = Path(root) / "icwb2-data", request.param
-    paths = [
-        folder / f"gold/{name}_test_gold.utf8",
-        folder / f"testing/{name}_test.utf8",
-        folder / f"gold/{name}_training_words.utf8",
-    ]
-    missing = [str(path.relative_to(root)) for path in paths if not path.is_file()]
-    if missing:
-        pytest.skip(f"KEXUE_NLP_DATA lacks {', '.join(missing)}")
-    gold, text, words = (path.read_text(encoding="utf-8-sig").split("\n") for path in paths)
-    vocabulary = {word.strip() for word in words} - {""}
-    # All lines in one go, which saves looking at the whole vocabulary for each; no word spans a line feed.
-    matched = " ".join(forward_maximum_matching("\n".join(line.strip() for line in text), vocabulary))
-    predicted = [line.split() for line in matched.split("\n")]
-    return name, [line.split() for line in gold], predicted, vocabulary
+    if not available()["bakeoff2005"].present:
+        pytest.skip("the bakeoff 2005 data is not on this machine: `kexue-nlp fetch bakeoff2005`")
+    data = load_segmentation("full", corpus=request.param)
+    predicted = forward_maximum_matching((line.strip() for line in data.test_text), data.training_words)
+    predicted = [" ".join(words).split() for words in predicted]  # white space is no word
+    return request.param, data.test, predicted, data.training_words
 
 
 def test_bakeoff_gold_has_the_known_size_and_agrees_with_itself(bakeoff):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon
 from kexue_nlp.models import article_segmenter
 from kexue_nlp.segmenter import Segmenter
@@ -371,7 +372,9 @@ def test_no_segmenter_is_refused():
 
 
 def test_the_words_are_those_of_the_segmenter_itself():
-    segmenter = Segmenter(article_segmenter(100), Vocabulary(SENTENCE), lexicon=Lexicon({"扫描": 5.0}))
+    segmenter = Segmenter(
+        article_segmenter(100), Features(Vocabulary(SENTENCE)), lexicon=Lexicon({"扫描": 5.0})
+    )
     explorer = SegmentationExplorer(segmenter, lexicon={"微信号": 10.0, "二维码": 0.1})
     segmenter.lexicon = explorer.lexicon
     assert explorer.state.words_after == segmenter(SENTENCE)

@@ -59,6 +59,7 @@ RECIPES = {
     "article's network": Recipe(epochs=12, learning_rate=2e-3, enriched=False),
     "with pairs and known words": Recipe(epochs=4, learning_rate=2e-3, enriched=True),
 }
+FMM = "forward maximum matching, official word list"
 BATCH = 16  # rows of 256 characters
 
 
@@ -154,7 +155,7 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
     }
 
 
-def pku_scores(segment, full, known) -> dict:
+def test_scores(segment, full, known) -> dict:
     """Score on the official test; ``known`` are the words that a method has seen."""
     texts = ["".join(line.split()) for line in full.test_text]
     scores = score_words(full.test, segment(texts), vocabulary=known)
@@ -178,24 +179,25 @@ def append(record: dict) -> None:
 
 
 def baselines(full) -> None:
-    """Score what needs no training."""
-    known = full.training_words
-    methods = {
-        "forward maximum matching, official word list": lambda texts: forward_maximum_matching(texts, known),
-        "jieba": lambda texts: [jieba.lcut(text) for text in texts],
-    }
-    done = finished()
-    for method, segment in methods.items():
-        if (method, None) not in done:
-            append({"method": method, "seed": None, "pku": pku_scores(segment, full, known)})
+    """Score what needs no training; longest match on the MSR test too, to show what a test can be like."""
+    msr = load_segmentation("full", corpus="msr")
+    runs = [
+        (FMM, "PKU", full, lambda texts: forward_maximum_matching(texts, full.training_words)),
+        (FMM, "MSR", msr, lambda texts: forward_maximum_matching(texts, msr.training_words)),
+        ("jieba", "PKU", full, lambda texts: [jieba.lcut(text) for text in texts]),
+    ]
+    for method, test, data, segment in runs:
+        if (method, None, test) not in finished():
+            scores = test_scores(segment, data, data.training_words)
+            append({"method": method, "seed": None, "test": test, "scores": scores})
 
 
 def finished() -> set[tuple]:
-    """(method, seed) of the runs already stored."""
+    """(method, seed, test) of the runs already stored."""
     if not RESULTS.exists():
         return set()
     runs = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
-    return {(run["method"], run["seed"]) for run in runs}
+    return {(run["method"], run["seed"], run["test"]) for run in runs}
 
 
 def main() -> None:
@@ -221,16 +223,10 @@ def main() -> None:
     baselines(full)
     for seed in args.seeds:
         for method in args.methods:
-            if (method, seed) not in finished():
+            if (method, seed, "PKU") not in finished():
                 segmenter, record = train(method, seed, train_sentences, heldout_sentences)
-                append(
-                    {
-                        "method": method,
-                        "seed": seed,
-                        **record,
-                        "pku": pku_scores(segmenter, full, seen(train_sentences)),
-                    }
-                )
+                scores = test_scores(segmenter, full, seen(train_sentences))
+                append({"method": method, "seed": seed, "test": "PKU", **record, "scores": scores})
 
 
 def pretrain(train_sentences, heldout_sentences, full) -> None:
@@ -245,7 +241,7 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
         "seed": seed,
         "command": "make pretrain-segmenter",
         "metrics": {"heldout_f1": record["heldout_f1"]}
-        | ({"pku": pku_scores(Segmenter.load(PRETRAINED), full, seen(train_sentences))} if full else {}),
+        | ({"pku": test_scores(Segmenter.load(PRETRAINED), full, seen(train_sentences))} if full else {}),
         "seconds": record["train_seconds"],
         "epoch": record["epoch"],
         "recipe": asdict(RECIPES[method]),
