@@ -44,7 +44,7 @@ def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) 
     Examples
     --------
     >>> article_segmenter(5000).count_params()
-    705540
+    701988
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     visible = _visible(ids)
@@ -94,7 +94,7 @@ def enriched_segmenter(
     Examples
     --------
     >>> enriched_segmenter(5000, 50_000).count_params()
-    2091172
+    2021636
     """
     ids = keras.Input((None, 4), dtype="int32", name="features")
     visible = _visible(ids[..., 0])

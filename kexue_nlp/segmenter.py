@@ -13,9 +13,11 @@ import re
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
+from threading import Lock
 
 import keras
 import numpy as np
@@ -33,11 +35,13 @@ FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longe
 
 # Rows and width of what the network is run on: a sentence, a page, a corpus. Few shapes, since compilers
 # (JAX's, TensorFlow's) build the network anew for each.
-_SHAPES = ((1, 128), (1, 1024), (16, 1024))
+_SHAPES = ((1, 128), (1, 1024), (8, 1024))
 _CHUNK = 200_000  # characters of a list of texts that are handled at a time
 _VITERBI_CELLS = (
     65_536  # rows × longest sentence of one call, so that one long sentence cannot fill the memory
 )
+
+_ONE_AT_A_TIME = Lock()  # a network uses all cores, and Keras models are not made for concurrent calls
 
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
@@ -53,14 +57,14 @@ class _Stream:
     """Texts one after another, and where they are cut whatever a network says.
 
     ``offsets``: where texts begin, and the end. ``sentences``: where sentences begin, and the end; the network
-    does not look across. ``spaces``: around white space, which is a word of its own. ``attached``: positions
+    does not look across. ``blank``: positions of white space, which is a word of its own. ``attached``: positions
     with no cut before them, because they only modify the character in front (accents, emoji, flags).
     """
 
     text: str
     offsets: np.ndarray
     sentences: np.ndarray
-    spaces: np.ndarray
+    blank: np.ndarray
     attached: np.ndarray
 
 
@@ -81,7 +85,7 @@ def _stream(texts: Sequence[str]) -> _Stream:
         text,
         offsets,
         np.union1d(np.setdiff1d(ends, attached), offsets).astype(np.intp),
-        np.setdiff1d(np.union1d(blank, blank + 1), attached),
+        blank,
         np.array(attached, dtype=np.intp),
     )
 
@@ -107,7 +111,7 @@ class Segmenter:
 
     Examples
     --------
-    >>> segmenter = Segmenter.load(lexicon={"微信号": 10.0})
+    >>> segmenter = Segmenter.load(lexicon={"微信号": 20.0})
     >>> segmenter("扫描二维码，关注微信号。")
     ['扫描', '二维码', '，', '关注', '微信号', '。']
     """
@@ -157,10 +161,13 @@ class Segmenter:
             If something else than a string is given (``bytes`` must be decoded first).
         """
         if isinstance(texts, str):
-            return next(self._segment([texts]))
+            return self._segment([texts])[0]
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
-        return [words for chunk in _chunks(texts) for words in self._segment(chunk)]
+        with ThreadPoolExecutor(
+            2
+        ) as pool:  # one chunk is prepared or decoded while the network reads another
+            return list(chain.from_iterable(pool.map(self._segment, _chunks(texts))))
 
     def log_probabilities(self, text: str) -> np.ndarray:
         """Log-probabilities of the tags before any dictionary.
@@ -208,14 +215,14 @@ class Segmenter:
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
         return _decode(_stream([text]), log_probabilities, _as_lexicon(lexicon))
 
-    def _segment(self, texts: Sequence[str]) -> Iterator[list[str]]:
-        """Yield the words of each text; the texts go through network and decoder together."""
+    def _segment(self, texts: Sequence[str]) -> list[list[str]]:
+        """Return the words of each text; the texts go through network and decoder together."""
         stream = _stream(texts)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
         bounds = [*np.flatnonzero(tags < 2).tolist(), len(stream.text)]  # s or b
         words = [stream.text[start:end] for start, end in pairwise(bounds)]
-        for first, last in pairwise(np.searchsorted(bounds, stream.offsets).tolist()):
-            yield words[first:last]
+        first_words = np.searchsorted(bounds, stream.offsets).tolist()
+        return [words[first:last] for first, last in pairwise(first_words)]
 
     def _log_probabilities(self, stream: _Stream) -> np.ndarray:
         """Run the network over sentences that do not see each other, (T, 4)."""
@@ -225,7 +232,7 @@ class Segmenter:
         gaps_before = np.repeat(np.arange(len(sentences)) * len(self._gap), np.diff(stream.sentences))
         probabilities = probabilities[np.arange(len(stream.text)) + gaps_before]
         log_probabilities = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
-        log_probabilities[code_points(normalise(stream.text)) == ord(" ")] = _SPACE_LOG_PROBABILITY
+        log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
         log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
 
@@ -242,7 +249,8 @@ class Segmenter:
         probabilities = np.empty((n_batches * rows, step, len(SBME.tags)), np.float32)
         for start in range(0, len(windows), rows):
             batch = np.ascontiguousarray(windows[start : start + rows])
-            out = keras.ops.convert_to_numpy(self.network.predict_on_batch(batch))
+            with _ONE_AT_A_TIME:
+                out = keras.ops.convert_to_numpy(self.network.predict_on_batch(batch))
             probabilities[start : start + rows] = out[:, reach : reach + step]
         return probabilities.reshape(-1, len(SBME.tags))[: len(ids)]
 
@@ -332,7 +340,8 @@ def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None
 def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
     """Add the bonuses and run Viterbi between sure cuts, pieces of like length together; tags int8 (T,)."""
     emissions = log_probabilities
-    cuts = np.union1d(stream.sentences, stream.spaces).astype(np.intp)
+    around_blanks = np.setdiff1d(np.union1d(stream.blank, stream.blank + 1), stream.attached)
+    cuts = np.union1d(stream.sentences, around_blanks).astype(np.intp)
     if lexicon:
         starts, ends, multipliers = lexicon.find(stream.text)
         text_of_start, text_of_end = (

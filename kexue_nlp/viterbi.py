@@ -76,26 +76,29 @@ def viterbi(
     if not rows or not steps:
         return tags
 
-    # Time first: each step then reads and writes contiguous memory.
-    emissions = np.maximum(emissions, _IMPOSSIBLE).transpose(1, 0, 2)
-    score = first + emissions[0].astype(np.float64)
+    # Time first, tags next, rows last: each step works on whole contiguous rows of sentences.
+    emissions = np.ascontiguousarray(np.maximum(emissions, _IMPOSSIBLE).transpose(1, 2, 0))
+    score = first[:, None] + emissions[0]
     final = score.copy()
-    back = np.zeros((steps, rows, n_tags), dtype=np.int8)
-    arriving = transitions.T[None]  # (1, to, from)
+    back = np.zeros((steps, n_tags, rows), dtype=np.int8)
     for t in range(1, steps):
-        candidates = score[:, None, :] + arriving
-        back[t] = candidates.argmax(axis=2)
-        score = candidates.max(axis=2) + emissions[t]
+        best = score[0] + transitions[0][:, None]  # (to, row), coming from tag 0
+        for tag in range(1, n_tags):
+            candidate = score[tag] + transitions[tag][:, None]
+            better = candidate > best
+            best = np.where(better, candidate, best)
+            back[t][better] = tag
+        score = best + emissions[t]
         ending = lengths == t + 1
-        final[ending] = score[ending]
+        final[:, ending] = score[:, ending]
 
-    tag = (final + last).argmax(axis=1)
+    tag = (final + last[:, None]).argmax(axis=0)
     every_row = np.arange(rows)
     for t in range(steps - 1, -1, -1):
         inside = lengths > t
         tags[inside, t] = tag[inside]
         if t:
-            tag = np.where(inside, back[t, every_row, tag], tag)
+            tag = np.where(inside, back[t, tag, every_row], tag)
     return tags
 
 

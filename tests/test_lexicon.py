@@ -76,6 +76,15 @@ def test_nested_words_both_count():
     assert sorted(Lexicon({"微信": 2.0, "微信号": 3.0}).matches("微信号")) == [(0, 2, 2.0), (0, 3, 3.0)]
 
 
+def test_bonuses_of_words_that_share_characters_add_up():
+    bonuses = Lexicon({"微信": 2.0, "微信号": 3.0, "信号": 5.0}).bonuses("微信号")
+    expected = np.zeros((3, 4))
+    expected[0, B] = math.log(2) + math.log(3)
+    expected[1, [B, M, E]] = math.log(5), math.log(3), math.log(2)
+    expected[2, E] = math.log(3) + math.log(5)
+    np.testing.assert_allclose(bonuses, expected, rtol=1e-6)
+
+
 def test_order_of_the_dictionary_is_irrelevant():
     words = {"微信": 2.0, "信号": 0.5, "微信号": 3.0, "号": 4.0}
     backwards = dict(reversed(words.items()))
