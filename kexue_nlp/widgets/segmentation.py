@@ -312,6 +312,7 @@ class SegmentationExplorer(Explorer):
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description="network", tooltip="which network reads the sentence"
         )
+        self.network.style.button_width = "auto"  # the labels are whole phrases
         self.network.layout = {"width": "auto", "display": None if len(self._segmenters) > 1 else "none"}
         self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
         self.rows = widgets.VBox()
