@@ -101,7 +101,7 @@ bench: install-bench ## measure speed side by side with other tools
 	$(venv_python) benchmarks/speed/segmentation.py $(ARGS)
 
 .PHONY: results
-results: install-bench ## write the measured tables into the README
+results: install-lab ## write the measured tables into the README
 	$(venv_python) benchmarks/tables.py $(ARGS)
 
 # Resolved on the oldest Python 3.11 at hand: it needs every package that a newer Python needs and a few more, and

@@ -84,6 +84,7 @@ def main() -> None:
     before = readme.read_text(encoding="utf-8")
     after = filled(before)
     readme.write_text(after, encoding="utf-8")
+    print(f"README.md: {len(TABLES)} tables, {'unchanged' if before == after else 'updated'}")
 
 
 if __name__ == "__main__":

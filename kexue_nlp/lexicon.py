@@ -133,7 +133,9 @@ class Lexicon:
             word, comma, value = (part.strip() for part in line.rpartition(","))
             try:
                 if not comma:
-                    raise ValueError(f"expected 'word,multiplier', got {line.strip()!r}")
+                    raise ValueError(
+                        f"expected 'word,multiplier', for instance '微信号,10', got {line.strip()!r}"
+                    )
                 if word in multipliers:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
                 multipliers[_checked_word(word)] = _checked_multiplier(word, value)

@@ -81,6 +81,10 @@ SECTIONS = (
 )
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 MAX_LINES = 15
+SAVED_BY_JUPYTER = (
+    "if JupyterLab saved this notebook: `git checkout notebooks` brings the stored one back, "
+    "`make notebooks` stores yours as it should be"
+)
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -153,12 +157,13 @@ def test_format_is_valid_and_cell_ids_are_stable(path):
 @each_notebook
 @pytest.mark.parametrize("check", tool.CHECKS, ids=lambda check: check.__name__)
 def test_nothing_is_stored_that_must_not_be(path, check):
-    assert [f"{cell.id} {problem}" for cell in read(path).cells for problem in check(cell)] == []
+    problems = [f"{cell.id} {problem}" for cell in read(path).cells for problem in check(cell)]
+    assert problems == [], SAVED_BY_JUPYTER
 
 
 @each_notebook
 def test_no_widget_state_is_stored(path):
-    assert "widgets" not in read(path).metadata
+    assert "widgets" not in read(path).metadata, SAVED_BY_JUPYTER
 
 
 @each_notebook
@@ -170,13 +175,13 @@ def test_no_execution_time_is_stored(path):
 def test_no_python_version_is_stored(path):
     metadata = read(path).metadata
     assert metadata.kernelspec.name == "python3"
-    assert "version" not in metadata.language_info
+    assert "version" not in metadata.language_info, SAVED_BY_JUPYTER
 
 
 @each_notebook
 def test_cells_were_executed_in_order(path):
     counts = [cell.execution_count for cell in code_cells(read(path).cells) if cell.source.strip()]
-    assert counts == list(range(1, len(counts) + 1))
+    assert counts == list(range(1, len(counts) + 1)), SAVED_BY_JUPYTER
 
 
 @each_notebook
