@@ -190,7 +190,7 @@ def _is_legal(tags: str) -> bool:
 def _find_fault_in_multiplier(returned: Any, log_probabilities: np.ndarray, start: int, end: int) -> str:
     # A multiplier m adds log m to the b, m … e (or s) of the word, so the path through all of them gains more
     # than any other path: once m is large enough the word stays whole, and there is one smallest m.
-    if not isinstance(returned, Real) or not 0 < float(returned) < 1e300:
+    if not isinstance(returned, Real) or not 0 < returned < 1e30:
         return f"returned {_short(returned)}; expected a positive number."
     word = words_to_tags(["字" * (end - start)])
 
