@@ -261,7 +261,7 @@ class Segmenter:
         ----------
         path : str or Path
         dtype : {"float32", "float16"}
-            Of the stored weights; half precision halves the file and changes probabilities by about 0.001.
+            Of the stored weights; half precision makes a smaller file and rounds the weights.
         """
         path = Path(path)
         meta = {
