@@ -1,0 +1,363 @@
+"""Average precision with ties, and rank correlation: against enumeration, against scikit-learn, by hand."""
+
+import subprocess
+import sys
+import tracemalloc
+from fractions import Fraction
+from itertools import permutations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.metrics import average_precision_score
+
+from kexue_nlp import scoring
+from kexue_nlp.scoring import (
+    average_precision,
+    mean_average_precision,
+    neighbour_mean_average_precision,
+    rank_correlation,
+)
+
+
+def exact(distances, relevant):
+    """Average over every order that breaks the ties, in fractions."""
+    total = orders = 0
+    for order in permutations(range(len(distances))):
+        ranking = [
+            relevant[i] for i in sorted(order, key=distances.__getitem__)
+        ]  # the sort keeps ties in order
+        places = [place for place, hit in enumerate(ranking, 1) if hit]
+        total += sum(Fraction(n, place) for n, place in enumerate(places, 1)) / len(places)
+        orders += 1
+    return total / orders
+
+
+def one(distances, relevant):
+    return average_precision([distances], np.array([relevant], dtype=bool))[0]
+
+
+def hamming(queries, database):
+    return np.array([[int(np.sum(a != b)) for b in database] for a in queries])
+
+
+@pytest.fixture
+def codes():
+    """Codes of 9 bits, 2 of them set, with classes: 6 queries and 40 items, nearly all of them tied."""
+    rng = np.random.default_rng(5)
+    bits = np.zeros((46, 9), dtype=np.uint8)
+    for row in bits:
+        row[rng.choice(9, 2, replace=False)] = 1
+    labels = rng.permutation(np.arange(46) % 3)
+    return bits[:6], bits[6:], labels[:6], labels[6:]
+
+
+def by_definition(queries, database, query_labels, database_labels):
+    relevant = query_labels[:, None] == database_labels
+    return average_precision(hamming(queries, database), relevant).mean()
+
+
+# Average precision
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_ties_are_averaged_over_all_their_orders(seed):
+    rng = np.random.default_rng(seed)
+    n = rng.integers(1, 8)
+    distances = rng.integers(0, rng.integers(1, 5), n).tolist()
+    relevant = rng.random(n) < 0.5
+    relevant[rng.integers(n)] = True
+    assert one(distances, relevant) == pytest.approx(float(exact(distances, relevant)), abs=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_without_ties_it_is_the_average_precision_of_scikit_learn(seed):
+    rng = np.random.default_rng(seed)
+    distances, relevant = rng.permutation(300) / 7, rng.random(300) < 0.2
+    assert one(distances, relevant) == pytest.approx(average_precision_score(relevant, -distances), abs=1e-13)
+
+
+@pytest.mark.parametrize(
+    ("distances", "relevant", "expected"),
+    [
+        ([3], [1], Fraction(1)),
+        ([3, 3], [1, 0], Fraction(3, 4)),
+        ([0, 1], [0, 1], Fraction(1, 2)),
+        ([0, 1, 1], [1, 1, 0], Fraction(11, 12)),
+        ([4, 4, 4], [1, 1, 0], Fraction(29, 36)),
+    ],
+)
+def test_small_rankings_by_hand(distances, relevant, expected):
+    assert one(distances, relevant) == pytest.approx(float(expected), abs=1e-15)
+
+
+@pytest.mark.parametrize("distances", [[0, 1, 2, 3], [0, 0, 2, 2], [5, 5, 5, 5]])
+def test_all_relevant_scores_one(distances):
+    assert one(distances, [1, 1, 1, 1]) == pytest.approx(1.0, abs=1e-15)
+
+
+def test_nothing_relevant_gives_nan_for_that_query_only():
+    scores = average_precision([[0, 1], [0, 1]], np.array([[False, False], [True, False]]))
+    np.testing.assert_equal(scores, [np.nan, 1.0])
+
+
+def test_no_items_give_nan():
+    np.testing.assert_equal(average_precision(np.empty((2, 0)), np.empty((2, 0), bool)), [np.nan, np.nan])
+
+
+def test_float_distances_tie_when_equal():
+    assert one([0.1, 0.1, -2.5], [1, 0, 0]) == one([7, 7, 2], [1, 0, 0])
+
+
+def test_infinite_distance_is_the_last_rank():
+    assert one([np.inf, 0.0], [1, 0]) == 0.5
+
+
+def test_long_ranking_agrees_with_the_sum_over_its_places():
+    rng = np.random.default_rng(0)
+    distances, relevant = rng.integers(0, 30, 60_000), rng.random(60_000) < 0.1
+    expected, a, b = 0.0, 0, 0
+    for distance in range(30):
+        tied = relevant[distances == distance]
+        n, r = len(tied), int(tied.sum())
+        i = np.arange(1, n + 1)
+        expected += r / n * np.sum((b + 1 + (i - 1) * (r - 1) / (n - 1)) / (a + i))
+        a, b = a + n, b + r
+    assert one(distances, relevant) == pytest.approx(expected / relevant.sum(), rel=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("distances", "relevant", "error", "message"),
+    [
+        ([[1, 2]], [[True]], ValueError, r"same shape .*got \(1, 2\) and \(1, 1\)"),
+        ([1, 2], [True, False], ValueError, "same shape"),
+        ([[1.0, 2.0], [1.0, np.nan]], [[True, True], [True, True]], ValueError, "distance of query 1 is nan"),
+        ([[1, 2]], [[1, 0]], TypeError, "array of bool, got int64"),
+    ],
+)
+def test_impossible_rankings_are_refused(distances, relevant, error, message):
+    with pytest.raises(error, match=message):
+        average_precision(distances, relevant)
+
+
+# Codes, by class
+
+
+def test_codes_of_two_ones_are_mostly_ties(codes):
+    assert set(hamming(*codes[:2]).ravel().tolist()) == {0, 2, 4}
+
+
+@pytest.mark.parametrize(
+    ("of_queries", "of_database"),
+    [
+        (np.asarray, np.asarray),
+        (lambda bits: bits.astype(bool), lambda bits: bits.astype(float)),
+        (lambda bits: 2 * bits.astype(np.int8) - 1, lambda bits: 2.0 * bits - 1),
+        (sparse.csr_matrix, sparse.csr_array),
+        (sparse.coo_array, sparse.csc_matrix),
+        (sparse.csr_array, np.asarray),
+        (np.asarray, sparse.csr_array),
+    ],
+)
+def test_every_kind_of_code_gets_the_score_of_its_definition(codes, of_queries, of_database):
+    queries, database, query_labels, database_labels = codes
+    score = mean_average_precision(of_queries(queries), of_database(database), query_labels, database_labels)
+    assert score == pytest.approx(by_definition(*codes), abs=1e-14)
+
+
+def test_codes_with_different_numbers_of_ones_get_the_score_of_their_definition():
+    rng = np.random.default_rng(1)
+    bits, labels = (rng.random((60, 16)) < 0.4).astype(int), rng.integers(0, 4, 60)
+    split = bits[:9], bits[9:], labels[:9], labels[9:]
+    assert mean_average_precision(*split) == pytest.approx(by_definition(*split), abs=1e-14)
+
+
+def test_order_of_the_database_does_not_matter(codes):
+    queries, database, query_labels, database_labels = codes
+    by_class = np.argsort(database_labels, kind="stable")
+    scores = {
+        mean_average_precision(queries, database[order], query_labels, database_labels[order])
+        for order in (slice(None), by_class, by_class[::-1])
+    }
+    assert len(scores) == 1
+
+
+def test_blocks_do_not_matter(codes, monkeypatch):
+    whole = mean_average_precision(*codes)
+    monkeypatch.setattr(scoring, "_BLOCK", 80)  # two queries at a time
+    assert mean_average_precision(*codes) == pytest.approx(whole, abs=1e-15)
+
+
+def test_equal_codes_score_the_share_of_the_class():
+    labels = np.arange(50_000) % 10
+    score = mean_average_precision(np.ones((3, 4)), np.ones((50_000, 4)), [0, 1, 2], labels)
+    assert score == pytest.approx(0.1, abs=3e-4)
+
+
+def test_codes_without_ones_are_codes():
+    empty = sparse.csr_array((2, 5))
+    assert mean_average_precision(empty, empty, ["a", "b"], ["a", "b"]) == 0.75
+
+
+def test_one_item_scores_one():
+    assert mean_average_precision([[1, 0]], [[0, 1]], ["a"], ["a"]) == 1.0
+
+
+def test_sparse_codes_given_are_not_changed(codes):
+    queries, database, *labels = codes
+    given = sparse.csr_array(queries)
+    given.data[0] = 0  # stored, but a zero
+    before = given.copy()
+    mean_average_precision(given, database, *labels)
+    assert (given.nnz, given.data.tolist()) == (before.nnz, before.data.tolist())
+
+
+def test_memory_does_not_grow_with_the_number_of_queries():
+    rng = np.random.default_rng(0)
+    bits, labels = rng.random((20_600, 12)) < 0.5, rng.integers(0, 5, 20_600)
+    tracemalloc.start()
+    mean_average_precision(bits[:600], bits[600:], labels[:600], labels[600:])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 40e6  # all distances at once would take 96 MB
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"queries": np.ones((6, 8))}, "queries have 8 bits, but the database's codes 9"),
+        ({"queries": np.ones(9)}, r"queries must have shape \(codes, bits\), got \(9,\)"),
+        ({"database": np.ones((0, 9)), "database_labels": []}, "database holds no codes"),
+        ({"queries": np.full((6, 9), 2)}, "queries holds values other than"),
+        ({"queries": np.full((6, 9), np.nan)}, "queries holds values other than"),
+        ({"queries": np.tile([-1, 0, 1], (6, 3))}, "queries holds values other than"),
+        ({"queries": sparse.csr_array(np.full((6, 9), -1))}, "queries holds values other than"),
+        (
+            {"queries": sparse.csr_array(([1, 1], [0, 0], [0, 2, 2, 2, 2, 2, 2]), shape=(6, 9))},
+            "queries holds values other than",
+        ),
+        ({"query_labels": [0, 1]}, r"query_labels .* each of the 6 codes, got shape \(2,\)"),
+        (
+            {"database_labels": np.zeros((40, 1))},
+            r"database_labels .* each of the 40 codes, got shape \(40, 1\)",
+        ),
+        ({"query_labels": [0, 0, 0, 7, 0, 0]}, "query 3 has the label 7, which no item"),
+        ({"query_labels": list("012012")}, "query 0 has the label '0', which no item"),
+    ],
+)
+def test_impossible_codes_and_labels_are_refused(codes, changed, message):
+    names = ("queries", "database", "query_labels", "database_labels")
+    with pytest.raises(ValueError, match=message):
+        mean_average_precision(**dict(zip(names, codes, strict=True)) | changed)
+
+
+# Codes, by neighbourhood
+
+
+@pytest.fixture
+def vectors(codes):
+    rng = np.random.default_rng(2)
+    return rng.normal(size=(6, 4)), rng.normal(size=(40, 4))
+
+
+@pytest.mark.parametrize(("share", "near"), [(0.02, 1), (0.1, 4), (1.0, 40)])
+def test_relevant_are_the_nearest_vectors(codes, vectors, share, near):
+    queries, database, *_ = codes
+    distances = np.linalg.norm(vectors[0][:, None] - vectors[1], axis=2)
+    relevant = distances.argsort(axis=1).argsort(axis=1) < near
+    expected = average_precision(hamming(queries, database), relevant).mean()
+    score = neighbour_mean_average_precision(queries, database, *vectors, share=share)
+    assert score == pytest.approx(expected, abs=1e-14)
+
+
+def test_vectors_as_far_as_the_last_neighbour_count_too():
+    codes = np.array([[0, 0], [0, 1], [1, 1]])  # the second is as near to the query as the first
+    score = neighbour_mean_average_precision([[0, 0]], codes, [[0.0]], [[1.0], [-1.0], [2.0]])
+    assert score == 1.0
+
+
+def test_grey_levels_do_not_overflow(codes):
+    queries, database, *_ = codes
+    pixels = np.random.default_rng(3).integers(0, 256, (46, 10)).astype(np.uint8)
+    scores = [
+        neighbour_mean_average_precision(queries, database, values[:6], values[6:])
+        for values in (pixels, pixels.astype(float))
+    ]
+    assert scores[0] == scores[1]
+
+
+@pytest.mark.parametrize(
+    ("query_vectors", "database_vectors", "share", "message"),
+    [
+        (np.ones((6, 3)), np.ones((40, 4)), 0.02, "have 3 dimensions, but database_vectors 4"),
+        (np.ones((5, 4)), np.ones((40, 4)), 0.02, "query_vectors must have a row for each of the 6"),
+        (np.ones((6, 4)), np.ones(40), 0.02, "database_vectors must have a row for each of the 40"),
+        (np.full((6, 4), np.nan), np.ones((40, 4)), 0.02, "query_vectors hold a value that is not finite"),
+        (np.ones((6, 4)), np.ones((40, 4)), 0, "share must be above 0 and at most 1, got 0"),
+        (np.ones((6, 4)), np.ones((40, 4)), 2, "share must be above 0 and at most 1, got 2"),
+    ],
+)
+def test_impossible_neighbourhoods_are_refused(codes, query_vectors, database_vectors, share, message):
+    with pytest.raises(ValueError, match=message):
+        neighbour_mean_average_precision(*codes[:2], query_vectors, database_vectors, share)
+
+
+# Rank correlation
+
+
+def test_only_the_order_counts():
+    gold = np.array([1.0, 4.0, 2.0, 9.0])
+    assert rank_correlation(np.exp(gold), gold).rho == 1.0
+
+
+def test_reversed_order_is_minus_one():
+    assert rank_correlation([3, 2, 1], [1, 2, 3]).rho == -1.0
+
+
+def test_equal_scores_share_their_mean_rank():
+    ranks = np.array([1.5, 1.5, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 4.0])
+    expected = np.corrcoef(*ranks)[0, 1]
+    assert rank_correlation([5, 5, 6, 7], [10, 30, 20, 40]).rho == pytest.approx(expected, abs=1e-15)
+
+
+def test_uncovered_pairs_are_counted_and_left_out():
+    result = rank_correlation([1, np.nan, 2, 3, np.nan], [1, 9, 2, 3, 0])
+    assert (result.rho, result.covered, result.total) == (1.0, 3, 5)
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold"),
+    [
+        ([1, 2, np.nan], [1, 2, 3]),
+        ([np.nan, np.nan, np.nan], [1, 2, 3]),
+        ([], []),
+        ([4, 4, 4], [1, 2, 3]),
+        ([1, 2, 3, np.nan], [5, 5, 5, 6]),
+    ],
+)
+def test_too_little_to_compare_gives_nan_without_a_warning(predicted, gold, recwarn):
+    result = rank_correlation(predicted, gold)
+    assert np.isnan(result.rho)
+    assert (result.covered, result.total) == (np.count_nonzero(~np.isnan(predicted)), len(gold))
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize(
+    ("predicted", "gold", "message"),
+    [
+        ([1, 2, 3], [1, 2], r"of one length, got shapes \(3,\) and \(2,\)"),
+        ([[1, 2, 3]], [[1, 2, 3]], "of one length"),
+        ([1, 2, 3], [1, np.nan, 3], "no judgement for pair 1"),
+    ],
+)
+def test_impossible_comparisons_are_refused(predicted, gold, message):
+    with pytest.raises(ValueError, match=message):
+        rank_correlation(predicted, gold)
+
+
+def test_scoring_words_needs_no_scipy():
+    code = (
+        "import sys; from kexue_nlp.scoring import score_words; score_words([['a']], [['a']]);"
+        "assert 'scipy' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
