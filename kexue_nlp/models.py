@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from kexue_nlp.features import N_PATTERNS
 
-__all__ = ["article_segmenter", "enriched_segmenter"]
+__all__ = ["article_cnn", "article_lstm", "article_segmenter", "enriched_segmenter"]
 
 
 def _visible(ids):
@@ -110,3 +110,84 @@ def enriched_segmenter(
         x = x + layers.Conv1D(width, 3, padding="same", activation="relu", name=f"conv_{i + 1}")(seen)
     tags = layers.Dense(n_tags, activation="softmax", name="tags")(layers.Dropout(dropout)(x))
     return keras.Model(ids, tags, name="enriched_segmenter")
+
+
+def article_lstm(
+    n_words: int = 20_000, embedding: int = 128, units: int = 128, dropout: float = 0.2
+) -> keras.Sequential:
+    """Build the recurrent sentiment classifier of article 4293.
+
+    Embedding → LSTM with dropout on its input and on its state → sigmoid. The article reads the last 80 words.
+
+    Parameters
+    ----------
+    n_words : int
+        Number of word ids, 0 (padding) included. Padding is a word like any other here: there is no mask.
+    embedding, units : int
+        Numbers per word and in the state of the LSTM.
+    dropout : float
+        Share of inputs, and of the state, dropped in training; the same ones at every word of a text.
+
+    Returns
+    -------
+    keras.Sequential
+        Input int32 (B, T), word ids; output float32 (B, 1), probability that a review is positive.
+
+    Examples
+    --------
+    >>> article_lstm().count_params()
+    2691713
+    """
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32", name="words"),
+            layers.Embedding(n_words, embedding, name="embedding"),
+            layers.LSTM(units, dropout=dropout, recurrent_dropout=dropout, name="lstm"),
+            layers.Dense(1, activation="sigmoid", name="positive"),
+        ],
+        name="article_lstm",
+    )
+
+
+def article_cnn(
+    n_words: int = 5_000, embedding: int = 50, filters: int = 250, hidden: int = 250, dropout: float = 0.2
+) -> keras.Sequential:
+    """Build the convolutional sentiment classifier of article 4293.
+
+    Embedding → dropout → convolution of width 3 with ReLU → maximum over the text → dense layer → dropout →
+    ReLU → sigmoid. The article reads the last 400 words.
+
+    Parameters
+    ----------
+    n_words : int
+        Number of word ids, 0 (padding) included. Padding is a word like any other here: there is no mask.
+    embedding, filters, hidden : int
+        Numbers per word, of convolution filters, and of hidden units.
+    dropout : float
+        Share of embedding values, and of hidden units, dropped in training.
+
+    Returns
+    -------
+    keras.Sequential
+        Input int32 (B, T), word ids, T ≥ 3; output float32 (B, 1), probability that a review is positive.
+
+    Examples
+    --------
+    >>> article_cnn().count_params()
+    350751
+    """
+    return keras.Sequential(
+        [
+            keras.Input((None,), dtype="int32", name="words"),
+            layers.Embedding(n_words, embedding, name="embedding"),
+            layers.Dropout(dropout),
+            layers.Conv1D(filters, 3, padding="valid", activation="relu", name="convolution"),
+            layers.GlobalMaxPooling1D(),
+            layers.Dense(hidden, name="hidden"),
+            layers.Dropout(dropout),
+            layers.Activation("relu"),
+            layers.Dense(1, name="logit"),
+            layers.Activation("sigmoid", name="positive"),
+        ],
+        name="article_cnn",
+    )

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kexue_nlp.models import article_segmenter, enriched_segmenter
+from kexue_nlp.models import article_cnn, article_lstm, article_segmenter, enriched_segmenter
 
 N_CHARACTERS, N_PAIRS = 50, 80
 
@@ -71,3 +71,45 @@ def test_article_network_has_the_article_s_layers():
     assert {layer.kernel_size for layer in convolutions} == {(3,)}
     assert network.get_layer("embedding").output_dim == 128
     assert [layer.rate for layer in network.layers if isinstance(layer, keras.layers.Dropout)] == [0.5]
+
+
+@pytest.mark.parametrize(
+    ("network", "weights"),
+    [
+        # Embedding, LSTM (4 gates: input, state, bias), output.
+        (article_lstm(), 20_000 * 128 + 4 * (128 + 128 + 1) * 128 + 129),
+        # Embedding, convolution, hidden layer, output.
+        (article_cnn(), 5_000 * 50 + (3 * 50 + 1) * 250 + 251 * 250 + 251),
+    ],
+    ids=["lstm", "cnn"],
+)
+def test_sentiment_network_has_as_many_weights_as_the_article_s(network, weights):
+    assert network.count_params() == weights
+
+
+@pytest.mark.parametrize(
+    ("network", "shape"),
+    [(article_lstm(50, embedding=4, units=6), (3, 80)), (article_cnn(50, 4, filters=5, hidden=6), (3, 400))],
+    ids=["lstm", "cnn"],
+)
+def test_sentiment_network_gives_one_probability_per_review(network, shape):
+    p = tag_probabilities(network, np.random.default_rng(0).integers(0, 50, shape))
+    assert p.shape == (3, 1)
+    assert ((p > 0) & (p < 1)).all()
+
+
+def test_lstm_drops_inputs_and_state():
+    lstm = article_lstm(50, dropout=0.3).get_layer("lstm")
+    assert (lstm.dropout, lstm.recurrent_dropout) == (0.3, 0.3)
+
+
+def test_cnn_has_the_article_s_layers():
+    layers = [type(layer).__name__ for layer in article_cnn().layers]
+    assert " ".join(layers) == (
+        "Embedding Dropout Conv1D GlobalMaxPooling1D Dense Dropout Activation Dense Activation"
+    )
+
+
+def test_cnn_sees_three_words_at_a_time():
+    convolution = article_cnn().get_layer("convolution")
+    assert (convolution.kernel_size, convolution.padding, convolution.filters) == ((3,), "valid", 250)

@@ -1,0 +1,315 @@
+"""Train the networks of article 4293 on IMDB with cross-entropy, the margin loss and focal loss.
+
+Runs are paired: those of one seed start from the same weights and see the same batches and the same dropout
+masks, whatever the loss. Each finished run appends one JSON line to ``benchmarks/results/margin_loss.jsonl``;
+runs already there are skipped, and an interrupted run goes on from its last finished epoch. The queue takes
+seed after seed, so that what is finished at any time is nearly balanced.
+
+Nothing is chosen on the test reviews: their accuracy is recorded after every epoch, as the article does, and
+the number of epochs is the article's.
+
+Usage::
+
+    python benchmarks/reproduce/margin_loss.py                    # both networks, three losses, seeds 0 … 4
+    python benchmarks/reproduce/margin_loss.py --sweep            # and other margins on the CNN, seeds 0 1 2
+    python benchmarks/reproduce/margin_loss.py --networks cnn --seeds 0
+
+On a machine with several cores, one process per network with ``XLA_FLAGS=--xla_cpu_multi_thread_eigen=false``
+finishes sooner than one for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
+
+# isort: split
+import keras
+from keras import ops
+
+from kexue_nlp.datasets import DatasetUnavailable
+from kexue_nlp.datasets.imdb import load_imdb, word_ids
+from kexue_nlp.losses import MarginBinaryCrossentropy, margin_weight
+from kexue_nlp.models import article_cnn, article_lstm
+
+ROOT = Path(__file__).parents[2]
+RESULTS = ROOT / "benchmarks" / "results" / "margin_loss.jsonl"
+RUNS = ROOT / ".runs" / "margin_loss"
+
+BATCH = 32
+MARGIN = 0.6  # the article's
+LOSSES = ("cross-entropy", "margin", "focal")
+SWEEP = (0.55, 0.7, 0.8, 0.9, 0.95)
+SWEEP_SEEDS = (0, 1, 2)
+
+
+@dataclass(frozen=True)
+class Network:
+    """One of the article's networks, and what it reads."""
+
+    build: Callable[[], keras.Sequential]
+    n_words: int
+    length: int
+    epochs: int
+
+
+NETWORKS = {
+    "cnn": Network(article_cnn, n_words=5_000, length=400, epochs=10),
+    "lstm": Network(article_lstm, n_words=20_000, length=80, epochs=15),
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: what it is called in the results."""
+
+    network: str
+    loss: str
+    margin: float  # of the loss, or for the other losses the one by which active examples are counted
+    seed: int
+
+    @property
+    def epochs(self) -> int:
+        return NETWORKS[self.network].epochs
+
+    @property
+    def folder(self) -> Path:
+        return RUNS / f"{self.network}-{self.loss}-{self.margin}-{self.seed}"
+
+    def make_loss(self) -> keras.losses.Loss:
+        if self.loss == "margin":
+            return MarginBinaryCrossentropy(self.margin)
+        return {
+            "cross-entropy": keras.losses.BinaryCrossentropy,
+            "focal": keras.losses.BinaryFocalCrossentropy,
+        }[self.loss]()
+
+
+# --- the same network with less work -----------------------------------------------------------------------
+
+
+class LeanConvolution(keras.layers.Conv1D):
+    """Conv1D with ReLU and the maximum over the text in one, for training that follows the maximum only.
+
+    Of 398 windows one feeds the maximum of a filter, and only that one receives its gradient. So the
+    convolution merely says which, and what is differentiated is the product with that window.
+    """
+
+    def call(self, inputs, training=False):
+        if not training:
+            return ops.max(super().call(inputs), axis=1)
+        # Bias and ReLU do not move the maximum.
+        everywhere = ops.stop_gradient(ops.conv(inputs, self.kernel))
+        n = everywhere.shape[1]
+        at_maximum = ops.equal(everywhere, ops.max(everywhere, axis=1, keepdims=True))
+        first = ops.min(ops.where(at_maximum, ops.arange(n)[:, None], n), axis=1)  # (B, filters)
+        (width,) = self.kernel_size
+        rows = ops.reshape(first[..., None] + ops.arange(width), (-1, self.filters * width, 1))
+        windows = ops.take_along_axis(inputs, rows, axis=1)
+        windows = ops.reshape(windows, (-1, self.filters, width, inputs.shape[-1]))
+        return ops.relu(ops.einsum("bfkd,kdf->bf", windows, self.kernel) + self.bias)
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.filters)
+
+
+def lean(network: keras.Sequential) -> keras.Sequential:
+    """Make the network of the same weights, outputs and gradients whose convolution trains in less time."""
+
+    def replace(layer):
+        if isinstance(layer, keras.layers.Conv1D):
+            return LeanConvolution.from_config(layer.get_config())
+        if isinstance(layer, keras.layers.GlobalMaxPooling1D):
+            return keras.layers.Identity()
+        return layer.__class__.from_config(layer.get_config())
+
+    twin = keras.models.clone_model(network, clone_function=replace)
+    twin.set_weights(network.get_weights())
+    return twin
+
+
+def seed_dropout(network: keras.Model, *seed: int) -> None:
+    """Set the state of every dropout in the network; what it drops then depends on the seed alone."""
+    states = [v for v in network.non_trainable_variables if v.name == "seed_generator_state"]
+    for i, state in enumerate(states):
+        start = np.random.SeedSequence([*seed, i]).generate_state(1)[0]
+        state.assign(np.array([start, 0], dtype=state.dtype))
+
+
+# --- one run -----------------------------------------------------------------------------------------------
+
+
+def train(run: Run, data, report) -> dict:
+    """Train one network, or finish training it, and return its record."""
+    x_train, y_train, x_test, y_test = data
+    keras.utils.set_random_seed(run.seed)
+    network = lean(NETWORKS[run.network].build())
+
+    def active(y_true, y_pred):
+        return ops.cast(margin_weight(y_true, y_pred, run.margin) > 0, "float32")
+
+    network.compile("adam", run.make_loss(), metrics=["accuracy", active])
+    network.optimizer.build(network.trainable_variables)
+    epochs = resume(run, network)
+    for epoch in range(len(epochs), run.epochs):
+        start = time.monotonic()
+        order = np.random.default_rng([run.seed, epoch]).permutation(len(x_train))
+        seed_dropout(network, run.seed, epoch)
+        history = network.fit(x_train[order], y_train[order], batch_size=BATCH, shuffle=False, verbose=0)
+        p = network.predict(x_test, batch_size=250, verbose=0)[:, 0]
+        epochs.append(
+            {
+                "loss": round(history.history["loss"][0], 5),
+                "train_accuracy": round(history.history["accuracy"][0], 5),
+                "active": round(history.history["active"][0], 5),
+                "test_accuracy": round(float(np.mean((p > 0.5) == y_test)), 5),
+                "test_crossentropy": round(crossentropy(p, y_test), 5),
+                "seconds": round(time.monotonic() - start, 1),
+            }
+        )
+        save(run, network, epochs, p)
+        report(run, epochs)
+    p = np.load(run.folder / f"{run.epochs}.npy")
+    return {
+        "network": run.network,
+        "loss": run.loss,
+        "margin": run.margin,
+        "seed": run.seed,
+        "epochs": {key: [epoch[key] for epoch in epochs] for key in epochs[0]},
+        "calibration": calibration(p, y_test),
+        "seconds": round(sum(epoch["seconds"] for epoch in epochs), 1),
+    }
+
+
+def save(run: Run, network, epochs: list[dict], p: np.ndarray) -> None:
+    """Store the state after an epoch. The record names the other files and is replaced last, in one go."""
+    run.folder.mkdir(parents=True, exist_ok=True)
+    n = len(epochs)
+    network.save_weights(run.folder / f"{n}.weights.h5")  # the optimizer's too
+    np.save(run.folder / f"{n}.npy", p)
+    (run.folder / "epochs.tmp").write_text(json.dumps(epochs))
+    os.replace(run.folder / "epochs.tmp", run.folder / "epochs.json")
+    for old in (run.folder / f"{n - 1}.weights.h5", run.folder / f"{n - 1}.npy"):
+        old.unlink(missing_ok=True)
+
+
+def resume(run: Run, network) -> list[dict]:
+    """Return the finished epochs and bring the network to where the last of them left it."""
+    record = run.folder / "epochs.json"
+    if not record.exists():
+        return []
+    epochs = json.loads(record.read_text())
+    network.load_weights(run.folder / f"{len(epochs)}.weights.h5")
+    return epochs
+
+
+def crossentropy(p: np.ndarray, y: np.ndarray) -> float:
+    """Mean cross-entropy in nats."""
+    return float(np.mean(-np.log(np.clip(np.where(y == 1, p, 1 - p), 1e-7, None))))
+
+
+def calibration(p: np.ndarray, y: np.ndarray, n_bins: int = 10) -> dict:
+    """Compare predicted with observed shares of positives in bins of equal width.
+
+    ``ece`` is the expected calibration error: the mean over examples of |share − mean p| of their bin.
+    """
+    bins = np.minimum((p * n_bins).astype(int), n_bins - 1)
+    count = np.bincount(bins, minlength=n_bins)
+    mean_p = np.bincount(bins, p, n_bins) / np.maximum(count, 1)
+    share = np.bincount(bins, y, n_bins) / np.maximum(count, 1)
+    return {
+        "count": count.tolist(),
+        "mean_p": mean_p.round(4).tolist(),
+        "share_positive": share.round(4).tolist(),
+        "ece": round(float(np.sum(count * np.abs(share - mean_p)) / count.sum()), 5),
+    }
+
+
+# --- the queue ---------------------------------------------------------------------------------------------
+
+
+def queue(networks: list[str], seeds: list[int], sweep: bool) -> list[Run]:
+    """List the runs, most wanted first, so that what is finished at any time is nearly balanced."""
+
+    def main_runs(seeds):
+        return [Run(network, loss, MARGIN, seed) for seed in seeds for network in networks for loss in LOSSES]
+
+    other_margins = [Run("cnn", "margin", margin, seed) for seed in SWEEP_SEEDS for margin in SWEEP]
+    return main_runs(seeds[:4]) + (other_margins if sweep else []) + main_runs(seeds[4:])
+
+
+def finished() -> set[Run]:
+    """Runs already stored."""
+    if not RESULTS.exists():
+        return set()
+    records = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
+    return {Run(r["network"], r["loss"], r["margin"], r["seed"]) for r in records}
+
+
+class Progress:
+    """Says after each epoch how it went and how long the rest of the queue will take at this pace."""
+
+    def __init__(self, runs: list[Run]) -> None:
+        self.runs, self.pace = runs, {}
+
+    def __call__(self, run: Run, epochs: list[dict]) -> None:
+        last = epochs[-1]
+        self.pace[run.network] = last["seconds"]
+        default = max(self.pace.values())  # until an epoch of the other network has been timed
+        later = self.runs[self.runs.index(run) + 1 :]
+        left = (run.epochs - len(epochs)) * last["seconds"]
+        left += sum(r.epochs * self.pace.get(r.network, default) for r in later)
+        print(
+            f"{time.strftime('%H:%M')} run {self.runs.index(run) + 1}/{len(self.runs)} {run.network} {run.loss}"
+            f" {run.margin} seed {run.seed}, epoch {len(epochs)}/{run.epochs}:"
+            f" train {last['train_accuracy']:.4f} test {last['test_accuracy']:.4f} active {last['active']:.3f},"
+            f" {last['seconds']:.0f} s; {left / 3600:.1f} h left",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run what the command line asks for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
+    parser.add_argument("--sweep", action="store_true", help="train the CNN with other margins too")
+    args = parser.parse_args()
+    try:
+        imdb = load_imdb("full")
+    except DatasetUnavailable as error:
+        sys.exit(str(error))
+    done = finished()
+    runs = [run for run in queue(args.networks, args.seeds, args.sweep) if run not in done]
+    report = Progress(runs)
+    data = {}
+    for run in runs:
+        if run.network not in data:
+            shape = NETWORKS[run.network].n_words, NETWORKS[run.network].length
+            data[run.network] = (
+                word_ids(imdb.train, *shape),
+                imdb.train_labels.astype(np.float32),
+                word_ids(imdb.test, *shape),
+                imdb.test_labels.astype(np.float32),
+            )
+        record = train(run, data[run.network], report)
+        RESULTS.parent.mkdir(parents=True, exist_ok=True)
+        with RESULTS.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(record, ensure_ascii=False) + "\n")
+        keras.utils.clear_session()  # or the compiled steps of all runs pile up
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,174 @@
+"""The reproduction of article 4293: pairing, going on after an interruption, and the faster convolution."""
+
+import dataclasses
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from kexue_nlp.models import article_cnn, article_lstm
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
+script = importlib.import_module("margin_loss")
+
+
+def small_cnn():
+    return article_cnn(20, embedding=3, filters=4, hidden=5)
+
+
+def small_lstm():
+    return article_lstm(20, embedding=3, units=4)
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Two small networks of two epochs each, and a folder of their own."""
+    networks = {
+        "cnn": dataclasses.replace(script.NETWORKS["cnn"], build=small_cnn, epochs=2),
+        "lstm": dataclasses.replace(script.NETWORKS["lstm"], build=small_lstm, epochs=2),
+    }
+    monkeypatch.setattr(script, "NETWORKS", networks)
+    monkeypatch.setattr(script, "RUNS", tmp_path)
+
+
+@pytest.fixture
+def data():
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 20, (80, 12)).astype(np.int32)
+    y = (x[:, -1] > 10).astype(np.float32)
+    return x[:60], y[:60], x[60:], y[60:]
+
+
+def without_times(record):
+    return record | {"seconds": None, "epochs": record["epochs"] | {"seconds": None}}
+
+
+def ignore(run, epochs):
+    pass
+
+
+# --- the faster convolution --------------------------------------------------------------------------------
+
+
+def weights_after_training(network, data):
+    script.seed_dropout(network, 5, 1)
+    network.compile(keras.optimizers.SGD(0.5), "binary_crossentropy")
+    network.fit(data[0], data[1], batch_size=20, shuffle=False, verbose=0)
+    return network.get_weights()
+
+
+def test_lean_network_trains_to_the_weights_of_the_article_s(data):
+    keras.utils.set_random_seed(0)
+    network = small_cnn()
+    lean = script.lean(network)
+    start = network.get_weights()
+    ours, theirs = weights_after_training(lean, data), weights_after_training(network, data)
+    assert any(np.abs(a - b).max() > 1e-3 for a, b in zip(start, theirs, strict=True))
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+
+
+def test_lean_network_predicts_what_the_article_s_does(data):
+    network = small_cnn()
+    lean = script.lean(network)
+    np.testing.assert_allclose(
+        lean.predict(data[2], verbose=0), network.predict(data[2], verbose=0), atol=1e-6
+    )
+
+
+# --- runs --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm"])
+def test_run_is_the_same_each_time(small, data, name, tmp_path, monkeypatch):
+    run = script.Run(name, "margin", 0.6, 3)
+    first = script.train(run, data, ignore)
+    monkeypatch.setattr(script, "RUNS", tmp_path / "again")
+    assert without_times(script.train(run, data, ignore)) == without_times(first)
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm"])
+def test_interrupted_run_ends_as_an_uninterrupted_one(small, data, name, tmp_path, monkeypatch):
+    run = script.Run(name, "margin", 0.6, 0)
+    whole = script.train(run, data, ignore)
+    monkeypatch.setattr(script, "RUNS", tmp_path / "again")
+
+    def interrupt(run, epochs):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        script.train(run, data, interrupt)
+    assert without_times(script.train(run, data, ignore)) == without_times(whole)
+
+
+def test_losses_are_compared_from_the_same_weights_and_batches(small, data, monkeypatch):
+    seen = {}
+
+    class Recorder(keras.Sequential):
+        def fit(self, x, y, **options):
+            seen.setdefault(self.loss.__class__, []).append(
+                [w.copy() for w in self.get_weights()] + [x.copy()]
+            )
+            return super().fit(x, y, **options)
+
+    lean = script.lean
+    monkeypatch.setattr(script, "lean", lambda network: Recorder(lean(network).layers))
+    for loss in script.LOSSES:
+        script.train(script.Run("lstm", loss, 0.6, 1), data, ignore)
+    starts = [epochs[0] for epochs in seen.values()]
+    orders = [[epoch[-1] for epoch in epochs] for epochs in seen.values()]
+    assert len(starts) == 3
+    for other in starts[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(starts[0], other, strict=True))
+    assert all(np.array_equal(orders[0], other) for other in orders[1:])
+    assert not np.array_equal(orders[0][0], orders[0][1])
+
+
+def test_record_can_be_stored_and_counts_every_test_review(small, data):
+    record = json.loads(json.dumps(script.train(script.Run("cnn", "focal", 0.6, 0), data, ignore)))
+    assert len(record["epochs"]["test_accuracy"]) == 2
+    assert sum(record["calibration"]["count"]) == 20
+    assert all(0 <= share <= 1 for share in record["epochs"]["active"])
+
+
+def test_finished_runs_are_read_back(small, monkeypatch, tmp_path):
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "r.jsonl")
+    run = script.Run("cnn", "margin", 0.55, 2)
+    assert script.finished() == set()
+    (tmp_path / "r.jsonl").write_text(json.dumps(dataclasses.asdict(run) | {"seconds": 1}) + "\n")
+    assert script.finished() == {run}
+
+
+# --- the queue ---------------------------------------------------------------------------------------------
+
+
+def test_each_seed_is_finished_before_the_next():
+    seeds = [run.seed for run in script.queue(["cnn", "lstm"], [0, 1, 2, 3, 4], sweep=False)]
+    assert seeds == [seed for seed in range(5) for _ in range(6)]
+
+
+def test_sweep_follows_the_fourth_seed():
+    runs = script.queue(["cnn"], [0, 1, 2, 3, 4], sweep=True)
+    assert [run.margin == 0.6 for run in runs] == [True] * 12 + [False] * 15 + [True] * 3
+
+
+def test_sweep_shares_the_runs_of_the_article_s_margin():
+    runs = script.queue(["cnn"], [0, 1, 2, 3, 4], sweep=True)
+    assert len(runs) == len(set(runs))
+    margins = {(run.margin, run.seed) for run in runs if run.loss == "margin" and run.seed < 3}
+    assert margins == {(m, seed) for m in (0.55, 0.6, 0.7, 0.8, 0.9, 0.95) for seed in range(3)}
+
+
+# --- calibration -------------------------------------------------------------------------------------------
+
+
+def test_calibration_bins_hold_means_and_shares():
+    bins = script.calibration(np.array([0.0, 0.04, 0.92, 0.96, 1.0]), np.array([0, 1, 1, 1, 0]))
+    assert (bins["count"][0], bins["count"][9]) == (2, 3)
+    assert (bins["mean_p"][0], bins["mean_p"][9]) == (0.02, 0.96)
+    assert (bins["share_positive"][0], bins["share_positive"][9]) == (0.5, 0.6667)
+    assert bins["ece"] == pytest.approx((2 * 0.48 + 3 * (0.96 - 2 / 3)) / 5, abs=1e-5)
