@@ -1,0 +1,352 @@
+"""LSH, FlyHash and BioHash through the same properties; then what each promises alone."""
+
+import copy
+import math
+import tracemalloc
+
+import numpy as np
+import pytest
+import scipy.sparse as sp
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.base import clone
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from kexue_nlp import hashing
+from kexue_nlp.datasets import load_images
+from kexue_nlp.hashing import LSH, BioHash, FlyHash, em_round, local_step, winner_take_all
+
+HASHERS = {
+    "LSH": LSH(n_bits=12, random_state=0),
+    "FlyHash": FlyHash(n_units=12, n_active=3, density=0.5, random_state=0),
+    "BioHash-em": BioHash(n_units=12, n_active=3, random_state=0),
+    "BioHash-local": BioHash(n_units=12, n_active=3, training="local", random_state=0),
+}
+SPARSE = [name for name in HASHERS if name != "LSH"]
+
+
+@pytest.fixture(params=HASHERS)
+def hasher(request):
+    return clone(HASHERS[request.param])
+
+
+@pytest.fixture(params=SPARSE)
+def sparse_hasher(request):
+    return clone(HASHERS[request.param])
+
+
+@pytest.fixture
+def X():
+    return np.random.default_rng(0).normal(size=(50, 8))
+
+
+def dense(codes):
+    return codes.toarray() if sp.issparse(codes) else codes
+
+
+def lowest(n_active):
+    return [1] * n_active + [0] * (12 - n_active)
+
+
+# What scikit-learn expects of a transformer
+
+
+@parametrize_with_checks([LSH(), FlyHash(), BioHash(), BioHash(training="local")])
+def test_estimator(estimator, check):
+    check(estimator)
+
+
+# All three
+
+
+def test_same_seed_gives_the_same_codes(hasher, X):
+    first, second = (dense(clone(hasher).fit_transform(X)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+
+
+def test_sparse_and_dense_input_give_the_same_codes(hasher, X):
+    X[X < 0] = 0
+    codes = dense(hasher.fit_transform(X))
+    np.testing.assert_array_equal(dense(hasher.transform(sp.csr_array(X))), codes)
+    np.testing.assert_array_equal(dense(hasher.fit_transform(sp.csc_matrix(X))), codes)
+
+
+def test_codes_do_not_depend_on_the_batch(hasher, X, monkeypatch):
+    codes = dense(hasher.fit(X).transform(X))
+    monkeypatch.setattr(hashing, "BATCH", 7)
+    np.testing.assert_array_equal(dense(hasher.transform(X)), codes)
+
+
+def test_transform_leaves_the_components_alone(hasher, X):
+    components = dense(hasher.fit(X).components_).copy()
+    hasher.transform(X + 1)
+    np.testing.assert_array_equal(dense(hasher.components_), components)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("value", [0.0, 1.0])
+def test_constant_features_give_one_code(hasher, value):
+    codes = dense(hasher.fit_transform(np.full((30, 5), value)))
+    assert (codes == codes[0]).all()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_examples_that_are_not_finite_are_refused(hasher, X, bad):
+    hasher.fit(X)
+    X[3, 4] = bad
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        hasher.transform(X)
+    with pytest.raises(ValueError, match=r"contains (NaN|infinity)"):
+        hasher.fit(X)
+
+
+def test_examples_of_another_width_are_refused(hasher, X):
+    with pytest.raises(ValueError, match=r"X has 7 features, but .* is expecting 8 features"):
+        hasher.fit(X).transform(X[:, :7])
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("LSH", {"n_bits": 0}, "n_bits must be an integer of at least 1, got 0"),
+        ("FlyHash", {"density": 0}, r"density must be in \(0, 1\], got 0"),
+        ("BioHash-em", {"training": "sgd"}, "training must be 'em' or 'local', not 'sgd'"),
+        ("BioHash-em", {"tol": math.nan}, "tol must be a finite number, at least 0; got nan"),
+        ("BioHash-local", {"learning_rate": 0}, "learning_rate must be a finite number, positive; got 0"),
+        ("BioHash-local", {"p": 0.5}, "p must be a finite number, at least 1; got 0.5"),
+        ("BioHash-local", {"rank": 1}, "rank must be an integer of at least 2, got 1"),
+        ("BioHash-local", {"rank": 13, "delta": 0.4}, "rank=13 is more than the 12 units"),
+    ],
+)
+def test_setting_out_of_range_is_refused(name, settings, message, X):
+    with pytest.raises(ValueError, match=message):
+        clone(HASHERS[name]).set_params(**settings).fit(X)
+
+
+# Winner-take-all: FlyHash and BioHash
+
+
+@given(
+    arrays(np.int8, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(-2, 2)), st.data()
+)
+def test_winners_are_the_largest_and_of_equals_the_lowest(activations, data):
+    k = data.draw(st.integers(1, activations.shape[1]))
+    order = np.argsort(-activations, axis=1, kind="stable")[:, :k]
+    assert [set(np.flatnonzero(row)) for row in winner_take_all(activations, k).toarray()] == list(
+        map(set, order)
+    )
+
+
+@pytest.mark.parametrize("n_active", [1, 3, 12])
+def test_codes_have_exactly_k_ones(sparse_hasher, X, n_active):
+    X[:9] = np.round(X[:9])  # some ties
+    codes = sparse_hasher.set_params(n_active=n_active).fit_transform(X)
+    assert codes.has_canonical_format
+    assert (codes.data == 1).all()
+    assert np.diff(codes.indptr).tolist() == [n_active] * 50
+
+
+@pytest.mark.parametrize("n_active", [1, 3, 12])
+def test_units_all_alike_tie_and_the_lowest_win(sparse_hasher, X, n_active):
+    sparse_hasher.fit(X).set_params(n_active=n_active).components_ = np.ones((12, 8))
+    assert sparse_hasher.transform(np.ones((1, 8))).toarray()[0].tolist() == lowest(n_active)
+
+
+def test_zero_vector_activates_the_first_units(sparse_hasher, X):
+    assert sparse_hasher.fit(X).transform(np.zeros((1, 8))).toarray()[0].tolist() == lowest(3)
+
+
+@pytest.mark.parametrize("n_active", [0, -1, 13, 2.0, True])
+def test_impossible_number_of_active_units_is_refused(sparse_hasher, X, n_active):
+    message = "n_active=13 is more than the 12 units|n_active must be an integer of at least 1, got"
+    with pytest.raises(ValueError, match=message):
+        clone(sparse_hasher).set_params(n_active=n_active).fit(X)
+    with pytest.raises(ValueError, match=message):
+        sparse_hasher.fit(X).set_params(n_active=n_active).transform(X)
+
+
+def test_hamming_distance_is_twice_the_bits_not_shared(sparse_hasher, X):
+    codes = sparse_hasher.fit_transform(X)
+    bits = codes.toarray().astype(int)
+    distances = (bits[:, None] != bits).sum(axis=2)
+    np.testing.assert_array_equal(distances, 2 * 3 - 2 * (codes.astype(int) @ codes.T).toarray())
+
+
+# LSH
+
+
+@pytest.mark.parametrize("angle", [0.0, 0.3, math.acos(0.631), math.pi / 2, 2.5, math.pi])
+def test_bits_agree_as_often_as_the_angle_says(angle):
+    n_bits, expected = 20_000, 1 - angle / math.pi
+    first, second = LSH(n_bits, random_state=0).fit_transform([[1, 0], [math.cos(angle), math.sin(angle)]])
+    deviation = math.sqrt(expected * (1 - expected) / n_bits)
+    assert np.mean(first == second) == pytest.approx(expected, abs=3 * deviation)
+
+
+def test_sign_of_zero_is_minus_one(X):
+    assert LSH(12).fit(X).transform(np.zeros((1, 8))).tolist() == [[-1] * 12]
+
+
+def test_faiss_differs_only_where_a_projection_is_zero(X):
+    faiss = pytest.importorskip("faiss")
+    X = X.round().astype(np.float32)  # a third are zeros
+    hasher = LSH(8).fit(X)
+    hasher.components_ = np.eye(8, dtype=np.float32)
+    index = faiss.IndexLSH(8, 8, False)  # no rotation: the bits are the signs of the inputs, as here
+    theirs = np.unpackbits(index.sa_encode(X), axis=1, bitorder="little")
+    np.testing.assert_array_equal(theirs == 1, (hasher.transform(X) == 1) | (X == 0))
+
+
+# FlyHash
+
+
+@pytest.mark.parametrize(("density", "fan_in"), [(0.1, 2), (0.001, 1), (1, 20), (0.34, 7)])
+def test_every_unit_sums_exactly_its_share_of_the_inputs(density, fan_in):
+    components = FlyHash(50, 5, density, random_state=0).fit(np.ones((1, 20))).components_.toarray()
+    assert set(components.ravel()) <= {0, 1}
+    assert components.sum(axis=1).tolist() == [fan_in] * 50
+
+
+# BioHash
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return load_images("sample").pixels
+
+
+@pytest.fixture(scope="module")
+def by_em(digits):
+    return BioHash(n_units=40, n_active=4, random_state=0).fit(digits)
+
+
+@pytest.fixture(scope="module")
+def by_local_rule(digits):
+    return BioHash(n_units=40, n_active=4, training="local", max_iter=100, random_state=0).fit(digits)
+
+
+@pytest.mark.parametrize("training", ["em", "local"])
+def test_best_of_five_starts_recovers_three_clusters(training):
+    """One start of the local rule may not: the unit that begins nearest to two clusters can keep both."""
+    labels = np.repeat(np.arange(3), 20)
+    X = 5 * np.eye(10)[labels] + np.random.default_rng(0).normal(0, 0.1, (60, 10))
+    fits = [
+        BioHash(3, 1, training, max_iter=100, batch_size=10, random_state=seed).fit(X) for seed in range(5)
+    ]
+    units = max(fits, key=lambda fit: fit.objectives_[-1]).transform(X).indices
+    assert sorted({*zip(labels.tolist(), units.tolist(), strict=True)}) == [*enumerate(units[::20])]
+    assert sorted(units[::20]) == [0, 1, 2]
+
+
+def test_round_of_em_does_not_depend_on_the_batch(X, monkeypatch):
+    whole = em_round(X, X[:5])
+    monkeypatch.setattr(hashing, "BATCH", 7)
+    for part, expected in zip(em_round(X, X[:5]), whole, strict=True):
+        np.testing.assert_allclose(part, expected, rtol=1e-12)
+
+
+def test_round_of_em_is_one_of_spherical_k_means(X):
+    centres = X[:5] / np.linalg.norm(X[:5], axis=1, keepdims=True)
+    nearest = (X @ centres.T).argmax(axis=1)
+    means = np.array([X[nearest == unit].mean(axis=0) for unit in range(5)])
+    components, objective, counts = em_round(X, X[:5])
+    np.testing.assert_allclose(components, means / np.linalg.norm(means, axis=1, keepdims=True))
+    assert objective == pytest.approx((X @ centres.T).max(axis=1).mean())
+    assert counts.tolist() == np.bincount(nearest).tolist()
+
+
+def test_unit_that_wins_nothing_keeps_its_direction():
+    components, _, counts = em_round(np.array([[1.0, 0.0], [1.0, 0.1]]), np.array([[1.0, 0.0], [0.0, -2.0]]))
+    assert counts.tolist() == [2, 0]
+    assert components[1].tolist() == [0, -1]
+
+
+def test_objective_of_em_never_falls(digits):
+    objectives = BioHash(n_units=40, tol=0, random_state=0).fit(digits).objectives_
+    assert len(objectives) > 5
+    assert (np.diff(objectives) > -1e-6).all()
+
+
+def test_em_does_not_copy_the_examples():
+    X = np.random.default_rng(0).random((40_000, 256), np.float32)
+    assert peak_memory(BioHash(n_units=8, max_iter=2, random_state=0).fit, X) < 0.5 * X.nbytes
+
+
+def test_em_never_makes_sparse_examples_dense():
+    X = sp.random_array((5_000, 20_000), density=1e-3, format="csr", rng=0, dtype=np.float32)
+    assert peak_memory(BioHash(n_units=8, max_iter=2, random_state=0).fit, X) < 0.05 * math.prod(X.shape) * 4
+
+
+def peak_memory(function, *arguments):
+    tracemalloc.start()
+    function(*arguments)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+@pytest.mark.parametrize(
+    ("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)]
+)
+def test_local_step_is_the_rule_of_the_paper(X, p, delta, rank):
+    W = np.random.default_rng(1).normal(size=(6, 8))
+    expected = np.zeros_like(W)
+    for x in X:
+        tot = [sum(np.sign(w) * abs(w) ** (p - 1) * x) for w in W]
+        order = np.argsort(-np.array(tot), kind="stable")
+        for unit, y in ((order[0], 1), (order[rank - 1], -delta)):
+            expected[unit] += y * x - y * tot[unit] * W[unit]
+    np.testing.assert_allclose(local_step(X, W, p, delta, rank), expected, atol=1e-12)
+
+
+def test_of_two_equal_units_one_wins_and_the_other_is_the_runner_up():
+    step = local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.0], [0.5, 0.0], [0.0, 1.0]]), delta=0.4)
+    np.testing.assert_allclose(step, [[0.75, 0.0], [-0.3, 0.0], [0.0, 0.0]])
+
+
+def test_lengths_of_units_that_win_tend_to_one(by_local_rule):
+    lengths = np.linalg.norm(by_local_rule.components_[by_local_rule.counts_ > 0], axis=1)
+    assert abs(lengths - 1).max() < 0.06
+
+
+def test_plain_and_normalised_products_choose_the_same_units(by_local_rule, digits):
+    codes = by_local_rule.transform(digits)
+    lengths = np.linalg.norm(by_local_rule.components_, axis=1)
+    normalised = winner_take_all(digits @ by_local_rule.components_.T / lengths, 4)
+    assert codes.multiply(normalised).sum() > 0.99 * codes.sum()
+
+
+def test_local_rule_comes_within_two_percent_of_em(by_em, by_local_rule):
+    assert by_local_rule.objectives_[-1] == pytest.approx(by_em.objectives_[-1], rel=0.02)
+
+
+def test_em_needs_as_many_examples_as_units(X):
+    with pytest.raises(ValueError, match=r'n_samples=11 is less than n_units=12.*training="local"'):
+        BioHash(n_units=12).fit(X[:11])
+
+
+def test_local_rule_makes_do_with_fewer_examples_than_units(X):
+    assert BioHash(12, 3, "local", random_state=0).fit_transform(X[:2]).shape == (2, 12)
+
+
+def test_stream_by_em_points_each_unit_at_the_sum_of_all_it_has_won(X):
+    stream = BioHash(4, random_state=0).partial_fit(X[:20])
+    won = (X[20:] @ stream.components_.T).argmax(axis=1)
+    before = stream._sums.copy()
+    stream.partial_fit(X[20:])
+    sums = [before[unit] + X[20:][won == unit].sum(axis=0) for unit in range(4)]
+    np.testing.assert_allclose(stream.components_, sums / np.linalg.norm(sums, axis=1, keepdims=True))
+
+
+def test_stream_after_a_fit_does_not_forget_it(by_em, digits):
+    after = copy.deepcopy(by_em).partial_fit(digits[:1]).components_
+    assert (after * by_em.components_).sum(axis=1).min() > 0.99
+
+
+def test_stream_by_the_local_rule_takes_one_step_per_batch(X):
+    stream = BioHash(4, training="local", random_state=0).partial_fit(X)
+    before = stream.components_.copy()
+    step = local_step(X, before)
+    stream.partial_fit(X)
+    np.testing.assert_allclose(stream.components_, before + 0.02 / abs(step).max() * step)
