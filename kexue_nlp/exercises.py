@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from kexue_nlp.hashing import em_round, winner_take_all
 from kexue_nlp.tagging import SBME, words_to_tags
 from kexue_nlp.viterbi import viterbi
 
@@ -77,8 +78,8 @@ def check(name: str, answer: Any) -> Result:
     name : str
         Lesson and number, for instance ``"03.1"``.
     answer : object
-        What the exercise asks for. All of lesson 03 ask for a function: hand over the function itself; it is
-        called on several cases, and if it raises, the exception is part of the message.
+        What the exercise asks for. So far all ask for a function: hand over the function itself; it is called on
+        several cases, and if it raises, the exception is part of the message.
 
     Returns
     -------
@@ -216,6 +217,54 @@ def _multiplier_cases() -> list[tuple[np.ndarray, int, int]]:
     ]
 
 
+def _find_fault_in_winners(returned: Any, activations: list[float], k: int) -> str:
+    right = winner_take_all(np.array([activations]), k).indices.tolist()
+    try:
+        found = [int(unit) for unit in returned]
+    except (TypeError, ValueError):
+        return f"returned {_short(returned)}; expected a list of {k} units."
+    return "" if found == right else f"returned {_short(found)}; expected {right}."
+
+
+def _find_fault_in_cosine(returned: Any, a: np.ndarray, b: np.ndarray) -> str:
+    right = float(np.cos(np.pi * np.mean(a != b)))
+    if isinstance(returned, Real) and abs(returned - right) < 1e-6:
+        return ""
+    return f"returned {_short(returned)}; {np.mean(a == b):.0%} of the bits agree, so expected {right:.4f}."
+
+
+def _find_fault_in_round(returned: Any, X: np.ndarray, W: np.ndarray) -> str:
+    right, _, counts = em_round(X, W)
+    if not isinstance(returned, np.ndarray) or returned.shape != right.shape:
+        return f"returned {_short(returned)}; expected an array of shape {right.shape}."
+    if np.allclose(returned, right, atol=1e-6):
+        return ""
+    if np.isnan(returned).any():
+        return "returned NaN. A unit that won no example has a sum of length 0; it should keep its direction."
+    unit = int(np.abs(returned - right).max(axis=1).argmax())
+    return (
+        f"gives unit {unit} the weights {np.round(returned[unit], 3).tolist()}; it won {counts[unit]} examples, "
+        f"so expected {np.round(right[unit], 3).tolist()}."
+    )
+
+
+def _sign_cases() -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(8159)
+    cases = [np.where(rng.random((2, n)) < 0.5, 1, -1) for n in (4, 8, 32, 256)]
+    same = np.ones(16, int)
+    return [(a, b) for a, b in cases] + [(same, same), (same, -same)]
+
+
+def _round_cases() -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(8159)
+    cases = [(rng.random((n, 3)), rng.random((k, 3)) + 0.1) for n, k in ((6, 2), (20, 4), (5, 5))]
+    # Lengths differ, so that plain and normalised products choose differently; the last unit wins nothing.
+    return [
+        *cases,
+        (np.array([[3.0, 0.1], [0.1, 2.0], [2.0, 0.3]]), np.array([[5.0, 4.0], [1, 0], [0, 1], [-1, 0]])),
+    ]
+
+
 _EXERCISES: dict[str, _Exercise] = {
     "03.1": _Exercise(
         _on_cases(
@@ -264,6 +313,41 @@ _EXERCISES: dict[str, _Exercise] = {
             "above it is whole. Halve an interval of log(m) around that value again and again.",
             "Search over log(m), not m, and also below 0: a word that the network already keeps whole has a "
             "smallest multiplier less than 1. Return m itself, as a float.",
+        ),
+    ),
+    "05.1": _Exercise(
+        _on_cases(
+            _find_fault_in_winners,
+            [
+                ([0.2, 0.9, 0.5], 1),
+                ([0.2, 0.9, 0.5, 0.7], 2),
+                ([3.0, 1.0, 3.0, 3.0], 2),
+                ([0.0, 0.0, 0.0], 2),
+                ([-1.0, -3.0, -2.0], 3),
+                ([1.0, 5.0, 1.0, 5.0, 1.0], 3),
+            ],
+        ),
+        (
+            "Sort the units, not the activations: sorted(range(K), key=...) puts the largest activation first.",
+            "Python's sort keeps the order of equals, so with key=lambda unit: -activations[unit] the lower index "
+            "comes first.",
+            "Take the first k of that order, and sort those by index before returning them.",
+        ),
+    ),
+    "05.2": _Exercise(
+        _on_cases(_find_fault_in_cosine, _sign_cases()),
+        (
+            "The share of bits that agree tends to 1 − θ/π. What does that say about θ?",
+            "θ = π · (share of bits that differ).",
+            "Return np.cos of that angle.",
+        ),
+    ),
+    "05.3": _Exercise(
+        _on_cases(_find_fault_in_round, _round_cases()),
+        (
+            "First scale the rows of W to length 1. The winner of each example is the argmax of X @ W.T.",
+            "The new unit is the sum of the examples it won, X[winner == j].sum(axis=0), scaled to length 1.",
+            "A unit that won nothing has a sum of length 0: give it back its direction from before.",
         ),
     ),
 }

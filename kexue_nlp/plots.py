@@ -32,6 +32,7 @@ __all__ = [
     "TAG_NAMES",
     "VERMILION",
     "emission_heatmap",
+    "hashing_diagram",
     "receptive_field",
     "segmentation_diagram",
     "show",
@@ -288,6 +289,42 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
         start += len(word)
     ax.set_axis_off()
     return ax.figure
+
+
+def hashing_diagram() -> Figure:
+    """Draw the idea of article 8159: three ways from a vector to a binary code, told apart by what is active.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rng = np.random.default_rng(1)
+    inputs = np.arange(6)
+    panels = (
+        ("LSH", "few random directions, signs:\nhalf of the bits are active", 4, 2),
+        ("FlyHash", "many sparse random sums,\nthe k largest win", 16, 3),
+        ("BioHash", "units learned from the data,\nthe k nearest win", 9, 3),
+    )
+    figure = Figure(figsize=(9.5, 2.9), layout="constrained")
+    for ax, (name, note, n_units, k) in zip(figure.subplots(1, 3), panels, strict=True):
+        units = np.linspace(-1, 6, n_units)
+        winners = np.sort(rng.permutation(n_units)[:k])
+        for j, x in enumerate(units):
+            sources = rng.permutation(inputs)[:2] if name == "FlyHash" else inputs
+            for source in sources:
+                wins = j in winners
+                width = rng.uniform(0.3, 2.6) if name == "BioHash" else 1.0
+                ax.plot([source, x], [0, 1], color=BLUE if wins else "#cccccc", lw=width, zorder=int(wins))
+        ax.scatter(inputs, np.zeros(len(inputs)), 90, "white", edgecolors=GREY, zorder=3)
+        colours = np.where(np.isin(np.arange(n_units), winners), ORANGE, "white")
+        ax.scatter(units, np.ones(n_units), 90, colours, edgecolors=GREY, zorder=3)
+        for j, x in enumerate(units):
+            ax.text(x, 1.17, str(int(j in winners)), ha="center", size=9)
+        ax.set_title(name, size=12)
+        ax.text(2.5, -0.42, note, ha="center", va="center", size=9.5)
+        ax.set_ylim(-0.62, 1.32)
+        ax.set_axis_off()
+    return figure
 
 
 def _axes(width: float, height: float) -> Axes:

@@ -39,7 +39,42 @@ def smallest_multiplier(log_probabilities, start, end, first=None):
     return math.exp(high)
 
 
-RIGHT = {"03.1": tag_sentence, "03.2": legal, "03.3": smallest_multiplier}
+def winners(activations, k):
+    return sorted(sorted(range(len(activations)), key=lambda unit: -activations[unit])[:k])
+
+
+def cosine_from_bits(a, b):
+    return float(np.cos(np.pi * np.mean(a != b)))
+
+
+def em(X, W):
+    W = W / np.linalg.norm(W, axis=1, keepdims=True)
+    best = (X @ W.T).argmax(axis=1)
+    sums = np.stack([X[best == j].sum(axis=0) if (best == j).any() else W[j] for j in range(len(W))])
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def em_with_plain_products(X, W):
+    best = (X @ W.T).argmax(axis=1)
+    sums = np.stack([X[best == j].sum(axis=0) if (best == j).any() else W[j] for j in range(len(W))])
+    return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+def em_that_forgets_idle_units(X, W):
+    best = (X @ (W / np.linalg.norm(W, axis=1, keepdims=True)).T).argmax(axis=1)
+    sums = np.stack([X[best == j].sum(axis=0) for j in range(len(W))])
+    with np.errstate(invalid="ignore"):
+        return sums / np.linalg.norm(sums, axis=1, keepdims=True)
+
+
+RIGHT = {
+    "03.1": tag_sentence,
+    "03.2": legal,
+    "03.3": smallest_multiplier,
+    "05.1": winners,
+    "05.2": cosine_from_bits,
+    "05.3": em,
+}
 WRONG = {
     "03.1": {
         "one m too many": lambda words: "".join("b" + "m" * (len(w) - 1) + "e" for w in words),
@@ -54,6 +89,27 @@ WRONG = {
         "no end rule": lambda tags: legal(tags) or legal(tags + "e"),
         "neighbours only": lambda tags: legal(tags.lstrip("me")) or legal(tags.rstrip("bm")),
         "empty is illegal": lambda tags: bool(tags) and legal(tags),
+    },
+    "05.1": {
+        "not sorted": lambda a, k: sorted(range(len(a)), key=lambda unit: -a[unit])[:k],
+        "ties to the last": lambda a, k: np.sort(np.argsort(a, kind="stable")[::-1][:k]).tolist(),
+        "all that tie": lambda a, k: [unit for unit, x in enumerate(a) if x >= sorted(a)[-k]],
+        "the smallest": lambda a, k: winners([-x for x in a], k),
+        "a number": lambda a, k: 3,
+    },
+    "05.2": {
+        "cosine of the codes": lambda a, b: float(np.mean(a * b)),
+        "agreement": lambda a, b: float(np.mean(a == b)),
+        "angle": lambda a, b: float(np.pi * np.mean(a != b)),
+        "wrong sign": lambda a, b: -cosine_from_bits(a, b),
+        "text": lambda a, b: "0.5",
+    },
+    "05.3": {
+        "plain products": em_with_plain_products,
+        "idle units become NaN": em_that_forgets_idle_units,
+        "means, not directions": lambda X, W: 0.5 * em(X, W),
+        "unchanged": lambda X, W: W,
+        "one unit": lambda X, W: em(X, W)[:1],
     },
     "03.3": {
         "one per cent is not the tolerance": lambda p, start, end: 1.05 * smallest_multiplier(p, start, end),

@@ -6,6 +6,7 @@ and kept in :data:`errors`, so that a test can see it.
 """
 
 from kexue_nlp.widgets._base import errors
+from kexue_nlp.widgets.hashing import Hashes, HashExplorer, picture_items, word_items
 from kexue_nlp.widgets.segmentation import SegmentationExplorer
 
-__all__ = ["SegmentationExplorer", "errors"]
+__all__ = ["HashExplorer", "Hashes", "SegmentationExplorer", "errors", "picture_items", "word_items"]

@@ -1,0 +1,500 @@
+"""Hash digits or words, and watch bits, neighbours and retrieval change with sparsity (article 8159)."""
+
+from __future__ import annotations
+
+import base64
+import difflib
+import io
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import ipywidgets as widgets
+import numpy as np
+import scipy.sparse as sp
+from PIL import Image
+from tqdm import tqdm
+
+from kexue_nlp.hashing import LSH, BioHash, FlyHash
+from kexue_nlp.plots import BLUE, GREEN, GREY, ORANGE, VERMILION, visible
+from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
+from kexue_nlp.widgets._base import Explorer, InvalidInput, TextBox, escape, row
+
+if TYPE_CHECKING:
+    from kexue_nlp.datasets import ImageData
+
+__all__ = ["HashExplorer", "HashState", "Hashes", "Items", "picture_items", "render", "state", "word_items"]
+
+METHODS = ("LSH", "FlyHash", "BioHash")
+UNITS = (20, 40, 80, 160, 320)
+ACTIVE = (1, 2, 4, 8, 16, 32)
+NEIGHBOURS = 10
+
+_COLOURS = dict(zip(METHODS, (GREY, ORANGE, BLUE), strict=True))
+_RASTER, _ROW = 640, 14  # width of the raster and height of its rows in pixels
+
+_STYLE = f"""
+.kexue-neighbours {{ display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: flex-start; margin: 4px 0; }}
+.kexue-item {{ text-align: center; font-size: 13px; line-height: 18px; }}
+.kexue .kexue-item img {{ display: block; width: 48px; height: 48px; margin: auto; image-rendering: pixelated;
+  border: 3px solid {GREY}; }}
+.kexue .kexue-same img {{ border-color: {GREEN}; }}
+.kexue .kexue-other img {{ border-color: {VERMILION}; border-style: dashed; }}
+.kexue-plots {{ display: flex; flex-wrap: wrap; gap: 12px 28px; align-items: flex-start; }}
+.kexue-plots text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """What is hashed: vectors, and how to show what they stand for.
+
+    Attributes
+    ----------
+    vectors : ndarray of float32, shape (N, D)
+    names : list of str
+        Of each item: a digit's class, or the word.
+    queries : ndarray of int, shape (Q,)
+        The items that are looked up; all others are the database.
+    labels : ndarray, shape (N,), or None
+        Classes that decide which items are alike; without them, the 2 % nearest by Euclidean distance are.
+    pictures : list of str or None
+        PNG pictures of the items as ``data:`` addresses.
+    """
+
+    vectors: np.ndarray
+    names: list[str]
+    queries: np.ndarray
+    labels: np.ndarray | None = None
+    pictures: list[str] | None = None
+
+    @property
+    def database(self) -> np.ndarray:
+        """The items that are no queries."""
+        return np.setdiff1d(np.arange(len(self.vectors)), self.queries)
+
+
+def picture_items(data: ImageData, queries: np.ndarray) -> Items:
+    """Make items of pictures.
+
+    Parameters
+    ----------
+    data : ImageData
+    queries : ndarray of int, shape (Q,)
+        Which pictures are looked up.
+
+    Returns
+    -------
+    Items
+    """
+    names = [str(label) for label in data.labels]
+    pictures = [_png(pixels.reshape(data.shape)) for pixels in data.pixels]
+    return Items(data.pixels, names, np.asarray(queries), data.labels, pictures)
+
+
+def word_items(words: Sequence[str], vectors: np.ndarray, n_queries: int = 200) -> Items:
+    """Make items of words, of which some spread evenly over the list are looked up.
+
+    Parameters
+    ----------
+    words : sequence of str, length N
+    vectors : ndarray of float, shape (N, D)
+        One per word; scaled to length 1 here, so that near means a large cosine.
+    n_queries : int
+        From 1 to N − 1.
+
+    Returns
+    -------
+    Items
+    """
+    vectors = np.asarray(vectors, np.float32)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    queries = np.unique(np.linspace(0, len(words) - 1, n_queries).astype(int))
+    return Items(vectors / np.where(lengths > 0, lengths, 1), list(words), queries)
+
+
+class Hashes:
+    """All codes of some items, by method, number of units and number of active units, and what they are worth.
+
+    Parameters
+    ----------
+    items : Items
+    units, active : sequence of int
+        Values of K and k. The hashes are trained on the database, not on the queries.
+    seed : int
+
+    Attributes
+    ----------
+    items : Items
+    scores : dict of (str, int, int) to float
+        (method, K, k) → mean average precision over the queries; LSH has the same at every k. A k above K is
+        left out.
+
+    Raises
+    ------
+    ValueError
+        If the database has fewer items than the largest K.
+    """
+
+    def __init__(
+        self, items: Items, units: Sequence[int] = UNITS, active: Sequence[int] = ACTIVE, seed: int = 0
+    ) -> None:
+        self.items = items
+        self.scores: dict[tuple[str, int, int], float] = {}
+        self._codes: dict[tuple[str, int, int], sp.csr_array] = {}
+        jobs = [(method, n_units) for n_units in units for method in METHODS]
+        for method, n_units in tqdm(jobs, desc="hashing", file=sys.stdout):
+            self._hash(method, n_units, [k for k in active if k <= n_units], seed)
+
+    def codes(self, method: str, n_units: int, n_active: int) -> sp.csr_array:
+        """Return the codes of all items: zeros and ones, shape (N, K)."""
+        return self._codes[method, n_units, n_active]
+
+    def _hash(self, method: str, n_units: int, active: list[int], seed: int) -> None:
+        items = self.items
+        if method == "LSH":
+            hasher = LSH(n_units, random_state=seed)
+        elif method == "FlyHash":
+            hasher = FlyHash(n_units, active[0], random_state=seed)
+        else:
+            hasher = BioHash(n_units, active[0], random_state=seed)
+        # Through the mean, or all pictures would be on one side of most planes.
+        centre = items.vectors.mean(axis=0) if method == "LSH" else np.float32(0)
+        vectors = items.vectors - centre
+        hasher.fit(vectors[items.database])
+        for k in active:
+            key = method, n_units, k
+            if method == "LSH" and k > active[0]:
+                self._codes[key], self.scores[key] = (
+                    part[method, n_units, active[0]] for part in (self._codes, self.scores)
+                )
+                continue
+            if method != "LSH":
+                hasher.set_params(n_active=k)
+            codes = hasher.transform(vectors)
+            self._codes[key] = sp.csr_array(codes > 0, dtype=np.uint8)
+            self.scores[key] = self._score(self._codes[key])
+
+    def _score(self, codes: sp.csr_array) -> float:
+        items = self.items
+        queries, database = items.queries, items.database
+        if items.labels is not None:
+            return mean_average_precision(
+                codes[queries], codes[database], items.labels[queries], items.labels[database]
+            )
+        return neighbour_mean_average_precision(
+            codes[queries], codes[database], items.vectors[queries], items.vectors[database]
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class HashState:
+    """One query and what its code finds.
+
+    Attributes
+    ----------
+    items : Items
+    method : str
+    n_units, n_active : int
+        K and k.
+    query : int
+        The item looked up.
+    neighbours : ndarray of int, shape (10,)
+        The items nearest by Hamming distance, of equal ones the first.
+    distances : ndarray of int, shape (10,)
+        Bits in which they differ from the query.
+    ties : int
+        Items of the database that are as near as the last of them.
+    bits : ndarray of bool, shape (11, K)
+        Codes of the query and of the neighbours.
+    curves : dict of str to dict of int to float
+        Method → k → mean average precision, at this K.
+    """
+
+    items: Items
+    method: str
+    n_units: int
+    n_active: int
+    query: int
+    neighbours: np.ndarray
+    distances: np.ndarray
+    ties: int
+    bits: np.ndarray
+    curves: dict[str, dict[int, float]]
+
+
+def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) -> HashState:
+    """Look up one item.
+
+    Parameters
+    ----------
+    hashes : Hashes
+    method : {"LSH", "FlyHash", "BioHash"}
+    n_units, n_active : int
+        K and k, of those that were computed.
+    query : int
+        Any item; it is not among its own neighbours.
+
+    Returns
+    -------
+    HashState
+    """
+    codes = hashes.codes(method, n_units, n_active)
+    sizes = np.diff(codes.indptr)
+    shared = (codes @ codes[[query]].toarray()[0]).astype(int)
+    distances = sizes + sizes[query] - 2 * shared
+    candidates = hashes.items.database
+    candidates = candidates[candidates != query]
+    order = candidates[np.argsort(distances[candidates], kind="stable")][:NEIGHBOURS]
+    curves = {
+        name: {k: score for (m, units, k), score in hashes.scores.items() if (m, units) == (name, n_units)}
+        for name in METHODS
+    }
+    return HashState(
+        hashes.items,
+        method,
+        n_units,
+        n_active,
+        query,
+        order,
+        distances[order],
+        int((distances[candidates] == distances[order[-1]]).sum()),
+        codes[[query, *order]].toarray().astype(bool),
+        curves,
+    )
+
+
+def render(state: HashState) -> str:
+    """Draw a state as HTML: neighbours, codes, and the curve of mean average precision.
+
+    Parameters
+    ----------
+    state : HashState
+
+    Returns
+    -------
+    str
+        Names of items are escaped in it.
+    """
+    shown = [_item(state, state.query, "looked up")]
+    shown += [
+        _item(state, item, f"distance {distance}")
+        for item, distance in zip(state.neighbours, state.distances, strict=True)
+    ]
+    last = int(state.distances[-1])
+    note = f"{state.ties:,} items are as near as the last one shown (distance {last})."
+    return (
+        f'<div class="kexue-neighbours">{"".join(shown)}</div>'
+        f'<p class="kexue-quiet">{note}</p>'
+        f'<div class="kexue-plots"><div>{_raster(state)}</div><div>{_curves(state)}</div></div>'
+    )
+
+
+def _item(state: HashState, item: int, caption: str) -> str:
+    items, css = state.items, "kexue-item"
+    name = escape(items.names[item])
+    if items.pictures is None:
+        body = f'<bdi class="kexue-chip">{name}</bdi>'
+    else:
+        mark = ""
+        if item != state.query and items.labels is not None:
+            same = items.labels[item] == items.labels[state.query]
+            css += " kexue-same" if same else " kexue-other"
+            mark = " ✓" if same else " ✗"
+        body = f'<img src="{items.pictures[item]}" alt="picture of {name}"/>{name}{mark}'
+    return f'<div class="{css}">{body}<div class="kexue-quiet">{caption}</div></div>'
+
+
+def _raster(state: HashState) -> str:
+    bits, width = state.bits, _RASTER / state.n_units
+    names = ["looked up", *(escape(state.items.names[item]) for item in state.neighbours)]
+    height = _ROW * len(bits)
+    shared = bits & bits[0]
+    shared[0] = False
+    layers = ((ORANGE, bits[:1]), (BLUE, shared), (GREY, bits & ~bits[0]))
+    paths = "".join(f'<path fill="{colour}" d="{_cells(part, width)}"/>' for colour, part in layers)
+    labels = "".join(
+        f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names)
+    )
+    active = int(bits[0].sum())
+    caption = (
+        f"The codes, one row each: {active} of {state.n_units} bits are 1 (orange). Blue: 1 in the query too. "
+        "Grey: 1 only here."
+    )
+    return (
+        f'<p class="kexue-quiet">{caption}</p>'
+        f'<svg width="{_RASTER + 90}" height="{height}" role="img" aria-label="{caption}">'
+        f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>{paths}{labels}</svg>'
+    )
+
+
+def _cells(bits: np.ndarray, width: float) -> str:
+    """Make an SVG path of one rectangle per set bit."""
+    drawn = max(width, 1.5)  # thinner than that would vanish
+    corners = ((_ROW * r, width * c) for r, c in zip(*np.nonzero(bits), strict=True))
+    return "".join(f"M{x:.1f} {y + 1}h{drawn:.1f}v{_ROW - 2}h-{drawn:.1f}z" for y, x in corners)
+
+
+def _curves(state: HashState) -> str:
+    width, height, left, top = 330, 190, 40, 8
+    ks = [k for k in ACTIVE if k in state.curves[state.method]]
+    x = {k: left + (width - left - 70) * i / max(1, len(ks) - 1) for i, k in enumerate(ks)}
+    bottom = height - 34
+
+    def y(score: float) -> float:
+        return bottom - (bottom - top) * score
+
+    parts = []
+    for score in (0, 0.25, 0.5, 0.75, 1):
+        parts.append(
+            f'<path d="M{left} {y(score):.1f}H{width - 66}" stroke="{GREY}" stroke-opacity=".3"/>'
+            f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>'
+        )
+    parts += [f'<text x="{x[k]:.1f}" y="{bottom + 15}" text-anchor="middle">{k}</text>' for k in ks]
+    parts.append(f'<text x="{left}" y="{height - 4}">active units k, at K = {state.n_units}</text>')
+    ends = sorted((curve[ks[-1]], name) for name, curve in state.curves.items())
+    label_y = bottom + 20.0
+    for score, name in ends:  # labels from the bottom up, none on top of another
+        label_y = min(y(score) + 4, label_y - 14)
+        parts.append(f'<text x="{width - 62}" y="{label_y:.1f}">{name}</text>')
+    for name, curve in state.curves.items():
+        points = "L".join(f"{x[k]:.1f} {y(curve[k]):.1f}" for k in ks)
+        dash = ' stroke-dasharray="5 3"' if name == "LSH" else ""
+        parts.append(f'<path d="M{points}" fill="none" stroke="{_COLOURS[name]}" stroke-width="2.5"{dash}/>')
+    here = state.curves[state.method][state.n_active]
+    parts.append(
+        f'<circle cx="{x[state.n_active]:.1f}" cy="{y(here):.1f}" r="6" fill="{_COLOURS[state.method]}" '
+        'stroke="black" stroke-width="2"/>'
+    )
+    alike = "classes" if state.items.labels is not None else "true neighbours"
+    caption = f"Mean average precision ({alike}) of {state.method}: {here:.3f}"
+    return (
+        f'<p class="kexue-quiet">{caption}</p>'
+        f'<svg width="{width}" height="{height}" role="img" aria-label="{caption}">{"".join(parts)}</svg>'
+    )
+
+
+def _png(pixels: np.ndarray) -> str:
+    """Encode a picture, 0 white and 1 black."""
+    buffer = io.BytesIO()
+    Image.fromarray((255 * (1 - pixels)).astype(np.uint8)).save(buffer, format="png")
+    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+
+
+class HashExplorer(Explorer):
+    """Choose a hash and its sparsity, and see codes, neighbours and mean average precision.
+
+    Parameters
+    ----------
+    hashes : mapping of str to Hashes
+        Data sets to switch between, by name.
+
+    Attributes
+    ----------
+    data, method, n_units, n_active, query, word : ipywidgets.Widget
+        The controls.
+    state : HashState
+        What is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no data set.
+
+    Examples
+    --------
+    >>> HashExplorer({"digits": Hashes(picture_items(digits, queries))})  # doctest: +SKIP
+    """
+
+    styles = _STYLE
+
+    def __init__(self, hashes: Mapping[str, Hashes]) -> None:
+        super().__init__()
+        if not hashes:
+            raise ValueError("hashes is empty; give at least one data set")
+        self._hashes = dict(hashes)
+        self._filling = False
+        wide = {"width": "420px"}
+        self.data = widgets.ToggleButtons(options=list(hashes), description="data", tooltip="what is hashed")
+        self.data.style.button_width = "auto"
+        self.data.layout.display = None if len(hashes) > 1 else "none"
+        self.method = widgets.ToggleButtons(options=METHODS, description="method", tooltip="which hash")
+        self.method.style.button_width = "auto"
+        self.n_units = widgets.SelectionSlider(options=UNITS, description="units K", layout=wide)
+        self.n_active = widgets.SelectionSlider(options=ACTIVE, description="active k", layout=wide)
+        self.query = widgets.IntSlider(description="look up", min=0, max=1, layout=wide)
+        self.word = TextBox(description="or a word", placeholder="film", continuous_update=False)
+        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        self.on_change(self.data, self._switch)
+        for control in (self.method, self.n_units, self.n_active, self.query, self.word):
+            self.on_change(control, self._refresh)
+        self.on_click(reset, self.reset)
+        self.lay_out(
+            row(self.data, self.method),
+            row(self.n_units, self.n_active),
+            row(self.query, self.word, reset),
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to BioHash with 160 units, 8 of them active, and the first query."""
+        self._filling = True  # one refresh at the end, not one per control
+        try:
+            self.data.index = 0
+            self.method.value, self.n_units.value, self.n_active.value = "BioHash", 160, 8
+        finally:
+            self._filling = False
+        self._switch()
+
+    def static_text(self) -> str:
+        """Return query and neighbours in words."""
+        names = self.state.items.names
+        found = ", ".join(visible(names[item]) for item in self.state.neighbours)
+        return f"{self._describe()}\nLooked up: {visible(names[self.state.query])}\nFound: {found}"
+
+    def static_html(self) -> str:
+        """Return the setting and what it finds."""
+        return f"<p>{self._describe()}</p>{self.picture.value}"
+
+    def _describe(self) -> str:
+        bits = int(self.state.bits[0].sum())
+        return f"{self.state.method}, {self.state.n_units} units, {bits} of them active"
+
+    def _switch(self) -> None:
+        if self._filling:
+            return
+        items = self._hashes[self.data.value].items
+        self._filling = True
+        try:
+            self.query.max = len(items.queries) - 1
+            self.query.value = 0
+            self.word.value = ""
+            self.word.layout.display = "none" if items.pictures else None
+        finally:
+            self._filling = False
+        self._refresh()
+
+    def _refresh(self) -> None:
+        if self._filling:
+            return
+        hashes = self._hashes[self.data.value]
+        method, n_units, n_active = self.method.value, self.n_units.value, self.n_active.value
+        self.n_active.disabled = method == "LSH"
+        if n_active > n_units:
+            raise InvalidInput(f"{n_active} units cannot be active when there are only {n_units}.")
+        word = self.word.value.strip()
+        self.query.disabled = bool(word)
+        query = self._find(word) if word else int(hashes.items.queries[self.query.value])
+        self.state = state(hashes, method, n_units, n_active, query)
+        self.picture.value = render(self.state)
+        self.say(*["LSH has no k: about half of its bits are 1."] * (method == "LSH"))
+
+    def _find(self, word: str) -> int:
+        names = self._hashes[self.data.value].items.names
+        for name in (word, word.lower()):
+            if name in names:
+                return names.index(name)
+        close = difflib.get_close_matches(word.lower(), names, n=3)
+        hint = f" Did you mean {' or '.join(close)}?" if close else ""
+        raise InvalidInput(f"“{word}” is not among the {len(names):,} words here.{hint}")

@@ -1,0 +1,210 @@
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from kexue_nlp.datasets.images import ImageData
+from kexue_nlp.hashing import BioHash
+from kexue_nlp.scoring import mean_average_precision
+from kexue_nlp.widgets import Hashes, HashExplorer, errors, picture_items, word_items
+from kexue_nlp.widgets.hashing import METHODS, NEIGHBOURS, UNITS, render, state
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+
+
+@pytest.fixture(autouse=True)
+def no_errors():
+    errors.clear()
+    yield
+    errors.clear()
+
+
+@pytest.fixture(scope="module")
+def digits():
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(4), 130)
+    pixels = (rng.random((4, 12))[labels] + 0.2 * rng.random((len(labels), 12))).astype(np.float32) / 1.2
+    data = ImageData(pixels, labels, (3, 4), "made up", "none", "none")
+    return Hashes(picture_items(data, np.arange(0, len(labels), 10)), active=(1, 2, 4, 8, 16, 32))
+
+
+@pytest.fixture(scope="module")
+def words():
+    rng = np.random.default_rng(1)
+    names = [HOSTILE, *(f"word{i}" for i in range(399))]
+    return Hashes(word_items(names, rng.normal(size=(400, 8)), n_queries=50))
+
+
+@pytest.fixture
+def explorer(digits, words):
+    return HashExplorer({"digits": digits, "words": words})
+
+
+def parse(page):
+    return ElementTree.fromstring(f"<div>{page}</div>")
+
+
+# state
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_neighbours_are_the_nearest_of_the_database_by_hamming_distance(digits, method):
+    codes = digits.codes(method, 40, 4).toarray()
+    query = int(digits.items.queries[3])
+    found = state(digits, method, 40, 4, query)
+    distances = (codes[digits.items.database] != codes[query]).sum(axis=1)
+    assert found.distances.tolist() == sorted(distances)[:NEIGHBOURS]
+    assert ((codes[found.neighbours] != codes[query]).sum(axis=1) == found.distances).all()
+
+
+def test_neighbours_do_not_include_the_item_itself(digits):
+    inside = int(digits.items.database[0])
+    assert inside not in state(digits, "BioHash", 40, 4, inside).neighbours
+
+
+def test_bits_are_the_codes_of_query_and_neighbours(digits):
+    found = state(digits, "FlyHash", 80, 8, int(digits.items.queries[0]))
+    assert found.bits.shape == (NEIGHBOURS + 1, 80)
+    assert (found.bits.sum(axis=1) == 8).all()
+
+
+def test_ties_count_every_item_as_near_as_the_last_one_shown(digits):
+    query = int(digits.items.queries[5])
+    found = state(digits, "BioHash", 20, 1, query)
+    codes = digits.codes("BioHash", 20, 1).toarray()
+    distances = (codes[digits.items.database] != codes[query]).sum(axis=1)
+    assert found.ties == (distances == found.distances[-1]).sum()
+
+
+def test_score_is_that_of_a_hash_trained_on_the_database(digits):
+    items = digits.items
+    hasher = BioHash(40, 4, random_state=0).fit(items.vectors[items.database])
+    codes = hasher.transform(items.vectors)
+    expected = mean_average_precision(
+        codes[items.queries], codes[items.database], items.labels[items.queries], items.labels[items.database]
+    )
+    assert digits.scores["BioHash", 40, 4] == pytest.approx(expected)
+
+
+def test_lsh_is_the_same_at_every_k(digits):
+    assert len({digits.scores["LSH", 80, k] for k in (1, 2, 4, 8, 16, 32)}) == 1
+
+
+def test_more_active_units_than_units_are_left_out(digits):
+    assert ("BioHash", 20, 32) not in digits.scores
+
+
+def test_words_are_scored_by_their_true_neighbours(words):
+    assert 0 < words.scores["LSH", 320, 1] <= 1
+    assert words.scores["LSH", 320, 1] > words.scores["LSH", 20, 1]
+
+
+def test_too_few_items_for_the_units_are_an_error():
+    with pytest.raises(ValueError, match="n_units=20"):
+        Hashes(word_items(["a", "b", "c", "d"], np.eye(4), n_queries=2), units=(20,))
+
+
+# render
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("n_units", [UNITS[0], UNITS[-1]])
+def test_picture_is_well_formed(digits, method, n_units):
+    root = parse(render(state(digits, method, n_units, 4, int(digits.items.queries[0]))))
+    assert len(list(root.iter("img"))) == NEIGHBOURS + 1
+    assert len(list(root.iter("svg"))) == 2
+    assert all(svg.get("aria-label") for svg in root.iter("svg"))
+
+
+def test_pictures_say_whether_they_show_the_same_class(digits):
+    found = state(digits, "FlyHash", 20, 1, int(digits.items.queries[0]))
+    page = render(found)
+    same = digits.items.labels[found.neighbours] == digits.items.labels[found.query]
+    assert (page.count("✓"), page.count("✗")) == (same.sum(), (~same).sum())
+
+
+def test_names_are_escaped(words):
+    page = render(state(words, "BioHash", 40, 4, 0))
+    assert "<img" not in page
+    assert "&lt;img" in page
+
+
+# explorer
+
+
+@pytest.mark.parametrize(
+    ("control", "value"),
+    [("method", "FlyHash"), ("n_units", 40), ("n_active", 2), ("query", 7), ("data", "words")],
+)
+def test_every_control_changes_the_picture(explorer, control, value):
+    before = explorer.picture.value
+    getattr(explorer, control).value = value
+    assert explorer.picture.value != before
+    assert errors == []
+
+
+def test_reset_brings_back_the_beginning(explorer):
+    before = explorer.picture.value
+    explorer.data.value, explorer.method.value, explorer.n_units.value = "words", "LSH", 20
+    explorer.reset()
+    assert explorer.picture.value == before
+
+
+def test_lsh_has_no_k(explorer):
+    explorer.method.value = "LSH"
+    assert explorer.n_active.disabled
+    assert "half" in explorer.message.value
+
+
+def test_more_active_than_units_is_explained_and_the_picture_stays(explorer):
+    explorer.n_active.value = 32
+    before = explorer.picture.value
+    explorer.n_units.value = 20
+    assert "only 20" in explorer.message.value
+    assert explorer.picture.value == before
+    explorer.n_units.value = 80
+    assert explorer.message.value == ""
+    assert errors == []
+
+
+def test_a_typed_word_is_looked_up(explorer):
+    explorer.data.value = "words"
+    explorer.word.value = " Word17 "
+    assert explorer.state.items.names[explorer.state.query] == "word17"
+    assert explorer.query.disabled
+
+
+def test_an_unknown_word_is_escaped_and_gets_suggestions(explorer):
+    explorer.data.value = "words"
+    explorer.word.value = "wrod17"
+    assert "word17" in explorer.message.value
+    explorer.word.value = "<script>"
+    assert "&lt;script&gt;" in explorer.message.value
+    assert errors == []
+
+
+def test_digits_offer_no_word_box(explorer):
+    assert explorer.word.layout.display == "none"
+    explorer.data.value = "words"
+    assert explorer.word.layout.display is None
+
+
+def test_switching_data_forgets_the_typed_word(explorer):
+    explorer.data.value = "words"
+    explorer.word.value = "word17"
+    explorer.data.value = "digits"
+    explorer.data.value = "words"
+    assert explorer.word.value == ""
+    assert not explorer.query.disabled
+
+
+def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert "BioHash, 160 units, 8 of them active" in bundle["text/html"]
+    assert "BioHash, 160 units, 8 of them active" in bundle["text/plain"]
+    assert "<svg" in bundle["text/html"]
+
+
+def test_no_data_is_an_error():
+    with pytest.raises(ValueError, match="hashes is empty"):
+        HashExplorer({})
