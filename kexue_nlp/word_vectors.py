@@ -1,0 +1,657 @@
+"""BioWord: binary word vectors from clusters of text windows (article 8159).
+
+A window of text is a binary vector of 2V entries: which words occur around its centre, and which word the centre
+is. BioHash on such vectors gives K units, each a cluster of windows. The code of a word says which k units it
+excites most: alone (static), or together with the words around it (contextual).
+
+No vector of 2V entries is ever formed: a window is a row of a sparse matrix with at most one entry per word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import numbers
+import os
+import zipfile
+import zlib
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import scipy.sparse as sp
+
+from kexue_nlp.hashing import winner_take_all
+from kexue_nlp.text import split_words
+
+if TYPE_CHECKING:
+    from gensim.models import KeyedVectors
+
+__all__ = ["BioWord", "count_winners", "lift", "paper_weights", "window_matrix"]
+
+FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
+
+_CHUNK = 1024  # windows whose activations are held at a time: few enough to stay in a processor's cache
+_FLOOR = 1e-4  # added to word frequencies, or a few rare words would decide where a window belongs
+_FORGET = 0.8  # share of what a unit has counted that is kept from one batch to the next
+_BATCH = 50 * _CHUNK  # windows between two updates of the weights
+_LEVELS = 63  # of a weight in a small file
+_PARAMETERS = ("n_units", "n_active", "window", "vocabulary_size", "n_learning", "n_winners", "weighting")
+
+
+def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int) -> sp.csr_array:
+    """Describe windows of text as sparse binary vectors.
+
+    Parameters
+    ----------
+    ids : ndarray of int, shape (T,)
+        Words as numbers below V, and 2V between documents and at both ends, at least `half` times.
+    centres : ndarray of int, shape (N,)
+        Positions in `ids` that hold a word.
+    half : int
+        Words on each side.
+    n_words : int
+        V.
+
+    Returns
+    -------
+    csr_array of float32, shape (N, 2V + 1)
+        Columns 0 to V − 1: the words around the centre, 1 however often they occur there. Columns V to 2V − 1: the
+        centre. Column 2V takes what is no word, so that all rows are of one length; it must meet zeros only.
+
+    Examples
+    --------
+    >>> ids = np.array([6, 0, 1, 0, 2, 6])  # "a b a c" between two gaps, V = 3
+    >>> window_matrix(ids, np.array([2, 4]), half=1, n_words=3).toarray()[:, :6].astype(int)
+    array([[1, 0, 0, 0, 1, 0],
+           [1, 0, 0, 0, 0, 1]])
+    """
+    gap = 2 * n_words
+    columns = [ids[centres] + n_words]
+    around = [ids[centres + offset] for offset in range(-half, half + 1) if offset]
+    for i, column in enumerate(around):
+        repeated = np.zeros(len(centres), bool)
+        for earlier in around[:i]:
+            repeated |= column == earlier
+        columns.append(np.where(repeated, gap, column))
+    indices = np.stack(columns, axis=1, dtype=np.int32).ravel()
+    starts = np.arange(0, len(indices) + 1, len(columns), dtype=np.int32)
+    return sp.csr_array((np.ones(len(indices), np.float32), indices, starts), shape=(len(centres), gap + 1))
+
+
+def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1) -> sp.csr_array:
+    """Give each window to the units that it excites most, and count the words of each unit.
+
+    Parameters
+    ----------
+    windows : csr_array, shape (N, 2V + 1)
+        From :func:`window_matrix`.
+    weights : ndarray of float32, shape (2V + 1, K)
+        The last row is zero.
+    n_winners : int
+        Units that a window goes to; 1 in the paper.
+
+    Returns
+    -------
+    csr_array of float32, shape (2V + 1, K)
+        Windows of each unit that contain a word.
+
+    Examples
+    --------
+    >>> windows = window_matrix(np.array([4, 0, 1, 4]), np.array([1, 2]), half=1, n_words=2)
+    >>> weights = np.array([[0, 0], [0, 0], [1, 0], [0, 1], [0, 0]], np.float32)
+    >>> count_winners(windows, weights).toarray()[:4].astype(int)
+    array([[0, 1],
+           [1, 0],
+           [1, 0],
+           [0, 1]])
+    """
+    activations = windows @ weights
+    rows = np.arange(len(activations))
+    best = np.empty((len(activations), n_winners), np.int32)
+    for rank in range(n_winners):  # for a few winners faster than sorting
+        best[:, rank] = activations.argmax(axis=1)
+        activations[rows, best[:, rank]] = -np.inf
+    ones = np.ones(best.size, np.float32)
+    starts = np.arange(0, best.size + 1, n_winners, dtype=np.int32)
+    winners = sp.csr_array((ones, best.ravel(), starts), shape=activations.shape)
+    return windows.T.tocsr() @ winners
+
+
+def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Turn the counts of each unit's words into weights: how much more frequent a word is there than anywhere.
+
+    Parameters
+    ----------
+    counts : ndarray of float32, shape (2V + 1, K)
+        Windows of each unit that contain a word, as :func:`count_winners` counts them.
+    frequencies : ndarray of float, shape (V,)
+        Share p of each word in the corpus.
+    out : ndarray of float32, shape (2V + 1, K), optional
+        Where to write.
+
+    Returns
+    -------
+    ndarray of float32, shape (2V + 1, K)
+        count / (windows of the unit) / (p + 0.0001); the last row is zero. A unit without windows has zeros.
+
+    Notes
+    -----
+    As the paper's weights (:func:`paper_weights`) but for two things, both for the sake of balance: a unit is
+    scaled by how many windows it has, and p is at least 0.0001.
+
+    Examples
+    --------
+    >>> counts = np.array([[0, 2], [2, 0], [4, 0], [0, 1], [9, 9]], np.float32)
+    >>> lift(counts, np.array([0.5, 0.5])).round(1).tolist()
+    [[0.0, 4.0], [1.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 0.0]]
+    """
+    n_words = len(frequencies)
+    per_word = np.append(np.tile(1 / (frequencies + _FLOOR), 2), 0).astype(np.float32)
+    n_windows = counts[n_words : 2 * n_words].sum(axis=0)  # each has one centre
+    weights = np.multiply(counts, per_word[:, None], out=out)
+    weights /= np.maximum(n_windows, np.finfo(np.float32).tiny)
+    return weights
+
+
+def paper_weights(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Turn the counts of each unit's words into weights as the paper's energy −Σ ⟨W_μ, v/p⟩/‖W_μ‖ demands.
+
+    It is least for W_μ ∝ Σ v/p over the windows of unit μ, at Euclidean length 1. A few rare words make up most
+    of that length, and one unit soon wins half of all windows. Parameters and result as those of :func:`lift`.
+
+    Examples
+    --------
+    >>> counts = np.array([[0, 2], [3, 0], [4, 0], [0, 0], [9, 9]], np.float32)
+    >>> weights = paper_weights(counts, np.array([0.5, 0.5]))
+    >>> weights.round(1)[:4] * 10
+    array([[ 0., 10.],
+           [ 6.,  0.],
+           [ 8.,  0.],
+           [ 0.,  0.]], dtype=float32)
+    """
+    per_word = np.append(np.tile(1 / frequencies, 2), 0).astype(np.float32)
+    weights = np.multiply(counts, per_word[:, None], out=out)
+    lengths = np.linalg.norm(weights, axis=0)
+    weights /= np.maximum(lengths, np.finfo(np.float32).tiny)
+    return weights
+
+
+_WEIGHTINGS = {"lift": lift, "paper": paper_weights}
+
+
+class BioWord:
+    """Binary word vectors learned by clustering windows of text.
+
+    Each window excites K units by the inner product ⟨W, v⟩ of its binary vector v with their weights. Training
+    alternates: windows go to the unit that they excite most; units become the average of their windows, with each
+    word counted relative to its frequency (:func:`lift`). In the end every window counts for its best few units.
+
+    Parameters
+    ----------
+    n_units : int
+        K, length of the code.
+    n_active : int
+        k, ones of a code unless a method is told another number.
+    window : int
+        Words of a window, an odd number: the centre and as many on each side. It never reaches into another
+        document.
+    vocabulary_size : int
+        V, most frequent words that are kept. Others are dropped before windows are cut.
+    n_learning : int
+        Windows, drawn at random, from which units are learned, batch by batch. Then all windows are counted.
+    n_winners : int
+        Units for which a window counts in the end; all, if there are fewer.
+    weighting : {"lift", "paper"}
+        How counts become weights: :func:`lift` or :func:`paper_weights`.
+    random_state : int, numpy Generator or None
+        Of the words whose windows the units start from, and of the order of the windows.
+
+    Attributes
+    ----------
+    words_ : tuple of str, length V
+        Most frequent first.
+    counts_ : ndarray of int64, shape (V,)
+        Their occurrences.
+    weights_ : ndarray of float32, shape (2V + 1, K)
+        W: rows for words around the centre, for words at the centre, and a row of zeros.
+
+    Notes
+    -----
+    Liang, Ryali, Hoover, Grinberg, Navlakha, Zaki and Krotov, "Can a Fruit Fly Learn Word Embeddings?" (2021),
+    arXiv 2101.06887; article 8159, section BioWord. The paper learns by small steps; here whole batches of windows
+    are counted, as the article suggests. :func:`lift` says how the weights differ from the paper's.
+
+    Examples
+    --------
+    >>> texts = ["the cat drinks milk", "the dog drinks water", "a cat eats fish", "a dog eats meat"] * 20
+    >>> model = BioWord(n_units=4, n_active=2, window=3, random_state=0).fit(texts)
+    >>> model.static("cat").sum(), model.similarity("cat", "cat")
+    (np.uint64(2), 1.0)
+    """
+
+    def __init__(
+        self,
+        n_units: int = 400,
+        n_active: int = 16,
+        window: int = 11,
+        vocabulary_size: int = 20_000,
+        *,
+        n_learning: int = 3_000_000,
+        n_winners: int = 4,
+        weighting: str = "lift",
+        random_state: int | np.random.Generator | None = None,
+    ) -> None:
+        self.n_units = n_units
+        self.n_active = n_active
+        self.window = window
+        self.vocabulary_size = vocabulary_size
+        self.n_learning = n_learning
+        self.n_winners = n_winners
+        self.weighting = weighting
+        self.random_state = random_state
+
+    def fit(self, documents: Iterable[str | Iterable[str]]) -> BioWord:
+        """Learn the units from documents, which are read once and kept as one array of numbers.
+
+        Parameters
+        ----------
+        documents : iterable of str, or of iterables of str
+            Texts, cut into lower-case words by :func:`kexue_nlp.text.split_words`, or words. For a language
+            without spaces give words.
+
+        Returns
+        -------
+        BioWord
+            Itself.
+
+        Raises
+        ------
+        TypeError
+            If a document is neither text nor words.
+        ValueError
+            If a parameter is out of range or no document has a word.
+        """
+        self._check()
+        weigh = _WEIGHTINGS[self.weighting]
+        half, n_winners = self.window // 2, min(self.n_winners, self.n_units)
+        words, counts, ids = _encode(documents, self.vocabulary_size, half)
+        frequencies = counts / counts.sum()
+        rng = np.random.default_rng(self.random_state)
+        centres = np.flatnonzero(ids < 2 * len(words)).astype(np.int32)
+        rng.shuffle(centres)
+        totals = np.zeros((2 * len(words) + 1, self.n_units), np.float32)
+        weights = np.empty_like(totals)
+        learning = centres[: self.n_learning]
+        _start(totals, ids, learning, half, frequencies, rng)
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            for start in range(0, len(learning), _BATCH):
+                weigh(totals, frequencies, out=weights)
+                totals *= _FORGET
+                _count(totals, ids, learning[start : start + _BATCH], half, weights, 1, pool)
+            weigh(totals, frequencies, out=weights)
+            totals[:] = 0
+            for start in range(0, len(centres), _BATCH):
+                _count(totals, ids, centres[start : start + _BATCH], half, weights, n_winners, pool)
+        weigh(totals, frequencies, out=weights)
+        self._set(words, counts, weights)
+        return self
+
+    def static(self, word: str, k: int | None = None) -> np.ndarray:
+        """Return the code of a word alone: the k units with the largest weights for it as a centre.
+
+        Parameters
+        ----------
+        word : str
+        k : int, optional
+            Ones of the code; `n_active` by default.
+
+        Returns
+        -------
+        ndarray of uint8, shape (K,)
+
+        Raises
+        ------
+        KeyError
+            If the word is not in the vocabulary; the message names the three closest spellings.
+        ValueError
+            If `k` is not from 1 to K.
+        """
+        return self.codes([word], k).toarray()[0]
+
+    def contextual(self, words: str | Sequence[str], i: int, k: int | None = None) -> np.ndarray:
+        """Return the code of a word among others.
+
+        Parameters
+        ----------
+        words : sequence of str, or str
+            A text or its words. Those outside the vocabulary are dropped, as in training.
+        i : int
+            Position of the word in `words`, before any is dropped.
+        k : int, optional
+            Ones of the code; `n_active` by default.
+
+        Returns
+        -------
+        ndarray of uint8, shape (K,)
+
+        Raises
+        ------
+        KeyError
+            If the word is not in the vocabulary.
+        IndexError
+            If there is no position `i`.
+        ValueError
+            If `k` is not from 1 to K.
+        """
+        words = split_words(words) if isinstance(words, str) else list(words)
+        if not -len(words) <= i < len(words):
+            raise IndexError(f"i={i} is none of the positions of {len(words)} words")
+        i %= len(words)
+        self._id(words[i])
+        half, n_words = self.window // 2, len(self.words_)
+        known = [self._ids[word] for word in words if word in self._ids]
+        before = sum(word in self._ids for word in words[:i])
+        gap = [2 * n_words] * half
+        ids = np.array(gap + known + gap, np.int32)
+        activations = window_matrix(ids, np.array([half + before]), half, n_words) @ self.weights_
+        return winner_take_all(activations, self._k(k)).toarray()[0]
+
+    def codes(self, words: Iterable[str] | None = None, k: int | None = None) -> sp.csr_array:
+        """Return the static codes of many words, by default of the whole vocabulary.
+
+        Parameters
+        ----------
+        words : iterable of str, optional
+        k : int, optional
+            Ones of each code; `n_active` by default.
+
+        Returns
+        -------
+        csr_array of uint8, shape (N, K)
+
+        Raises
+        ------
+        KeyError
+            If a word is not in the vocabulary.
+        ValueError
+            If `k` is not from 1 to K.
+        """
+        n_words = len(self._fitted().words_)
+        ids = np.arange(n_words) if words is None else np.array([self._id(word) for word in words], np.intp)
+        return winner_take_all(self.weights_[n_words + ids], self._k(k))
+
+    def nearest(
+        self, query: str | tuple[Sequence[str], int], n: int = 10, k: int | None = None
+    ) -> list[tuple[str, float]]:
+        """Find the words whose static codes share most ones with that of a word, alone or in a context.
+
+        Parameters
+        ----------
+        query : str, or pair of a text or its words and a position
+            ``"bank"``, or ``("the bank of the river", 1)``.
+        n : int
+            How many; the word itself is left out.
+        k : int, optional
+            Ones of each code; `n_active` by default.
+
+        Returns
+        -------
+        list of (str, float)
+            Words and the share of ones in common, largest first; of equals the more frequent first.
+
+        Raises
+        ------
+        KeyError
+            If the word is not in the vocabulary.
+        """
+        k = self._k(k)
+        word, code = self._resolve(query, k)
+        if k not in self._all_codes:
+            self._all_codes = {k: self.codes(k=k)}
+        overlaps = self._all_codes[k].astype(np.int32) @ code.astype(np.int32)
+        overlaps[self._ids[word]] = -1
+        order = np.argsort(-overlaps, kind="stable")[: min(n, len(overlaps) - 1)]
+        return [(self.words_[j], float(overlaps[j] / k)) for j in order]
+
+    def similarity(
+        self,
+        a: str | tuple[Sequence[str], int],
+        b: str | tuple[Sequence[str], int],
+        k: int | None = None,
+    ) -> float:
+        """Return the share of ones that two codes have in common, 0 to 1: the cosine of the codes.
+
+        Parameters
+        ----------
+        a, b : str, or pair of a text or its words and a position
+            As for :meth:`nearest`.
+        k : int, optional
+            Ones of each code; `n_active` by default.
+
+        Raises
+        ------
+        KeyError
+            If a word is not in the vocabulary.
+        """
+        k = self._k(k)
+        (_, x), (_, y) = self._resolve(a, k), self._resolve(b, k)
+        return float((x & y).sum() / k)
+
+    def to_keyed_vectors(self, k: int | None = None) -> KeyedVectors:
+        """Return the static codes of the vocabulary as gensim's word vectors, of float32 zeros and ones.
+
+        Parameters
+        ----------
+        k : int, optional
+            Ones of each code; `n_active` by default.
+        """
+        from gensim.models import KeyedVectors
+
+        vectors = KeyedVectors(self._fitted().n_units)
+        vectors.add_vectors(list(self.words_), self.codes(k=k).toarray().astype(np.float32))
+        return vectors
+
+    def save(self, path: str | Path, n_kept: int | None = None) -> None:
+        """Write the model to one file, all or nothing.
+
+        Parameters
+        ----------
+        path : str or Path
+        n_kept : int, optional
+            Keep only so many weights of each row, the largest, in 6 bits each; the rest become 0. A model of 20,000
+            words and 400 units then needs 4 MB with 40. By default nothing is lost.
+        """
+        weights, scales = self._fitted().weights_, np.ones((len(self.weights_), 1), np.float32)
+        if n_kept is not None:
+            kept = winner_take_all(weights, n_kept).toarray()
+            scales = weights.max(axis=1, keepdims=True) / _LEVELS
+            levels = np.ceil(weights / np.where(scales > 0, scales, 1))  # up: what is kept does not become 0
+            weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
+        meta = {"format": FORMAT, "words": self.words_} | {name: getattr(self, name) for name in _PARAMETERS}
+        path = Path(path)
+        partial = path.with_name(path.name + ".part")
+        try:
+            with partial.open("wb") as file:
+                np.savez_compressed(
+                    file, meta=np.array(json.dumps(meta)), counts=self.counts_, weights=weights, scales=scales
+                )
+            os.replace(partial, path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path = "pretrained") -> BioWord:
+        """Read a model that :meth:`save` wrote, or the one that comes with the package.
+
+        Loading runs no code from the file.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file, or ``"pretrained"``: 20,000 words of the IMDB reviews.
+
+        Returns
+        -------
+        BioWord
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is not a model's file, is cut short, or was written by another version.
+        """
+        if path == "pretrained":
+            path = Path(__file__).parent / "pretrained" / "bioword.npz"
+        try:
+            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
+                meta = json.loads(str(file["meta"]))
+                counts, weights, scales = file["counts"], file["weights"], file["scales"]
+            version, words = meta["format"], tuple(meta["words"])
+            model = cls(**{name: meta[name] for name in _PARAMETERS}) if version == FORMAT else None
+        except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            raise ValueError(
+                f"{path} is not a complete BioWord file ({error}); make or fetch it again"
+            ) from error
+        if version != FORMAT:
+            raise ValueError(
+                f"{path} has format {version!r}, this version of kexue_nlp reads format {FORMAT}; "
+                "save it again with this version, or install the version that wrote it"
+            )
+        model._set(words, counts, weights * scales)
+        return model
+
+    def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray) -> None:
+        self.words_, self.counts_, self.weights_ = words, counts, weights
+        self._ids = {word: i for i, word in enumerate(words)}
+        self._all_codes: dict[int, sp.csr_array] = {}
+
+    def _fitted(self) -> BioWord:
+        if not hasattr(self, "weights_"):
+            raise ValueError("this BioWord has learned nothing yet; call fit, or take BioWord.load()")
+        return self
+
+    def _id(self, word: str) -> int:
+        if word not in self._fitted()._ids:
+            closest = difflib.get_close_matches(str(word), self.words_, n=3, cutoff=0.0)
+            raise KeyError(f"{word!r} is not in the vocabulary; close to it: {', '.join(closest)}")
+        return self._ids[word]
+
+    def _k(self, k: int | None) -> int:
+        return _checked("k", self.n_active if k is None else k, 1, self.n_units)
+
+    def _resolve(self, query: str | tuple[Sequence[str], int], k: int) -> tuple[str, np.ndarray]:
+        """Return the word asked for and its code."""
+        if isinstance(query, str):
+            return query, self.static(query, k)
+        words, i = query
+        words = split_words(words) if isinstance(words, str) else words
+        return words[i], self.contextual(words, i, k)
+
+    def _check(self) -> None:
+        _checked("n_units", self.n_units, 1)
+        _checked("n_active", self.n_active, 1, self.n_units)
+        _checked("n_winners", self.n_winners, 1)
+        _checked("vocabulary_size", self.vocabulary_size, 1)
+        _checked("n_learning", self.n_learning, 1)
+        if self.weighting not in _WEIGHTINGS:
+            raise ValueError(f"weighting must be 'lift' or 'paper', not {self.weighting!r}")
+        if _checked("window", self.window, 3) % 2 == 0:
+            raise ValueError(f"window must be odd, to have a centre; got {self.window}")
+
+
+def _checked(name: str, value: object, least: int, most: int | None = None) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name} must be an integer, got {value!r}")
+    if value < least or (most is not None and value > most):
+        bounds = f"at least {least}" if most is None else f"from {least} to n_units={most}"
+        raise ValueError(f"{name} must be {bounds}, got {value}")
+    return int(value)
+
+
+def _encode(
+    documents: Iterable[str | Iterable[str]], vocabulary_size: int, half: int
+) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
+    """Return the words, most frequent first, their counts, and the corpus as `window_matrix` takes it."""
+    if isinstance(documents, str | bytes):
+        raise TypeError("documents is one text; give an iterable of documents, such as a list")
+    numbering: defaultdict[str | None, int] = defaultdict()
+    numbering.default_factory = numbering.__len__
+    gap = [numbering[None]] * half
+    stream = array("i", gap)
+    for position, document in enumerate(documents):
+        if isinstance(document, bytes) or not isinstance(document, Iterable):
+            raise TypeError(
+                f"document {position} is {type(document).__name__} {document!r}; give a str or a list of words"
+            )
+        words = split_words(document) if isinstance(document, str) else document
+        stream.extend(map(numbering.__getitem__, words))
+        stream.extend(gap)
+    tokens = list(numbering)
+    wrong = next((token for token in tokens[1:] if not isinstance(token, str)), None)
+    if wrong is not None:
+        raise TypeError(f"a document holds {wrong!r}, which is not a str; words must be")
+    if len(tokens) == 1:
+        raise ValueError("the documents hold no word")
+    ids = np.frombuffer(stream, dtype=np.intc)
+    counts = np.bincount(ids)[1:]
+    order = np.argsort(-counts, kind="stable")[:vocabulary_size]
+    renumbered = np.full(len(tokens), -1, np.int32)
+    renumbered[order + 1] = np.arange(len(order))
+    renumbered[0] = 2 * len(order)
+    ids = renumbered[ids]
+    return tuple(tokens[i + 1] for i in order), counts[order], ids[ids >= 0]
+
+
+def _start(
+    totals: np.ndarray,
+    ids: np.ndarray,
+    centres: np.ndarray,
+    half: int,
+    frequencies: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Give each unit the windows around one word that is neither very frequent nor rare."""
+    n_words, n_units = len(frequencies), totals.shape[1]
+    candidates = np.flatnonzero((frequencies > 2e-5) & (frequencies < 5e-4))
+    if len(candidates) < n_units:
+        candidates = np.arange(n_words)
+    n_started = min(n_units, len(candidates))
+    unit_of_word = np.full(n_words, -1)
+    unit_of_word[rng.choice(candidates, n_started, replace=False)] = np.arange(n_started)
+    units = unit_of_word[ids[centres]]
+    windows = window_matrix(ids, centres[units >= 0], half, n_words)
+    chosen = units[units >= 0]
+    starts = np.arange(len(chosen) + 1)
+    winners = sp.csr_array((np.ones(len(chosen), np.float32), chosen, starts), shape=(len(chosen), n_units))
+    _add(totals, windows.T.tocsr() @ winners)
+
+
+def _count(
+    totals: np.ndarray,
+    ids: np.ndarray,
+    centres: np.ndarray,
+    half: int,
+    weights: np.ndarray,
+    n_winners: int,
+    pool: ThreadPoolExecutor,
+) -> None:
+    """Add the counts of a batch of windows, in chunks that several threads go through."""
+    n_words = (len(weights) - 1) // 2
+
+    def count(start: int) -> sp.csr_array:
+        windows = window_matrix(ids, centres[start : start + _CHUNK], half, n_words)
+        return count_winners(windows, weights, n_winners)
+
+    for counted in pool.map(count, range(0, len(centres), _CHUNK)):
+        _add(totals, counted)
+
+
+def _add(totals: np.ndarray, counts: sp.csr_array) -> None:
+    """Add sparse counts in place; no position may occur twice."""
+    totals[np.repeat(np.arange(len(totals)), np.diff(counts.indptr)), counts.indices] += counts.data
