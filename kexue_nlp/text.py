@@ -84,7 +84,8 @@ def code_points(text: str) -> np.ndarray:
 def split_words(text: str) -> list[str]:
     """Cut an English text into lower-case words at white space and ASCII punctuation but the apostrophe.
 
-    This is the rule of Keras's ``Tokenizer``, with which its IMDB archive was made: ``br`` of ``<br />`` is a word.
+    Keras's ``Tokenizer`` and IMDB archive follow the same rule (the former at plain spaces only); the ``br`` of
+    ``<br />`` is a word.
 
     Parameters
     ----------

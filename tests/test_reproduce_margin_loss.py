@@ -5,6 +5,7 @@ import importlib
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -24,23 +25,40 @@ def small_lstm():
     return article_lstm(20, embedding=3, units=4)
 
 
-@pytest.fixture
-def small(monkeypatch, tmp_path):
-    """Two small networks of two epochs each, and a folder of their own."""
+@pytest.fixture(scope="module")
+def small():
+    """Two small networks, and a short LSTM."""
     networks = {
-        "cnn": dataclasses.replace(script.NETWORKS["cnn"], build=small_cnn, epochs=2),
+        "cnn": dataclasses.replace(script.NETWORKS["cnn"], build=small_cnn),
         "lstm": dataclasses.replace(script.NETWORKS["lstm"], build=small_lstm, epochs=2),
     }
-    monkeypatch.setattr(script, "NETWORKS", networks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "NETWORKS", networks)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch, tmp_path):
     monkeypatch.setattr(script, "RUNS", tmp_path)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def data():
     rng = np.random.default_rng(0)
-    x = rng.integers(0, 20, (80, 12)).astype(np.int32)
+    x = rng.integers(0, 20, (84, 12)).astype(np.int32)
     y = (x[:, -1] > 10).astype(np.float32)
-    return x[:60], y[:60], x[60:], y[60:]
+    return x[:64], y[:64], x[64:], y[64:]
+
+
+RUN = script.Run("lstm", "margin", 0.6, 0)
+
+
+@pytest.fixture(scope="module")
+def record(small, data, tmp_path_factory):
+    """What an uninterrupted run leaves."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(script, "RUNS", tmp_path_factory.mktemp("runs"))
+        return script.train(RUN, data, ignore)
 
 
 def without_times(record):
@@ -57,7 +75,7 @@ def ignore(run, epochs):
 def weights_after_training(network, data):
     script.seed_dropout(network, 5, 1)
     network.compile(keras.optimizers.SGD(0.5), "binary_crossentropy")
-    network.fit(data[0], data[1], batch_size=20, shuffle=False, verbose=0)
+    network.fit(data[0], data[1], batch_size=32, shuffle=False, verbose=0)
     return network.get_weights()
 
 
@@ -83,59 +101,51 @@ def test_lean_network_predicts_what_the_article_s_does(data):
 # --- runs --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", ["cnn", "lstm"])
-def test_run_is_the_same_each_time(small, data, name, tmp_path, monkeypatch):
-    run = script.Run(name, "margin", 0.6, 3)
-    first = script.train(run, data, ignore)
-    monkeypatch.setattr(script, "RUNS", tmp_path / "again")
-    assert without_times(script.train(run, data, ignore)) == without_times(first)
-
-
-@pytest.mark.parametrize("name", ["cnn", "lstm"])
-def test_interrupted_run_ends_as_an_uninterrupted_one(small, data, name, tmp_path, monkeypatch):
-    run = script.Run(name, "margin", 0.6, 0)
-    whole = script.train(run, data, ignore)
-    monkeypatch.setattr(script, "RUNS", tmp_path / "again")
-
+def test_interrupted_run_ends_as_an_uninterrupted_one(record, data):
     def interrupt(run, epochs):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        script.train(run, data, interrupt)
-    assert without_times(script.train(run, data, ignore)) == without_times(whole)
+        script.train(RUN, data, interrupt)
+    assert without_times(script.train(RUN, data, ignore)) == without_times(record)
 
 
-def test_losses_are_compared_from_the_same_weights_and_batches(small, data, monkeypatch):
+def test_record_is_json_and_counts_every_test_review(record):
+    stored = json.loads(json.dumps(record))
+    assert [len(values) for values in stored["epochs"].values()] == [2] * 6
+    assert sum(stored["calibration"]["count"]) == 20
+
+
+@pytest.mark.parametrize("name", ["cnn", "lstm"])
+def test_losses_are_compared_from_the_same_weights_batches_and_dropout(small, data, name, monkeypatch):
     seen = {}
 
     class Recorder(keras.Sequential):
+        """Notes what it is given and does not train."""
+
         def fit(self, x, y, **options):
-            seen.setdefault(self.loss.__class__, []).append(
-                [w.copy() for w in self.get_weights()] + [x.copy()]
-            )
-            return super().fit(x, y, **options)
+            state = [np.array(v.numpy()) for v in self.variables]
+            seen.setdefault(type(self.loss), []).append([*state, x, y])
+            return SimpleNamespace(history={"loss": [0], "accuracy": [0], "active": [0]})
 
-    lean = script.lean
-    monkeypatch.setattr(script, "lean", lambda network: Recorder(lean(network).layers))
+        def predict(self, x, **options):
+            return np.full((len(x), 1), 0.3)
+
+    def recorder(network):
+        return Recorder([keras.Input((None,), dtype="int32"), *network.layers])
+
+    monkeypatch.setattr(script, "lean", recorder)
     for loss in script.LOSSES:
-        script.train(script.Run("lstm", loss, 0.6, 1), data, ignore)
-    starts = [epochs[0] for epochs in seen.values()]
-    orders = [[epoch[-1] for epoch in epochs] for epochs in seen.values()]
-    assert len(starts) == 3
-    for other in starts[1:]:
-        assert all(np.array_equal(a, b) for a, b in zip(starts[0], other, strict=True))
-    assert all(np.array_equal(orders[0], other) for other in orders[1:])
-    assert not np.array_equal(orders[0][0], orders[0][1])
+        script.train(script.Run(name, loss, 0.6, 1), data, ignore)
+    first, *others = seen.values()
+    assert len(others) == 2
+    for other in others:
+        for epoch, other_epoch in zip(first, other, strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(epoch, other_epoch, strict=True))
+    assert not np.array_equal(first[0][-2], first[1][-2])  # another order in each epoch
 
 
-def test_record_can_be_stored_and_counts_every_test_review(small, data):
-    record = json.loads(json.dumps(script.train(script.Run("cnn", "focal", 0.6, 0), data, ignore)))
-    assert len(record["epochs"]["test_accuracy"]) == 2
-    assert sum(record["calibration"]["count"]) == 20
-    assert all(0 <= share <= 1 for share in record["epochs"]["active"])
-
-
-def test_finished_runs_are_read_back(small, monkeypatch, tmp_path):
+def test_finished_runs_are_read_back(monkeypatch, tmp_path):
     monkeypatch.setattr(script, "RESULTS", tmp_path / "r.jsonl")
     run = script.Run("cnn", "margin", 0.55, 2)
     assert script.finished() == set()

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, normalise, pack, split_sentences
+from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, normalise, pack, split_sentences, split_words
 
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL included
 
@@ -103,3 +103,14 @@ def test_features_travel_with_their_position():
 def test_packing_nothing_or_into_nothing_is_refused(sequences, row_length, message):
     with pytest.raises(ValueError, match=message):
         pack(sequences, row_length)
+
+
+def test_words_are_cut_as_keras_s_tokenizer_cuts_them():
+    from keras.src.legacy.preprocessing.text import text_to_word_sequence
+
+    text = 'It\'s 10/10!<br /><br />Well-made (mostly)... "Bravo", said_she: Ünder\tUS$5 @home\n'
+    assert split_words(text) == text_to_word_sequence(text)
+
+
+def test_words_are_cut_at_every_kind_of_space():
+    assert split_words("a\u00a0b\u0085c\r\nd") == ["a", "b", "c", "d"]

