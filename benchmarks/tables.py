@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from kexue_nlp.results import load_results, segmentation_table
+from kexue_nlp.results import hashing_table, load_results, segmentation_table, word_table
 
 ROOT = Path(__file__).parents[1]
 
@@ -60,7 +60,24 @@ def segmentation_speed() -> str:
     return f"{markdown(header, rows)}\n\n{note}"
 
 
-TABLES = {"segmentation-scores": segmentation_scores, "segmentation-speed": segmentation_speed}
+def hashing_scores() -> str:
+    """Mean average precision on MNIST."""
+    table = hashing_table(load_results("hashing"))
+    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+
+
+def word_scores() -> str:
+    """Rank correlation with people's judgements."""
+    table = word_table(load_results("word_vectors"))
+    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+
+
+TABLES = {
+    "segmentation-scores": segmentation_scores,
+    "segmentation-speed": segmentation_speed,
+    "hashing-scores": hashing_scores,
+    "word-scores": word_scores,
+}
 
 
 def filled(text: str) -> str:

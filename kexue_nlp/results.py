@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["load_results", "segmentation_table"]
+__all__ = ["hashing_table", "load_results", "segmentation_table", "word_table"]
+
+# Mean average precision in per cent on MNIST at k = 2, 4, 8, 16, 32: Ryali et al. (2020), arXiv 2001.04907, table 1.
+PUBLISHED_HASHING = {
+    "LSH": (12.5, 13.8, 18.1, 20.3, 26.2),
+    "FlyHash": (18.9, 20.0, 24.2, 26.3, 32.3),
+    "BioHash": (44.4, 49.3, 53.4, 54.9, 55.5),
+}
 
 
 def load_results(name: str) -> list[dict[str, Any]]:
@@ -78,4 +85,80 @@ def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 "recall of unseen words": round(statistics.mean(score["oov_recall"] for score in scores), 3),
             }
         )
+    return pd.DataFrame(rows).set_index("method")
+
+
+def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Summarise runs of the digit retrieval experiment on MNIST beside the published figures.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As :func:`load_results` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        One row per method, random codes first; one column per k. A cell is the mean average precision in per cent,
+        mean ± standard deviation over seeds; what does not depend on k stands in every column. Rows that end in
+        "published" are quoted from Ryali et al. (2020).
+    """
+    import pandas as pd
+
+    ks = sorted({run["k"] for run in runs if run["k"]})
+    methods = list(dict.fromkeys(run["method"] for run in runs))
+
+    def cell(method: str, k: int) -> str:
+        scores = [100 * run["map"] for run in runs if run["method"] == method and run["k"] in (k, None)]
+        if not scores:
+            return "–"
+        return f"{statistics.mean(scores):.1f}" + (
+            f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
+        )
+
+    rows: dict[str, list[str]] = {}
+    for family in ("random codes", *PUBLISHED_HASHING, "cosine of the pixels"):
+        for method in methods:
+            if method.split(",")[0] == family:
+                rows[method] = [cell(method, k) for k in ks]
+        if family in PUBLISHED_HASHING:
+            rows[f"{family}, published"] = [f"{score:.1f}" for score in PUBLISHED_HASHING[family]]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[f"k = {k}" for k in ks]).rename_axis(
+        "method"
+    )
+
+
+def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)) -> pd.DataFrame:
+    """Summarise runs of the word similarity experiment.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As :func:`load_results` gives them.
+    active : tuple of int
+        Which numbers of active bits to show.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        One row per method and number of active bits: the number of runs, the length of the vector in bits, and per
+        list of word pairs Spearman's rank correlation × 100, mean ± standard deviation over seeds. The header says how
+        many pairs are covered.
+    """
+    import pandas as pd
+
+    names = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999", "men": "MEN"}
+    covered = {key: runs[0]["scores"][key] for key in names}
+    rows = []
+    for method, k in dict.fromkeys((run["method"], run["k"]) for run in runs):
+        if k is not None and k not in active:
+            continue
+        same = [run for run in runs if (run["method"], run["k"]) == (method, k)]
+        row = {"method": method, "active": "–" if k is None else str(k), "bits": f"{same[0]['bits']:,}"}
+        for key, name in names.items():
+            rho = [100 * run["scores"][key]["rho"] for run in same]
+            spread = f" ± {statistics.stdev(rho):.1f}" if len(rho) > 1 else ""
+            pairs = covered[key]
+            row[f"{name} ({pairs['covered']} of {pairs['total']})"] = f"{statistics.mean(rho):.1f}{spread}"
+        rows.append(row | {"runs": str(len(same))})
     return pd.DataFrame(rows).set_index("method")

@@ -35,8 +35,9 @@ _COLOURS = dict(zip(METHODS, (GREY, ORANGE, BLUE), strict=True))
 _RASTER, _ROW = 640, 14  # width of the raster and height of its rows in pixels
 
 _STYLE = f"""
-.kexue-neighbours {{ display: flex; flex-wrap: wrap; gap: 6px 10px; align-items: flex-start; margin: 4px 0; }}
+.kexue-neighbours {{ display: flex; flex-wrap: wrap; gap: 6px 4px; align-items: flex-start; margin: 4px 0; }}
 .kexue-item {{ text-align: center; font-size: 13px; line-height: 18px; }}
+.kexue .kexue-item .kexue-quiet {{ font-size: 12px; }}
 .kexue .kexue-item img {{ display: block; width: 48px; height: 48px; margin: auto; image-rendering: pixelated;
   border: 3px solid {GREY}; }}
 .kexue .kexue-same img {{ border-color: {GREEN}; }}
