@@ -105,7 +105,7 @@ def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    ks = sorted({run["k"] for run in runs if run["k"]})
+    ks = (2, 4, 8, 16, 32)
     methods = list(dict.fromkeys(run["method"] for run in runs))
 
     def cell(method: str, k: int) -> str:

@@ -2,6 +2,7 @@ import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 
 from kexue_nlp.datasets.images import ImageData
 from kexue_nlp.hashing import BioHash
@@ -66,6 +67,17 @@ def test_bits_are_the_codes_of_query_and_neighbours(digits):
     found = state(digits, "FlyHash", 80, 8, int(digits.items.queries[0]))
     assert found.bits.shape == (NEIGHBOURS + 1, 80)
     assert (found.bits.sum(axis=1) == 8).all()
+
+
+def test_distances_are_right_for_codes_with_many_ones():
+    vectors = np.random.default_rng(0).normal(size=(30, 4))
+    vectors = np.concatenate([vectors, 1.001 * vectors + 0.001])
+    hashes = Hashes(word_items([str(i) for i in range(60)], vectors, n_queries=20), units=(30,), active=(1,))
+    codes = sp.csr_array((np.random.default_rng(1).random((60, 700)) < 0.9).astype(np.uint8))
+    hashes._codes["LSH", 700, 1] = codes
+    dense = codes.toarray()
+    found = state(hashes, "LSH", 700, 1, 0)
+    assert ((dense[found.neighbours] != dense[0]).sum(axis=1) == found.distances).all()
 
 
 def test_ties_count_every_item_as_near_as_the_last_one_shown(digits):
@@ -154,6 +166,12 @@ def test_lsh_has_no_k(explorer):
     explorer.method.value = "LSH"
     assert explorer.n_active.disabled
     assert "half" in explorer.message.value
+
+
+def test_lsh_takes_any_number_of_units_whatever_k_was(explorer):
+    explorer.n_active.value, explorer.method.value, explorer.n_units.value = 32, "LSH", 20
+    assert explorer.state.n_units == 20
+    assert errors == []
 
 
 def test_more_active_than_units_is_explained_and_the_picture_stays(explorer):

@@ -243,7 +243,7 @@ def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) 
     """
     codes = hashes.codes(method, n_units, n_active)
     sizes = np.diff(codes.indptr)
-    shared = (codes @ codes[[query]].toarray()[0]).astype(int)
+    shared = codes.astype(np.int32) @ codes[[query]].toarray()[0].astype(np.int32)
     distances = sizes + sizes[query] - 2 * shared
     candidates = hashes.items.database
     candidates = candidates[candidates != query]
@@ -482,7 +482,11 @@ class HashExplorer(Explorer):
         hashes = self._hashes[self.data.value]
         method, n_units, n_active = self.method.value, self.n_units.value, self.n_active.value
         self.n_active.disabled = method == "LSH"
-        if n_active > n_units:
+        if method == "LSH":
+            n_active = max(
+                k for k in ACTIVE if k <= min(n_active, n_units)
+            )  # its codes are the same at every k
+        elif n_active > n_units:
             raise InvalidInput(f"{n_active} units cannot be active when there are only {n_units}.")
         word = self.word.value.strip()
         self.query.disabled = bool(word)
