@@ -351,8 +351,9 @@ class BioHash(_Hasher):
 
     Notes
     -----
-    Ryali, Hopfield, Grinberg and Krotov (2020), arXiv 2001.04907; article 8159, section BioHash. Training compares
-    ⟨x, w/‖w‖⟩ but a code is made by ⟨x, w⟩: once the lengths are 1 these agree.
+    Ryali, Hopfield, Grinberg and Krotov (2020), arXiv 2001.04907; article 8159, section BioHash. EM compares
+    ⟨x, w/‖w‖⟩ but a code is made by ⟨x, w⟩: once the lengths are 1 these agree. The local rule brings the length of
+    each unit that wins to 1 (with p = 2); one that never wins keeps the length it began with.
 
     Examples
     --------
@@ -441,9 +442,11 @@ class BioHash(_Hasher):
             _check_bio(self)
         self.n_iter_ += 1
         if self.training == "local":
+            vars(self).pop("_sums", None)  # of an earlier EM: the weights move away from them
             self._step(X, self.learning_rate)
             return self
         if not hasattr(self, "_sums"):
+            self.components_ = _directions(self.components_)
             self._sums = np.zeros_like(self.components_)
         sums, _, self.counts_ = _assign(X, self.components_)
         self._sums += sums

@@ -472,7 +472,9 @@ class BioWord:
             scales = weights.max(axis=1, keepdims=True) / _LEVELS
             levels = np.ceil(weights / np.where(scales > 0, scales, 1))  # up: what is kept does not become 0
             weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
-        meta = {"format": FORMAT, "words": self.words_} | {name: getattr(self, name) for name in _PARAMETERS}
+        meta = {"format": FORMAT, "words": self.words_, "n_kept": n_kept} | {
+            name: getattr(self, name) for name in _PARAMETERS
+        }
         path = Path(path)
         partial = path.with_name(path.name + ".part")
         try:
@@ -524,10 +526,12 @@ class BioWord:
                 "save it again with this version, or install the version that wrote it"
             )
         model._set(words, counts, weights * scales)
+        model._n_kept = meta.get("n_kept")
         return model
 
     def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray) -> None:
         self.words_, self.counts_, self.weights_ = words, counts, weights
+        self._n_kept: int | None = None  # weights per row that a small file kept
         self._ids = {word: i for i, word in enumerate(words)}
         self._all_codes: dict[int, sp.csr_array] = {}
 
@@ -543,7 +547,13 @@ class BioWord:
         return self._ids[word]
 
     def _k(self, k: int | None) -> int:
-        return _checked("k", self.n_active if k is None else k, 1, self.n_units)
+        k = _checked("k", self.n_active if k is None else k, 1, self.n_units)
+        if self._fitted()._n_kept is not None and k > self._n_kept:
+            raise ValueError(
+                f"k={k}, but the file of this model kept only {self._n_kept} weights per word: ask for fewer ones, "
+                "or train a model with fit"
+            )
+        return k
 
     def _resolve(self, query: str | tuple[Sequence[str], int], k: int) -> tuple[str, np.ndarray]:
         """Return the word asked for and its code."""

@@ -350,3 +350,16 @@ def test_stream_by_the_local_rule_takes_one_step_per_batch(X):
     step = local_step(X, before)
     stream.partial_fit(X)
     np.testing.assert_allclose(stream.components_, before + 0.02 / abs(step).max() * step)
+
+
+def test_em_after_local_steps_goes_on_from_where_they_led():
+    X = np.random.default_rng(0).random((60, 5))
+    hasher = BioHash(4, 1, random_state=0).fit(X).set_params(training="local")
+    for _ in range(50):
+        hasher.partial_fit(X[:10])
+    led_to = hasher.components_.copy()
+    hasher.set_params(training="em").partial_fit(X[:1])
+    assert np.allclose(np.linalg.norm(hasher.components_, axis=1), 1)
+    unmoved = hasher.counts_ == 0
+    directions = led_to / np.linalg.norm(led_to, axis=1, keepdims=True)
+    assert np.allclose(hasher.components_[unmoved], directions[unmoved])

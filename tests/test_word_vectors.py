@@ -355,3 +355,18 @@ def test_pretrained_is_small_and_matches_its_card():
     path = Path(word_vectors.__file__).parent / "pretrained" / "bioword.npz"
     card = json.loads(path.with_suffix(".json").read_text("utf-8"))
     assert path.stat().st_size == card["bytes"] <= 4_000_000
+
+
+def test_more_ones_than_a_small_file_kept_are_refused(tmp_path):
+    texts = ["the cat drinks milk", "the dog drinks water", "a cat eats fish", "a dog eats meat"] * 20
+    model = BioWord(n_units=4, n_active=1, window=3, random_state=0).fit(texts)
+    model.save(tmp_path / "small.npz", n_kept=2)
+    loaded = BioWord.load(tmp_path / "small.npz")
+    assert loaded.static("cat", k=2).sum() == 2
+    with pytest.raises(ValueError, match="k=3, but the file of this model kept only 2"):
+        loaded.static("cat", k=3)
+
+
+def test_pretrained_refuses_more_ones_than_it_kept():
+    with pytest.raises(ValueError, match="kept only 40"):
+        BioWord.load().similarity("good", "bad", k=51)
