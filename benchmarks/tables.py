@@ -66,6 +66,47 @@ def hashing_scores() -> str:
     return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
 
 
+def hashing_speed() -> str:
+    """Seconds, memory and recall of encoding, training and searching."""
+    measured = json.loads((ROOT / "benchmarks/results/hashing_speed.json").read_text(encoding="utf-8"))
+    encoding = markdown(
+        ["pictures to codes", "pictures/s"],
+        [[tool, f"{run['pictures_per_s']:,}"] for tool, run in measured["encode"].items()],
+    )
+    training = markdown(
+        ["learning 320 units", "passes", "seconds", "objective", "seconds of EM to that objective"],
+        [
+            [
+                tool,
+                str(run["passes"]),
+                f"{run['seconds']:.1f}",
+                f"{run['objective']:.4f}",
+                f"{run['em_seconds_to_that_objective']:.1f}" if "em_times_faster" in run else "",
+            ]
+            for tool, run in measured["train"].items()
+        ],
+    )
+    searching = markdown(
+        ["100 nearest of 69,000", "ms per query", "index, MB", "of the 100 nearest by cosine", "same digit"],
+        [
+            [
+                tool,
+                f"{run['ms_per_query']:.2f}",
+                f"{run['index_mb']:.1f}",
+                f"{run['recall_at_100']:.0%}",
+                f"{run['same_digit']:.0%}",
+            ]
+            for tool, run in measured["search"].items()
+        ],
+    )
+    words = markdown(
+        ["word vectors from 2.3 M words", "words of text/s"],
+        [[tool, f"{run['words_per_s']:,}"] for tool, run in measured["word_vectors"].items()],
+    )
+    note = f"Medians of {measured['rounds']} rounds on {measured['machine']}; the local rule ran once."
+    return "\n\n".join([encoding, training, searching, words, note])
+
+
 def word_scores() -> str:
     """Rank correlation with people's judgements."""
     table = word_table(load_results("word_vectors"))
@@ -77,6 +118,7 @@ TABLES = {
     "segmentation-speed": segmentation_speed,
     "hashing-scores": hashing_scores,
     "word-scores": word_scores,
+    "hashing-speed": hashing_speed,
 }
 
 

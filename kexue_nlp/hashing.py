@@ -41,7 +41,7 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     Raises
     ------
     ValueError
-        If `n_active` is not an integer from 1 to K.
+        If `n_active` is not an integer from 1 to K, or an activation is not a number.
 
     Notes
     -----
@@ -54,6 +54,10 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     """
     n, n_units = activations.shape
     _check_active(n_active, n_units)
+    if np.isnan(activations).any():
+        raise ValueError(
+            f"activations of example {np.isnan(activations).any(axis=1).argmax()} are not numbers (NaN)"
+        )
     threshold = np.partition(activations, n_units - n_active, axis=1)[:, n_units - n_active, None]
     winners = activations >= threshold
     # Ties at the threshold leave too many: of these, drop the last.
@@ -134,6 +138,11 @@ def local_step(
     -------
     ndarray, shape (K, D)
 
+    Raises
+    ------
+    ValueError
+        If `rank` is less than 2, or more than K while `delta` is not 0.
+
     Notes
     -----
     Ryali, Hopfield, Grinberg and Krotov, "Bio-Inspired Hashing for Unsupervised Similarity Search" (2020),
@@ -144,6 +153,7 @@ def local_step(
     >>> local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5], [0.0, 0.5]])).tolist()
     [[0.75, -0.25], [0.0, 0.0]]
     """
+    _check_rank(rank, len(components), delta)
     weights = components if p == 2 else np.sign(components) * np.abs(components) ** (p - 1)
     totals = safe_sparse_dot(X, weights.T)  # (B, K)
     batch, n_units = totals.shape
@@ -440,6 +450,11 @@ class BioHash(_Hasher):
         else:
             X = _validate(self, X, reset=False)
             _check_bio(self)
+            if self.n_units != len(self.components_):
+                raise ValueError(
+                    f"n_units={self.n_units}, but {len(self.components_)} units have been learned; "
+                    "their number cannot change within a stream: call fit to start anew"
+                )
         self.n_iter_ += 1
         if self.training == "local":
             vars(self).pop("_sums", None)  # of an earlier EM: the weights move away from them
@@ -484,9 +499,11 @@ class BioHash(_Hasher):
                 'give more examples, fewer units, or training="local"'
             )
         # Spread out over directions, as k-means++ does; a sample of the examples is enough for that.
-        sample = normalize(X[rng.permutation(n)[: max(BATCH, 4 * self.n_units)]])
+        sample = X[rng.permutation(n)[: max(BATCH, 4 * self.n_units)]]
         # In double precision, because scikit-learn would convert the sample to it for each unit anew.
-        start = kmeans_plusplus(sample.astype(np.float64), self.n_units, random_state=rng)[0]
+        start = kmeans_plusplus(
+            normalize(sample.astype(np.float64), copy=False), self.n_units, random_state=rng
+        )[0]
         self.components_ = _dense(start).astype(X.dtype)
         return X
 
@@ -552,6 +569,8 @@ def _winners(hasher: Any, X: Any) -> sp.csr_array:
 
 def _directions(vectors: np.ndarray, otherwise: np.ndarray | None = None) -> np.ndarray:
     """Scale rows to length 1; a row of zeros is replaced by that of `otherwise`, or stays."""
+    largest = np.abs(vectors).max(axis=1, keepdims=True)
+    vectors = vectors / np.where(largest > 0, largest, 1)  # or the squares of large numbers would overflow
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     scaled = vectors / np.where(lengths > 0, lengths, 1)
     return scaled if otherwise is None else np.where(lengths > 0, scaled, otherwise)
@@ -577,6 +596,12 @@ def _check_active(n_active: object, n_units: int) -> None:
         raise ValueError(f"n_active={n_active} is more than the {n_units} units there are")
 
 
+def _check_rank(rank: object, n_units: int, delta: float) -> None:
+    _check_count("rank", rank, least=2)
+    if delta and rank > n_units:
+        raise ValueError(f"rank={rank} is more than the {n_units} units there are")
+
+
 def _check_units(hasher: Any) -> None:
     _check_count("n_units", hasher.n_units)
     _check_active(hasher.n_active, hasher.n_units)
@@ -588,9 +613,7 @@ def _check_bio(hasher: BioHash) -> None:
         raise ValueError(f"training must be 'em' or 'local', not {hasher.training!r}")
     for name in ("max_iter", "batch_size"):
         _check_count(name, getattr(hasher, name))
-    _check_count("rank", hasher.rank, least=2)
-    if hasher.delta and hasher.rank > hasher.n_units:
-        raise ValueError(f"rank={hasher.rank} is more than the {hasher.n_units} units there are")
+    _check_rank(hasher.rank, hasher.n_units, hasher.delta)
     for name, low, allowed in (
         ("tol", 0, "at least 0"),
         ("delta", 0, "at least 0"),

@@ -7,11 +7,7 @@ the position (article 4195: "translation invariance"), so the windows can be cut
 
 from __future__ import annotations
 
-import json
-import os
 import re
-import zipfile
-import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -25,6 +21,7 @@ import regex
 
 from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, span_bonuses
+from kexue_nlp.model_files import read_model, write_model
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
 from kexue_nlp.viterbi import viterbi
@@ -263,9 +260,7 @@ class Segmenter:
         dtype : {"float32", "float16"}
             Of the stored weights; half precision makes a smaller file and rounds the weights.
         """
-        path = Path(path)
         meta = {
-            "format": FORMAT,
             "network": keras.saving.serialize_keras_object(self.network),
             "characters": self.features.characters.tokens,
             "pairs": None if self.features.pairs is None else self.features.pairs.tokens,
@@ -273,13 +268,7 @@ class Segmenter:
             "lexicon": None if self.lexicon is None else dict(self.lexicon.items()),
         }
         weights = {f"weight_{i}": w.astype(dtype) for i, w in enumerate(self.network.get_weights())}
-        partial = path.with_name(path.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(file, meta=np.array(json.dumps(meta)), **weights)
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        write_model(path, FORMAT, meta, weights)
 
     @classmethod
     def load(
@@ -309,23 +298,10 @@ class Segmenter:
         """
         if path == "pretrained":
             path = Path(__file__).parent / "pretrained" / "segmenter.npz"
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                weights = [file[f"weight_{i}"].astype(np.float32) for i in range(len(file.files) - 1)]
-            version = meta["format"]
-        except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(
-                f"{path} is not a complete segmenter file ({error}); make or fetch it again"
-            ) from error
-        if version != FORMAT:
-            raise ValueError(
-                f"{path} has format {version!r}, this version of kexue_nlp reads format {FORMAT}; "
-                "save it again with this version, or install the version that wrote it"
-            )
+        meta, arrays = read_model(path, FORMAT, "segmenter")
         try:
             network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
-            network.set_weights(weights)
+            network.set_weights([arrays[f"weight_{i}"].astype(np.float32) for i in range(len(arrays))])
             pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
             features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
             return cls(network, features, meta["lexicon"] if lexicon is None else lexicon)

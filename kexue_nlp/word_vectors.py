@@ -10,22 +10,20 @@ No vector of 2V entries is ever formed: a window is a row of a sparse matrix wit
 from __future__ import annotations
 
 import difflib
-import json
 import numbers
 import os
-import zipfile
-import zlib
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import scipy.sparse as sp
 
 from kexue_nlp.hashing import winner_take_all
+from kexue_nlp.model_files import read_model, write_model
 from kexue_nlp.text import split_words
 
 if TYPE_CHECKING:
@@ -35,11 +33,12 @@ __all__ = ["BioWord", "count_winners", "lift", "paper_weights", "window_matrix"]
 
 FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
 
-_CHUNK = 1024  # windows whose activations are held at a time: few enough to stay in a processor's cache
+_CHUNK = 4096  # windows whose activations are held at a time
 _FLOOR = 1e-4  # added to word frequencies, or a few rare words would decide where a window belongs
 _FORGET = 0.8  # share of what a unit has counted that is kept from one batch to the next
-_BATCH = 50 * _CHUNK  # windows between two updates of the weights
+_BATCH = 51_200  # windows between two updates of the weights
 _LEVELS = 63  # of a weight in a small file
+_GAP = object()  # stands between documents; no word equals it
 _PARAMETERS = ("n_units", "n_active", "window", "vocabulary_size", "n_learning", "n_winners", "weighting")
 
 
@@ -283,10 +282,11 @@ class BioWord:
         frequencies = counts / counts.sum()
         rng = np.random.default_rng(self.random_state)
         centres = np.flatnonzero(ids < 2 * len(words)).astype(np.int32)
-        rng.shuffle(centres)
+        learning = rng.permutation(centres)[
+            : self.n_learning
+        ].copy()  # a slice would keep all of it in memory
         totals = np.zeros((2 * len(words) + 1, self.n_units), np.float32)
         weights = np.empty_like(totals)
-        learning = centres[: self.n_learning]
         _start(totals, ids, learning, half, frequencies, rng)
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             for start in range(0, len(learning), _BATCH):
@@ -295,6 +295,7 @@ class BioWord:
                 _count(totals, ids, learning[start : start + _BATCH], half, weights, 1, pool)
             weigh(totals, frequencies, out=weights)
             totals[:] = 0
+            # From here on order is free. That of the text is fastest: neighbours share most of their words.
             for start in range(0, len(centres), _BATCH):
                 _count(totals, ids, centres[start : start + _BATCH], half, weights, n_winners, pool)
         weigh(totals, frequencies, out=weights)
@@ -395,7 +396,7 @@ class BioWord:
         query : str, or pair of a text or its words and a position
             ``"bank"``, or ``("the bank of the river", 1)``.
         n : int
-            How many; the word itself is left out.
+            How many, fewer if the vocabulary is small; the word itself is left out.
         k : int, optional
             Ones of each code; `n_active` by default.
 
@@ -408,8 +409,13 @@ class BioWord:
         ------
         KeyError
             If the word is not in the vocabulary.
+        IndexError
+            If the text has no such position.
+        ValueError
+            If `n` is less than 1 or `k` is not from 1 to K.
         """
         k = self._k(k)
+        _checked("n", n, 1)
         word, code = self._resolve(query, k)
         if k not in self._all_codes:
             self._all_codes = {k: self.codes(k=k)}
@@ -468,23 +474,13 @@ class BioWord:
         """
         weights, scales = self._fitted().weights_, np.ones((len(self.weights_), 1), np.float32)
         if n_kept is not None:
+            _checked("n_kept", n_kept, 1, self.n_units)
             kept = winner_take_all(weights, n_kept).toarray()
             scales = weights.max(axis=1, keepdims=True) / _LEVELS
             levels = np.ceil(weights / np.where(scales > 0, scales, 1))  # up: what is kept does not become 0
             weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
-        meta = {"format": FORMAT, "words": self.words_, "n_kept": n_kept} | {
-            name: getattr(self, name) for name in _PARAMETERS
-        }
-        path = Path(path)
-        partial = path.with_name(path.name + ".part")
-        try:
-            with partial.open("wb") as file:
-                np.savez_compressed(
-                    file, meta=np.array(json.dumps(meta)), counts=self.counts_, weights=weights, scales=scales
-                )
-            os.replace(partial, path)
-        finally:
-            partial.unlink(missing_ok=True)
+        meta = {"words": self.words_, "n_kept": n_kept} | {name: getattr(self, name) for name in _PARAMETERS}
+        write_model(path, FORMAT, meta, {"counts": self.counts_, "weights": weights, "scales": scales})
 
     @classmethod
     def load(cls, path: str | Path = "pretrained") -> BioWord:
@@ -510,23 +506,15 @@ class BioWord:
         """
         if path == "pretrained":
             path = Path(__file__).parent / "pretrained" / "bioword.npz"
+        meta, arrays = read_model(path, FORMAT, "BioWord")
         try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                meta = json.loads(str(file["meta"]))
-                counts, weights, scales = file["counts"], file["weights"], file["scales"]
-            version, words = meta["format"], tuple(meta["words"])
-            model = cls(**{name: meta[name] for name in _PARAMETERS}) if version == FORMAT else None
-        except (KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
+            model = cls(**{name: meta[name] for name in _PARAMETERS})
+            model._set(tuple(meta["words"]), arrays["counts"], arrays["weights"] * arrays["scales"])
+            model._n_kept = meta["n_kept"]
+        except KeyError as error:
             raise ValueError(
-                f"{path} is not a complete BioWord file ({error}); make or fetch it again"
+                f"{path} is not a complete BioWord file (no {error}); make or fetch it again"
             ) from error
-        if version != FORMAT:
-            raise ValueError(
-                f"{path} has format {version!r}, this version of kexue_nlp reads format {FORMAT}; "
-                "save it again with this version, or install the version that wrote it"
-            )
-        model._set(words, counts, weights * scales)
-        model._n_kept = meta.get("n_kept")
         return model
 
     def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray) -> None:
@@ -560,8 +548,9 @@ class BioWord:
         if isinstance(query, str):
             return query, self.static(query, k)
         words, i = query
-        words = split_words(words) if isinstance(words, str) else words
-        return words[i], self.contextual(words, i, k)
+        words = split_words(words) if isinstance(words, str) else list(words)
+        code = self.contextual(words, i, k)
+        return words[i], code
 
     def _check(self) -> None:
         _checked("n_units", self.n_units, 1)
@@ -590,22 +579,28 @@ def _encode(
     """Return the words, most frequent first, their counts, and the corpus as `window_matrix` takes it."""
     if isinstance(documents, str | bytes):
         raise TypeError("documents is one text; give an iterable of documents, such as a list")
-    numbering: defaultdict[str | None, int] = defaultdict()
+    numbering: defaultdict[Any, int] = defaultdict()
     numbering.default_factory = numbering.__len__
-    gap = [numbering[None]] * half
+    gap = [numbering[_GAP]] * half
     stream = array("i", gap)
     for position, document in enumerate(documents):
         if isinstance(document, bytes) or not isinstance(document, Iterable):
             raise TypeError(
                 f"document {position} is {type(document).__name__} {document!r}; give a str or a list of words"
             )
-        words = split_words(document) if isinstance(document, str) else document
-        stream.extend(map(numbering.__getitem__, words))
+        words = split_words(document) if isinstance(document, str) else list(document)
+        try:
+            stream.extend(map(numbering.__getitem__, words))
+        except TypeError:  # not hashable
+            wrong = next(word for word in words if not isinstance(word, str))
+            raise TypeError(
+                f"document {position} holds {wrong!r}, which is not a str; words must be"
+            ) from None
         stream.extend(gap)
     tokens = list(numbering)
-    wrong = next((token for token in tokens[1:] if not isinstance(token, str)), None)
-    if wrong is not None:
-        raise TypeError(f"a document holds {wrong!r}, which is not a str; words must be")
+    wrong = [token for token in tokens[1:] if not isinstance(token, str)]
+    if wrong:
+        raise TypeError(f"a document holds {wrong[0]!r}, which is not a str; words must be")
     if len(tokens) == 1:
         raise ValueError("the documents hold no word")
     ids = np.frombuffer(stream, dtype=np.intc)

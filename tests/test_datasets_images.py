@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import numpy as np
-import pooch
 import pytest
 
 from kexue_nlp.datasets import DatasetUnavailable, fetch, images, load_images, retrieval_split
@@ -18,16 +17,7 @@ REAL_DATA = os.environ.get("KEXUE_NLP_DATA")
 needs_mnist = pytest.mark.skipif(
     not (REAL_DATA and Path(REAL_DATA, "mnist/mnist.npz").is_file()), reason="KEXUE_NLP_DATA holds no mnist"
 )
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, monkeypatch):
-    """Keep every test away from the user's cache and from the network."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 
 @pytest.fixture

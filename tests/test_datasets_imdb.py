@@ -12,7 +12,6 @@ import zipfile
 from pathlib import Path
 
 import numpy as np
-import pooch
 import pytest
 
 from kexue_nlp.datasets import DatasetUnavailable, imdb, load_imdb
@@ -30,13 +29,7 @@ def needs(name):
 
 
 @pytest.fixture(autouse=True)
-def own_folders(tmp_path, monkeypatch):
-    """Keep every test away from the user's cache and from the network."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+def imdb_folder(own_folders, tmp_path):
     (tmp_path / "data/imdb").mkdir(parents=True)
 
 

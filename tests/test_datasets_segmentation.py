@@ -5,7 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pooch
 import pytest
 
 from kexue_nlp.datasets import DatasetUnavailable, load_segmentation, segmentation
@@ -17,16 +16,7 @@ needs_bakeoff = pytest.mark.skipif(
     not (REAL_DATA and Path(REAL_DATA, "icwb2-data/gold/pku_test_gold.utf8").is_file()),
     reason="KEXUE_NLP_DATA holds no icwb2-data",
 )
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, monkeypatch):
-    """Keep every test away from the user's cache and from the network."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 
 @pytest.fixture

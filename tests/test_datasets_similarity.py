@@ -7,7 +7,6 @@ from collections import Counter
 from pathlib import Path
 
 import numpy as np
-import pooch
 import pytest
 
 from kexue_nlp.datasets import DatasetUnavailable, load_word_similarity
@@ -18,16 +17,7 @@ MEN_PATH = "wordsim/EN-MEN-TR-3k.txt"
 needs_men = pytest.mark.skipif(
     not (REAL_DATA and Path(REAL_DATA, MEN_PATH).is_file()), reason="KEXUE_NLP_DATA holds no MEN"
 )
-
-
-@pytest.fixture(autouse=True)
-def own_folders(tmp_path, monkeypatch):
-    """Keep every test away from the user's cache and from the network."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
-    monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
-    monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+pytestmark = pytest.mark.usefixtures("own_folders")
 
 
 @pytest.fixture

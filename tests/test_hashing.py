@@ -138,6 +138,11 @@ def test_winners_are_the_largest_and_of_equals_the_lowest(activations, data):
     )
 
 
+def test_winner_among_what_is_no_number_is_refused():
+    with pytest.raises(ValueError, match="example 1 are not numbers"):
+        winner_take_all(np.array([[1.0, 2.0], [np.nan, 1.0]]), 1)
+
+
 @pytest.mark.parametrize("n_active", [1, 3, 12])
 def test_codes_have_exactly_k_ones(sparse_hasher, X, n_active):
     X[:9] = np.round(X[:9])  # some ties
@@ -300,6 +305,12 @@ def test_local_step_is_the_rule_of_the_paper(X, p, delta, rank):
     np.testing.assert_allclose(local_step(X, W, p, delta, rank), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize(("rank", "message"), [(1, "at least 2"), (5, "more than the 4 units")])
+def test_local_step_refuses_an_impossible_rank(X, rank, message):
+    with pytest.raises(ValueError, match=message):
+        local_step(X, np.ones((4, X.shape[1])), delta=0.1, rank=rank)
+
+
 def test_of_two_equal_units_one_wins_and_the_other_is_the_runner_up():
     step = local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.0], [0.5, 0.0], [0.0, 1.0]]), delta=0.4)
     np.testing.assert_allclose(step, [[0.75, 0.0], [-0.3, 0.0], [0.0, 0.0]])
@@ -350,6 +361,19 @@ def test_stream_by_the_local_rule_takes_one_step_per_batch(X):
     step = local_step(X, before)
     stream.partial_fit(X)
     np.testing.assert_allclose(stream.components_, before + 0.02 / abs(step).max() * step)
+
+
+def test_the_number_of_units_cannot_change_within_a_stream(X):
+    stream = BioHash(4, random_state=0).partial_fit(X).set_params(n_units=5)
+    with pytest.raises(ValueError, match="n_units=5, but 4 units"):
+        stream.partial_fit(X)
+
+
+@pytest.mark.parametrize("factor", [2.0**-20, 2.0**100])
+def test_em_gives_the_same_codes_for_large_and_small_numbers(factor):
+    X = np.random.default_rng(0).random((40, 5)).astype(np.float32)
+    hasher = BioHash(4, 2, random_state=0)
+    assert (hasher.fit_transform(X) != hasher.fit_transform(np.float32(factor) * X)).nnz == 0
 
 
 def test_em_after_local_steps_goes_on_from_where_they_led():

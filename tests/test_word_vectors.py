@@ -1,5 +1,6 @@
 import json
 import pickle
+import re
 from pathlib import Path
 
 import numpy as np
@@ -172,9 +173,16 @@ def test_a_document_that_is_neither_text_nor_words_is_named(wrong):
         small().fit(["fine", wrong])
 
 
-def test_a_word_that_is_no_str_is_named():
-    with pytest.raises(TypeError, match="7"):
-        small().fit([["a", 7]])
+@pytest.mark.parametrize("wrong", [7, None, ["nested"]])
+def test_what_is_no_word_is_named(wrong):
+    with pytest.raises(TypeError, match=f"holds {re.escape(repr(wrong))}"):
+        small().fit([["a"], ["b", wrong, "c"]])
+
+
+@pytest.mark.parametrize("wrong", [None, 3, ["nested"]])
+def test_what_is_no_word_is_named_wherever_it_stands(wrong):
+    with pytest.raises(TypeError, match=re.escape(repr(wrong))):
+        BioWord(2, 1).fit([["fine"], ["fine", wrong, "words"]])
 
 
 def test_one_text_instead_of_many_is_refused():
@@ -246,6 +254,19 @@ def test_position_outside_the_text_is_refused(model, i):
         model.contextual("rain bank", i)
 
 
+def test_nearest_and_similarity_refuse_a_position_outside_the_text(model):
+    with pytest.raises(IndexError, match="i=2"):
+        model.nearest(("rain bank", 2))
+    with pytest.raises(IndexError, match="i=2"):
+        model.similarity("bank", ("rain bank", 2))
+
+
+@pytest.mark.parametrize("n", [0, -3, 2.5])
+def test_nearest_wants_a_positive_number_of_words(model, n):
+    with pytest.raises(ValueError, match="n must be"):
+        model.nearest("bank", n)
+
+
 @pytest.mark.parametrize("ask", ["static", "nearest", "contextual"])
 def test_unknown_word_names_the_three_closest_spellings(model, ask):
     with pytest.raises(KeyError) as error:
@@ -305,6 +326,12 @@ def test_small_file_keeps_the_largest_weights(model, tmp_path):
     loaded = BioWord.load(tmp_path / "small.npz")
     assert (np.count_nonzero(loaded.weights_, axis=1) <= 4).all()
     np.testing.assert_allclose(loaded.weights_.max(axis=1), model.weights_.max(axis=1), rtol=1e-6)
+
+
+def test_a_small_file_cannot_keep_more_weights_than_there_are(model, tmp_path):
+    with pytest.raises(ValueError, match="n_kept must be from 1 to n_units"):
+        model.save(tmp_path / "model.npz", n_kept=model.n_units + 1)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_model_survives_pickling(model):

