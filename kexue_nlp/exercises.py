@@ -12,6 +12,7 @@ from numbers import Real
 from typing import Any
 
 import numpy as np
+from scipy import stats
 
 from kexue_nlp.hashing import em_round, winner_take_all
 from kexue_nlp.tagging import SBME, words_to_tags
@@ -217,6 +218,57 @@ def _multiplier_cases() -> list[tuple[np.ndarray, int, int]]:
     ]
 
 
+def _find_fault_in_weight(returned: Any, y: int, p: float, margin: float) -> str:
+    def step(x: float) -> float:
+        return (np.sign(x) + 1) / 2
+
+    right = 1 - step(y - margin) * step(p - margin) - step(1 - margin - y) * step(1 - margin - p)
+    if isinstance(returned, Real) and abs(returned - right) < 1e-9:
+        return ""
+    return f"returned {_short(returned)}; expected {right:g}."
+
+
+def _find_fault_in_lead(returned: Any, probabilities: np.ndarray, k: int, margin: float) -> str:
+    rest = np.delete(probabilities, k).max()
+    right = bool(probabilities[k] - rest > 2 * margin - 1)
+    if isinstance(returned, bool | np.bool_) and returned == right:
+        return ""
+    return (
+        f"returned {_short(returned)}; class {k} leads by {probabilities[k] - rest:.2f} and needs more than "
+        f"{2 * margin - 1:.2f}, so expected {right}."
+    )
+
+
+def _find_fault_in_interval(returned: Any, ours: np.ndarray, theirs: np.ndarray) -> str:
+    difference = ours - theirs
+    mean = float(difference.mean())
+    half = float(stats.t.ppf(0.975, len(ours) - 1) * difference.std(ddof=1) / np.sqrt(len(ours)))
+    right = np.array([mean - half, mean + half])
+    try:
+        found = np.array([float(bound) for bound in returned])
+    except (TypeError, ValueError):
+        return f"returned {_short(returned)}; expected two numbers, the lower and the upper bound."
+    if found.shape == (2,) and np.allclose(found, right, atol=1e-6):
+        return ""
+    if np.allclose(found.mean(), mean, atol=1e-6):
+        return f"returned {_short(returned)}: the middle is right, but expected {right.round(4).tolist()}."
+    return f"returned {_short(returned)}; the mean difference is {mean:.4f}, so expected {right.round(4).tolist()}."
+
+
+def _lead_cases() -> list[tuple[np.ndarray, int, float]]:
+    rows = [[0.7, 0.3], [0.55, 0.45], [0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.3, 0.35, 0.35], [0.1, 0.8, 0.1]]
+    return [(np.array(row), k, margin) for row in rows for k in (0, 1) for margin in (0.6, 0.8)]
+
+
+def _interval_cases() -> list[tuple[np.ndarray, np.ndarray]]:
+    rng = np.random.default_rng(4293)
+    cases = []
+    for n in (5, 3, 10):
+        theirs = rng.normal(0.82, 0.01, n).round(4)
+        cases.append(((theirs + rng.normal(0.003, 0.004, n)).round(4), theirs))
+    return cases
+
+
 def _find_fault_in_winners(returned: Any, activations: list[float], k: int) -> str:
     right = winner_take_all(np.array([activations]), k).indices.tolist()
     try:
@@ -266,6 +318,39 @@ def _round_cases() -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 _EXERCISES: dict[str, _Exercise] = {
+    "01.1": _Exercise(
+        _on_cases(
+            _find_fault_in_weight,
+            [
+                (y, p, m)
+                for y, p, m in (
+                    *((1, 0.95, 0.6), (1, 0.55, 0.6), (1, 0.02, 0.6), (0, 0.05, 0.6), (0, 0.45, 0.6)),
+                    *((0, 0.98, 0.6), (1, 0.75, 0.75), (0, 0.25, 0.75), (1, 0.7, 0.75), (0, 0.3, 0.9)),
+                )
+            ],
+        ),
+        (
+            "There are four cases: label 1 and p on either side of m, label 0 and p on either side of 1 − m.",
+            "Only what is right by the margin is switched off. A positive review with p = 0.02 has λ = 1.",
+            "On the margin itself θ(0) = ½, so λ = ½: compare p with m when y is 1, with 1 − m when y is 0.",
+        ),
+    ),
+    "01.2": _Exercise(
+        _on_cases(_find_fault_in_lead, _lead_cases()),
+        (
+            "Compare the probability of class k with the largest of all the others, not with m.",
+            "np.delete(probabilities, k).max() is the strongest rival.",
+            "With two classes p > m means p − (1 − p) > 2m − 1: ask for that lead.",
+        ),
+    ),
+    "01.3": _Exercise(
+        _on_cases(_find_fault_in_interval, _interval_cases()),
+        (
+            "Runs of one seed belong together: take the differences first, then forget the two lists.",
+            "The standard error of the mean is the standard deviation of the differences (ddof=1) over √n.",
+            "Multiply it by stats.t.ppf(0.975, n − 1); the interval is the mean difference minus and plus that.",
+        ),
+    ),
     "03.1": _Exercise(
         _on_cases(
             _equal_to(lambda words: _names(words_to_tags(words)), str),

@@ -33,6 +33,7 @@ __all__ = [
     "VERMILION",
     "emission_heatmap",
     "hashing_diagram",
+    "margin_diagram",
     "receptive_field",
     "segmentation_diagram",
     "show",
@@ -324,6 +325,35 @@ def hashing_diagram() -> Figure:
         ax.text(2.5, -0.42, note, ha="center", va="center", size=9.5)
         ax.set_ylim(-0.62, 1.32)
         ax.set_axis_off()
+    return figure
+
+
+def margin_diagram() -> Figure:
+    """Draw the idea of article 4293: whoever passes with something to spare is left alone.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure = Figure(figsize=(9.5, 2.9), layout="constrained")
+    marks, curve = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    grades = np.array([12, 31, 44, 52, 57, 58, 63, 68, 74, 81, 90, 96])
+    passed = grades > 60
+    for group, colour, note in ((~passed, ORANGE, "coached"), (passed, GREY, "left alone")):
+        marks.scatter(grades[group], np.zeros(group.sum()), 110, colour, edgecolors="black", zorder=2)
+        marks.text(grades[group].mean(), 0.42, note, ha="center", color="black", size=11)
+    marks.axvline(60, color="black", ls="--")
+    marks.text(60, -0.75, "pass mark", ha="center", va="top", size=9.5, backgroundcolor="white")
+    marks.set(xlim=(0, 105), ylim=(-1, 1), yticks=[], title="a class and its pass mark", xlabel="grade")
+    p = np.linspace(0.02, 1, 200)
+    curve.plot(p, -np.log(p), color=GREY, ls=":", lw=2, label="cross-entropy")
+    curve.plot(p[p < 0.6], -np.log(p[p < 0.6]), color=ORANGE, lw=3, label="margin loss")
+    curve.plot([0.6, 1], [0, 0], color=ORANGE, lw=3)
+    curve.axvspan(0.6, 1, color=GREY, alpha=0.18)
+    curve.set(
+        title="a positive review and its loss", xlabel="predicted probability", xlim=(0, 1), ylim=(-0.1, 4)
+    )
+    curve.legend()
     return figure
 
 

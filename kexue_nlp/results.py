@@ -10,13 +10,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["hashing_table", "load_results", "segmentation_table", "word_table"]
+__all__ = [
+    "hashing_table",
+    "load_results",
+    "margin_sweep",
+    "margin_table",
+    "segmentation_table",
+    "word_table",
+]
 
 # Mean average precision in per cent on MNIST at k = 2, 4, 8, 16, 32: Ryali et al. (2020), arXiv 2001.04907, table 1.
 PUBLISHED_HASHING = {
     "LSH": (12.5, 13.8, 18.1, 20.3, 26.2),
     "FlyHash": (18.9, 20.0, 24.2, 26.3, 32.3),
     "BioHash": (44.4, 49.3, 53.4, 54.9, 55.5),
+}
+
+# Test accuracy in per cent of one run each: article 4293.
+PUBLISHED_MARGIN = {
+    ("lstm", "cross-entropy"): 81.02,
+    ("lstm", "margin"): 82.26,
+    ("cnn", "cross-entropy"): 88.14,
+    ("cnn", "margin"): 88.24,
 }
 
 
@@ -162,3 +177,117 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
             row[f"{name} ({pairs['covered']} of {pairs['total']})"] = f"{statistics.mean(rho):.1f}{spread}"
         rows.append(row | {"runs": str(len(same))})
     return pd.DataFrame(rows).set_index("method")
+
+
+def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Summarise runs of the margin loss on IMDB, those of one seed paired.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As :func:`load_results` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        Baselines first, then one row per network and loss. Accuracy on the test in per cent after the last epoch,
+        mean ± standard deviation over seeds; mean paired difference to cross-entropy in points with its 95 %
+        interval (Student's t); standard deviation of the last five epochs' accuracy, mean over seeds; expected
+        calibration error, mean over seeds; the article's one run.
+    """
+    import pandas as pd
+
+    rows = []
+    for run in runs:
+        if run["seed"] is None:
+            accuracy = f"{100 * run['epochs']['test_accuracy'][-1]:.1f}"
+            rows.append([f"{run['loss']}, {run['network']}", "1", accuracy, "", "", "", ""])
+    for network in ("lstm", "cnn"):
+        baseline = _by_seed(runs, network, "cross-entropy", 0.6)
+        for loss in ("cross-entropy", "margin", "focal"):
+            by_seed = _by_seed(runs, network, loss, 0.6)
+            if not by_seed:
+                continue
+            curves = [run["epochs"]["test_accuracy"] for run in by_seed.values()]
+            last = [100 * curve[-1] for curve in curves]
+            steady = [100 * statistics.stdev(curve[-5:]) for curve in curves]
+            article = PUBLISHED_MARGIN.get((network, loss))
+            rows.append(
+                [
+                    f"{network.upper()}, {'margin 0.6' if loss == 'margin' else loss}",
+                    str(len(last)),
+                    _mean_and_spread(last),
+                    "" if loss == "cross-entropy" else _paired(by_seed, baseline),
+                    f"{statistics.mean(steady):.2f}",
+                    f"{statistics.mean(run['calibration']['ece'] for run in by_seed.values()):.3f}",
+                    "" if article is None else f"{article:.2f}",
+                ]
+            )
+    columns = [
+        "runs",
+        "accuracy, %",
+        "minus cross-entropy [95 %]",
+        "spread of the last 5 epochs",
+        "calibration error",
+        "article",
+    ]
+    return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
+
+
+def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Summarise the runs of the convolutional network with different margins.
+
+    Parameters
+    ----------
+    runs : list of dict
+        As :func:`load_results` gives them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per margin, ascending: number of runs, mean accuracy on the test in per cent after the last epoch, its
+        standard deviation over seeds (missing for one run), and the share of training reviews that were active in
+        the last epoch.
+    """
+    import pandas as pd
+
+    rows = {}
+    for margin in sorted(
+        {run["margin"] for run in runs if (run["network"], run["loss"]) == ("cnn", "margin")}
+    ):
+        by_seed = _by_seed(runs, "cnn", "margin", margin)
+        last = [100 * run["epochs"]["test_accuracy"][-1] for run in by_seed.values()]
+        rows[margin] = {
+            "runs": len(last),
+            "accuracy, %": round(statistics.mean(last), 2),
+            "± over seeds": round(statistics.stdev(last), 2) if len(last) > 1 else float("nan"),
+            "active in the end": round(
+                statistics.mean(r["epochs"]["active"][-1] for r in by_seed.values()), 4
+            ),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("margin")
+
+
+def _by_seed(runs: list[dict[str, Any]], network: str, loss: str, margin: float) -> dict[int, dict[str, Any]]:
+    wanted = (network, loss, margin)
+    return {run["seed"]: run for run in runs if (run["network"], run["loss"], run["margin"]) == wanted}
+
+
+def _mean_and_spread(values: list[float]) -> str:
+    spread = f" ± {statistics.stdev(values):.1f}" if len(values) > 1 else ""
+    return f"{statistics.mean(values):.1f}{spread}"
+
+
+def _paired(ours: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> str:
+    """Mean difference of accuracy over the seeds that both have, in points, and its 95 % interval."""
+    from scipy import stats
+
+    seeds = sorted(ours.keys() & theirs.keys())
+    if not seeds:
+        return ""
+    pairs = [[100 * runs[seed]["epochs"]["test_accuracy"][-1] for seed in seeds] for runs in (ours, theirs)]
+    difference = statistics.mean(pairs[0]) - statistics.mean(pairs[1])
+    if len(seeds) == 1:
+        return f"{difference:+.2f}"
+    interval = stats.ttest_rel(*pairs).confidence_interval(0.95)
+    return f"{difference:+.2f} [{interval.low:+.2f}, {interval.high:+.2f}]"

@@ -5,6 +5,7 @@ import re
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from kexue_nlp import exercises
 from kexue_nlp.exercises import check
@@ -67,7 +68,30 @@ def em_that_forgets_idle_units(X, W):
         return sums / np.linalg.norm(sums, axis=1, keepdims=True)
 
 
+def weight_of(y, p, m):
+    q = p if y == 1 else 1 - p
+    return 0.5 if (p == m if y == 1 else p == 1 - m) else float(q < m)
+
+
+def leads(probabilities, k, m):
+    return bool(probabilities[k] - np.delete(probabilities, k).max() > 2 * m - 1)
+
+
+def interval(ours, theirs, ddof=1, quantile=0.975):
+    d = ours - theirs
+    half = stats.t.ppf(quantile, len(d) - 1) * d.std(ddof=ddof) / math.sqrt(len(d))
+    return d.mean() - half, d.mean() + half
+
+
+def unpaired(ours, theirs):
+    d, half = ours.mean() - theirs.mean(), 2 * math.sqrt((ours.var(ddof=1) + theirs.var(ddof=1)) / len(ours))
+    return d - half, d + half
+
+
 RIGHT = {
+    "01.1": weight_of,
+    "01.2": leads,
+    "01.3": interval,
     "03.1": tag_sentence,
     "03.2": legal,
     "03.3": smallest_multiplier,
@@ -76,6 +100,28 @@ RIGHT = {
     "05.3": em,
 }
 WRONG = {
+    "01.1": {
+        "only between 1 - m and m": lambda y, p, m: float(1 - m < p < m),
+        "labels forgotten": lambda y, p, m: float(p < m),
+        "no half": lambda y, p, m: float((p if y == 1 else 1 - p) <= m),
+        "upside down": lambda y, p, m: 1 - weight_of(y, p, m),
+        "text": lambda y, p, m: "1",
+    },
+    "01.2": {
+        "p above m": lambda q, k, m: bool(q[k] > m),
+        "largest": lambda q, k, m: bool(q.argmax() == k),
+        "lead of m": lambda q, k, m: leads(q, k, (1 + m) / 2),
+        "lead over the mean": lambda q, k, m: bool(q[k] - np.delete(q, k).mean() > 2 * m - 1),
+        "a number": lambda q, k, m: float(leads(q, k, m)),
+    },
+    "01.3": {
+        "spread of a population": lambda a, b: interval(a, b, ddof=0),
+        "one-sided": lambda a, b: interval(a, b, quantile=0.95),
+        "not paired": unpaired,
+        "wrong way round": lambda a, b: interval(b, a),
+        "mean only": lambda a, b: (a - b).mean(),
+        "three numbers": lambda a, b: (*interval(a, b), 0),
+    },
     "03.1": {
         "one m too many": lambda words: "".join("b" + "m" * (len(w) - 1) + "e" for w in words),
         "no s": lambda words: "".join("b" + "m" * max(len(w) - 2, 0) + "e" for w in words),

@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kexue_nlp.models import article_cnn, article_lstm, article_segmenter, enriched_segmenter
+from kexue_nlp.models import article_cnn, article_lstm, article_segmenter, enriched_segmenter, restart
 
 N_CHARACTERS, N_PAIRS = 50, 80
 
@@ -113,3 +113,27 @@ def test_cnn_has_the_article_s_layers():
 def test_cnn_sees_three_words_at_a_time():
     convolution = article_cnn().get_layer("convolution")
     assert (convolution.kernel_size, convolution.padding, convolution.filters) == ((3,), "valid", 250)
+
+
+def test_nothing_is_left_of_what_a_restarted_network_had_learned():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 20, (16, 8)), rng.integers(0, 2, 16)
+
+    def make():
+        network = article_cnn(20, embedding=3, filters=4, hidden=5, dropout=0.5)
+        network.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+        return network
+
+    def train(network):
+        network.fit(x, y, batch_size=4, epochs=2, verbose=0)
+        return network.get_weights()
+
+    new = train(restart(make(), seed=7))
+    used = make()
+    train(used)
+    again = train(restart(used, seed=7))
+    assert float(used.optimizer.learning_rate) == pytest.approx(0.01)
+    for a, b in zip(new, again, strict=True):
+        np.testing.assert_array_equal(a, b)
+    other = train(restart(used, seed=8))
+    assert any((a != b).any() for a, b in zip(again, other, strict=True))

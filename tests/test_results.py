@@ -4,7 +4,14 @@ from pathlib import Path
 import pytest
 import tables  # benchmarks/tables.py
 
-from kexue_nlp.results import hashing_table, load_results, segmentation_table, word_table
+from kexue_nlp.results import (
+    hashing_table,
+    load_results,
+    margin_sweep,
+    margin_table,
+    segmentation_table,
+    word_table,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -77,3 +84,66 @@ def test_word_table_says_coverage_length_and_spread():
 def test_readme_says_what_the_stored_results_say():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert tables.filled(readme) == readme
+
+
+def margin_run(network, loss, margin, seed, accuracy, active=0.5):
+    return {
+        "network": network,
+        "loss": loss,
+        "margin": margin,
+        "seed": seed,
+        "epochs": {"test_accuracy": accuracy, "active": [active] * len(accuracy)},
+        "calibration": {"ece": 0.1 * (seed + 1)},
+    }
+
+
+MARGIN_RUNS = [
+    {
+        "network": "whole reviews",
+        "loss": "TF-IDF",
+        "margin": None,
+        "seed": None,
+        "epochs": {"test_accuracy": [0.88]},
+    },
+    margin_run("cnn", "cross-entropy", 0.6, 0, [0.5, 0.80, 0.82, 0.80, 0.82, 0.80]),
+    margin_run("cnn", "cross-entropy", 0.6, 1, [0.5, 0.82, 0.82, 0.82, 0.82, 0.82]),
+    margin_run("cnn", "margin", 0.6, 0, [0.6, 0.80, 0.80, 0.80, 0.80, 0.81]),
+    margin_run("cnn", "margin", 0.6, 1, [0.6, 0.80, 0.80, 0.80, 0.80, 0.85]),
+    margin_run("cnn", "margin", 0.6, 2, [0.6, 0.90, 0.90, 0.90, 0.90, 0.89]),
+    margin_run("cnn", "margin", 0.9, 0, [0.7], active=0.25),
+    margin_run("lstm", "focal", 0.6, 0, [0.7, 0.7]),
+]
+
+
+def test_stored_margin_runs_begin_with_the_trivial_baseline():
+    assert margin_table(load_results("margin_loss")).index[0].startswith("TF-IDF")
+
+
+def test_margin_table_pairs_runs_of_one_seed():
+    table = margin_table(MARGIN_RUNS)
+    assert list(table.index) == [
+        "TF-IDF, whole reviews",
+        "LSTM, focal",
+        "CNN, cross-entropy",
+        "CNN, margin 0.6",
+    ]
+    ours = table.loc["CNN, margin 0.6"]
+    assert ours["runs"] == "3"
+    assert ours["accuracy, %"] == "85.0 ± 4.0"
+    # Differences of seeds 0 and 1 are 1 and 3 points: t for one degree of freedom is 12.706, their error 1.
+    assert ours["minus cross-entropy [95 %]"] == "+2.00 [-10.71, +14.71]"
+    assert ours["calibration error"] == "0.200"
+    assert ours["article"] == "88.24"
+    assert table.loc["CNN, cross-entropy", "spread of the last 5 epochs"] == "0.55"  # of 1.10 and 0
+    assert table.loc["LSTM, focal", "minus cross-entropy [95 %]"] == ""
+    assert table.loc["TF-IDF, whole reviews", "accuracy, %"] == "88.0"
+
+
+def test_margin_sweep_has_a_row_per_margin():
+    table = margin_sweep(MARGIN_RUNS)
+    assert table.index.tolist() == [0.6, 0.9]
+    assert table["runs"].tolist() == [3, 1]
+    assert table["accuracy, %"].tolist() == [85.0, 70.0]
+    assert table["± over seeds"].iloc[0] == 4.0
+    assert math.isnan(table["± over seeds"].iloc[1])
+    assert table["active in the end"].tolist() == [0.5, 0.25]

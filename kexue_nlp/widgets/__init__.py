@@ -7,6 +7,16 @@ and kept in :data:`errors`, so that a test can see it.
 
 from kexue_nlp.widgets._base import errors
 from kexue_nlp.widgets.hashing import Hashes, HashExplorer, picture_items, word_items
+from kexue_nlp.widgets.margin import MarginExplorer, Training
 from kexue_nlp.widgets.segmentation import SegmentationExplorer
 
-__all__ = ["HashExplorer", "Hashes", "SegmentationExplorer", "errors", "picture_items", "word_items"]
+__all__ = [
+    "HashExplorer",
+    "Hashes",
+    "MarginExplorer",
+    "SegmentationExplorer",
+    "Training",
+    "errors",
+    "picture_items",
+    "word_items",
+]

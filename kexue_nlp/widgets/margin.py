@@ -1,0 +1,447 @@
+"""Move the margin, and watch loss, gradient and examples switch off (article 4293)."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import numpy as np
+
+from kexue_nlp.plots import BLUE, GREY, ORANGE, VERMILION, visible
+from kexue_nlp.widgets._base import Explorer, row
+
+__all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
+
+SCALES = ("probability", "logit")
+_BINS = 20
+_LOGIT = 6.0  # logits are drawn from −6 to 6
+_SHOWN = 2  # reviews on either side of the margin
+_LENGTH = 280  # characters of a review that are shown
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 350, 230, 44, 12, 8, 36
+
+_STYLE = f"""
+.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 22px; align-items: flex-start; }}
+.kexue-panels > div {{ max-width: {_WIDTH}px; }}
+.kexue-panels p {{ min-height: 40px; margin: 4px 0; }}
+.kexue-panels text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
+.kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
+.kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
+  font-size: 13px; line-height: 19px; white-space: normal; }}
+.kexue .kexue-reviews td:nth-child(-n+3) {{ white-space: nowrap; }}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """What is kept of one training: the state after each of E epochs.
+
+    Attributes
+    ----------
+    predictions : ndarray of float, shape (E, N)
+        Probability that each of N reviews is positive.
+    test_accuracy : sequence of float, length E
+    """
+
+    predictions: np.ndarray
+    test_accuracy: Sequence[float]
+
+
+@dataclass(frozen=True, eq=False)
+class MarginState:
+    """A margin, and what it does to the reviews after some epoch of training.
+
+    Attributes
+    ----------
+    margin : float
+        m.
+    trained_margin : float
+        The nearest one that a network was trained with.
+    epoch : int
+        From 1.
+    labels : ndarray of int, shape (N,)
+    predictions : ndarray of float, shape (N,)
+        Of the network trained with the nearest margin.
+    active : ndarray of bool, shape (N,)
+        Which reviews are not yet right by the margin.
+    nearest : ndarray of int, shape (4,) or fewer
+        Reviews nearest to the margin: those switched off, then those active, each the nearest first.
+    texts : sequence of str, length N
+    accuracy, baseline : sequence of float, length E
+        On the test after each epoch: trained with the nearest margin, and with cross-entropy.
+    """
+
+    margin: float
+    trained_margin: float
+    epoch: int
+    labels: np.ndarray
+    predictions: np.ndarray
+    active: np.ndarray
+    nearest: np.ndarray
+    texts: Sequence[str]
+    accuracy: Sequence[float]
+    baseline: Sequence[float]
+
+
+def state(
+    texts: Sequence[str],
+    labels: np.ndarray,
+    cross_entropy: Training,
+    margins: Mapping[float, Training],
+    margin: float,
+    epoch: int,
+) -> MarginState:
+    """Find what a margin switches off.
+
+    Parameters
+    ----------
+    texts : sequence of str, length N
+    labels : ndarray of int, shape (N,)
+        0 or 1.
+    cross_entropy : Training
+    margins : mapping of float to Training
+        Trainings with the margin loss.
+    margin : float
+        m, from 1/2 to 1.
+    epoch : int
+        From 1 to E.
+
+    Returns
+    -------
+    MarginState
+    """
+    trained = min(margins, key=lambda m: abs(m - margin))
+    p = margins[trained].predictions[epoch - 1]
+    right = np.where(labels == 1, p, 1 - p)  # probability given to the right label
+    active = right <= margin
+    by_distance = np.argsort(np.abs(right - margin), kind="stable")
+    off, on = (by_distance[active[by_distance] == side][:_SHOWN] for side in (False, True))
+    return MarginState(
+        margin,
+        trained,
+        epoch,
+        labels,
+        p,
+        active,
+        np.concatenate([off, on]),
+        texts,
+        margins[trained].test_accuracy,
+        cross_entropy.test_accuracy,
+    )
+
+
+def render(state: MarginState, scale: str = "probability") -> str:
+    """Draw a state as HTML: the loss and its gradient, the predictions, accuracy per epoch, reviews.
+
+    Parameters
+    ----------
+    state : MarginState
+    scale : {"probability", "logit"}
+        Of what is predicted.
+
+    Returns
+    -------
+    str
+        Texts of reviews are escaped in it.
+    """
+    panels = (_loss(state, scale), _histogram(state, scale), _accuracy(state))
+    return f'<div class="kexue-panels">{"".join(f"<div>{panel}</div>" for panel in panels)}</div>{_reviews(state)}'
+
+
+def _loss(state: MarginState, scale: str) -> str:
+    """Draw loss and gradient of a positive example."""
+    if scale == "logit":
+        x = np.linspace(-_LOGIT, _LOGIT, 161)
+        p = 1 / (1 + np.exp(-x))
+        slope, top, name = 1 - p, 4.0, "logit z"
+        edge = float(np.log(state.margin / (1 - state.margin)))
+    else:
+        x = p = np.linspace(0.005, 0.995, 199)
+        slope, top, name, edge = 1 / p, 5.0, "probability p", state.margin
+    frame = _Frame(x[0] if scale == "logit" else 0, x[-1] if scale == "logit" else 1, 0, top)
+    on = x <= edge
+    parts = [frame.shade(edge, frame.x1), *frame.ticks(scale == "logit"), frame.name(name)]
+    for values, colour, dash in ((-np.log(p), BLUE, ""), (slope, VERMILION, "6 3")):
+        fits = values <= top
+        parts.append(frame.line(x[fits], values[fits], GREY, width=1, dash="2 3"))
+        parts.append(frame.line(x[fits & on], values[fits & on], colour, dash=dash))
+        parts.append(frame.line([edge, frame.x1], [0, 0], colour, dash=dash))
+    caption = (
+        f"A positive review. Solid blue: its loss. Dashed red: how hard a change of the {name.split()[0]} pulls at it. "
+        f"Both are 0 beyond {_shown(edge, scale)}; dotted: cross-entropy."
+    )
+    return _figure(caption, parts)
+
+
+def _histogram(state: MarginState, scale: str) -> str:
+    """Draw how many reviews are predicted what: positive ones upwards, negative ones downwards."""
+    p = state.predictions
+    values = p
+    low, high, edge = 0.0, 1.0, state.margin
+    if scale == "logit":
+        low, high = -_LOGIT, _LOGIT
+        safe = np.clip(p, 1e-7, 1 - 1e-7)
+        values = np.clip(np.log(safe / (1 - safe)), low, high)
+        edge = float(np.log(edge / (1 - edge)))
+    # The margins are edges of bins, so that a bar is all active or all switched off.
+    edges = np.unique(np.append(np.linspace(low, high, _BINS + 1), [edge, low + high - edge]))
+    heights = {label: np.histogram(values[state.labels == label], edges)[0] for label in (1, 0)}
+    # Per unit of width, or the bins cut by a margin would look empty; a bar of a full bin is its count.
+    per_bin = np.diff(edges) / ((high - low) / _BINS)
+    top = float(max(1.0, max((h / np.maximum(per_bin, 0.2)).max() for h in heights.values())))
+    frame = _Frame(low, high, -top, top)
+    parts = [*frame.ticks(scale == "logit", vertical=False), frame.name("predicted " + scale)]
+    for label, sign in ((1, 1), (0, -1)):
+        for start, end, count, share in zip(edges, edges[1:], heights[label], per_bin, strict=False):
+            if not count:
+                continue
+            middle = (start + end) / 2
+            off = middle > edge if label else middle < low + high - edge
+            colour = GREY if off else BLUE if label else ORANGE
+            words = f"{count} {'positive' if label else 'negative'} reviews, {'switched off' if off else 'active'}"
+            parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
+    parts.append(f'<path d="M{_LEFT} {frame.y(0):.1f}H{_WIDTH - _RIGHT}" stroke="{GREY}"/>')
+    parts.append(frame.text(low, top * 0.86, "positive ↑", dx=4))
+    parts.append(frame.text(high, -top * 0.95, "negative ↓", dx=-4, anchor="end"))
+    caption = (
+        f"{state.active.mean():.1%} of {len(p):,} training reviews are active after epoch {state.epoch} "
+        f"(network trained with m = {state.trained_margin:g}). Grey: switched off."
+    )
+    return _figure(caption, parts)
+
+
+def _accuracy(state: MarginState) -> str:
+    """Draw accuracy per epoch."""
+    both = [*state.accuracy, *state.baseline]
+    low, high = np.floor(min(both) * 20) / 20, np.ceil(max(both) * 20) / 20
+    epochs = np.arange(1, len(state.accuracy) + 1)
+    frame = _Frame(1, max(2, len(epochs)), low, max(high, low + 0.05))
+    parts = [frame.name("epoch")]
+    parts += [frame.x_tick(epoch, str(epoch)) for epoch in epochs]
+    parts += [frame.y_tick(y, f"{y:.0%}") for y in np.arange(low, high + 0.001, 0.05)]
+    parts.append(frame.line(epochs, state.baseline, GREY, dash="5 3"))
+    parts.append(frame.line(epochs, state.accuracy, BLUE))
+    here = state.accuracy[state.epoch - 1]
+    parts.append(
+        f'<circle cx="{frame.x(state.epoch):.1f}" cy="{frame.y(here):.1f}" r="6" fill="{BLUE}" stroke="black"/>'
+    )
+    caption = (
+        f"Accuracy on the test: {here:.1%} with m = {state.trained_margin:g} (blue), "
+        f"{state.baseline[state.epoch - 1]:.1%} with cross-entropy (dashed), after epoch {state.epoch}."
+    )
+    return _figure(caption, parts)
+
+
+def _reviews(state: MarginState) -> str:
+    rows = []
+    for i in state.nearest:
+        label = "positive" if state.labels[i] else "negative"
+        text = state.texts[i].replace("<br />", " ")
+        short = text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]
+        status = "active" if state.active[i] else "switched off"
+        rows.append(
+            f"<tr><td>{status}</td><td>{label}</td><td>p = {state.predictions[i]:.3f}</td>"
+            f"<td><bdi>{html.escape(_one_line(short))}</bdi></td></tr>"
+        )
+    titles = ("now", "label", "predicted", "the reviews nearest to the margin (their ends)")
+    head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
+    return f'<table class="kexue-reviews">{head}{"".join(rows)}</table>'
+
+
+def _one_line(text: str) -> str:
+    """Replace what cannot be seen or sent, but for spaces."""
+    return visible(text).replace("␣", " ")
+
+
+def _shown(edge: float, scale: str) -> str:
+    return f"z = {edge:.2f}" if scale == "logit" else f"p = {edge:.2f}"
+
+
+def _figure(caption: str, parts: Sequence[str]) -> str:
+    return (
+        f'<p class="kexue-quiet">{caption}</p>'
+        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{caption}">{"".join(parts)}</svg>'
+    )
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Axes of a panel, from data to pixels."""
+
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+
+    def x(self, value: float) -> float:
+        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (value - self.x0) / (self.x1 - self.x0)
+
+    def y(self, value: float) -> float:
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * (value - self.y0) / (self.y1 - self.y0)
+
+    def line(
+        self, xs: Sequence[float], ys: Sequence[float], colour: str, width: float = 2.5, dash: str = ""
+    ) -> str:
+        if not len(xs):
+            return ""
+        points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
+        dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        return f'<path d="M{points}" fill="none" stroke="{colour}" stroke-width="{width}"{dashes}/>'
+
+    def bar(self, start: float, end: float, height: float, colour: str, words: str) -> str:
+        x, width = self.x(start), self.x(end) - self.x(start)
+        top, bottom = sorted((self.y(height), self.y(0)))
+        return (
+            f'<rect x="{x:.1f}" y="{top:.1f}" width="{max(0.5, width - 1):.1f}" height="{bottom - top:.1f}" '
+            f'fill="{colour}"><title>{words}</title></rect>'
+        )
+
+    def shade(self, start: float, end: float) -> str:
+        x = self.x(min(start, end))
+        width = max(0.0, self.x(end) - x)
+        return (
+            f'<rect x="{x:.1f}" y="{_TOP}" width="{width:.1f}" height="{_HEIGHT - _BOTTOM - _TOP}" '
+            f'fill="{GREY}" fill-opacity=".22"/>'
+        )
+
+    def ticks(self, logit: bool, vertical: bool = True) -> list[str]:
+        xs = (-6, -3, 0, 3, 6) if logit else (0, 0.25, 0.5, 0.75, 1)
+        marks = [self.x_tick(x, f"{x:g}".replace("-", "−")) for x in xs]
+        if vertical:
+            marks += [self.y_tick(y, f"{y:g}") for y in np.linspace(self.y0, self.y1, 5 if logit else 6)]
+        return marks
+
+    def x_tick(self, value: float, label: str) -> str:
+        return (
+            f'<text x="{self.x(value):.1f}" y="{_HEIGHT - _BOTTOM + 15}" text-anchor="middle">{label}</text>'
+        )
+
+    def y_tick(self, value: float, label: str) -> str:
+        y = self.y(value)
+        return (
+            f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{GREY}" stroke-opacity=".3"/>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
+        )
+
+    def name(self, label: str) -> str:
+        middle = (_LEFT + _WIDTH - _RIGHT) / 2
+        return f'<text x="{middle}" y="{_HEIGHT - 4}" text-anchor="middle">{label}</text>'
+
+    def text(self, x: float, y: float, words: str, dx: float = 0, anchor: str = "start") -> str:
+        return f'<text x="{self.x(x) + dx:.1f}" y="{self.y(y):.1f}" text-anchor="{anchor}">{words}</text>'
+
+
+class MarginExplorer(Explorer):
+    """Choose a margin and an epoch; see the loss, who is switched off, and what it is worth.
+
+    Parameters
+    ----------
+    texts : sequence of str, length N
+        Training reviews.
+    labels : ndarray of int, shape (N,)
+        0 or 1.
+    cross_entropy : Training
+    margins : mapping of float to Training
+        Trainings with the margin loss, by margin.
+
+    Attributes
+    ----------
+    margin, epoch, scale : ipywidgets.Widget
+        The controls.
+    state : MarginState
+        What is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no training with a margin, or texts, labels and trainings are not of one length.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> run = Training(np.array([[0.4, 0.6], [0.2, 0.9]]), [0.5, 1.0])
+    >>> explorer = MarginExplorer(["dull", "fine"], np.array([0, 1]), run, {0.6: run})
+    >>> explorer.margin.value = 0.85
+    >>> explorer.state.active.tolist()
+    [True, False]
+    """
+
+    styles = _STYLE
+
+    def __init__(
+        self,
+        texts: Sequence[str],
+        labels: np.ndarray,
+        cross_entropy: Training,
+        margins: Mapping[float, Training],
+    ) -> None:
+        super().__init__()
+        if not margins:
+            raise ValueError("margins is empty; give at least one training with the margin loss")
+        labels = np.asarray(labels)
+        shapes = {np.shape(run.predictions) for run in (cross_entropy, *margins.values())}
+        epochs = {len(run.test_accuracy) for run in (cross_entropy, *margins.values())}
+        if len(epochs) > 1 or shapes != {(*epochs, len(texts))} or labels.shape != (len(texts),):
+            raise ValueError(
+                f"{len(texts)} texts and labels of shape {labels.shape} need predictions of shape "
+                f"(epochs, {len(texts)}) and one accuracy per epoch; got predictions of {sorted(shapes)} "
+                f"and {sorted(epochs)} accuracies"
+            )
+        self._data = texts, labels, cross_entropy, dict(margins)
+        (n_epochs,) = epochs
+        wide = {"width": "420px"}
+        self.margin = widgets.FloatSlider(
+            description="margin m", min=0.5, max=0.99, step=0.01, readout_format=".2f", layout=wide
+        )
+        self.epoch = widgets.IntSlider(description="epoch", min=1, max=n_epochs, layout=wide)
+        self.scale = widgets.ToggleButtons(
+            options=SCALES, description="scale", tooltip="of what is predicted"
+        )
+        self.scale.style.button_width = "auto"
+        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        self._filling = False
+        for control in (self.margin, self.epoch, self.scale):
+            self.on_change(control, self._refresh)
+        self.on_click(reset, self.reset)
+        self.lay_out(row(self.margin, self.epoch), row(self.scale, reset))
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the article's margin 0.6, the last epoch, and probabilities."""
+        self._filling = True  # one refresh at the end, not one per control
+        try:
+            self.margin.value, self.epoch.value, self.scale.value = 0.6, self.epoch.max, "probability"
+        finally:
+            self._filling = False
+        self._refresh()
+
+    def static_text(self) -> str:
+        """Return the setting and what it switches off."""
+        lines = [self._describe()]
+        lines += [
+            f"{self.state.predictions[i]:.3f} …{_one_line(self.state.texts[i][-60:])}"
+            for i in self.state.nearest
+        ]
+        return "\n".join(lines)
+
+    def static_html(self) -> str:
+        """Return the setting and the picture."""
+        return f"<p>{self._describe()}</p>{self.picture.value}"
+
+    def _describe(self) -> str:
+        return (
+            f"Margin {self.state.margin:.2f}, epoch {self.state.epoch}: {self.state.active.mean():.1%} of the training "
+            "reviews are active"
+        )
+
+    def _refresh(self) -> None:
+        if self._filling:
+            return
+        self.state = state(*self._data, round(self.margin.value, 2), self.epoch.value)
+        self.picture.value = render(self.state, self.scale.value)
+        at_half = self.state.margin == 0.5
+        self.say(
+            *["The losses want a margin above ½: at ½ whatever is right at all is switched off."] * at_half
+        )

@@ -1,0 +1,170 @@
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+from kexue_nlp.losses import margin_weight
+from kexue_nlp.widgets import MarginExplorer, Training, errors
+from kexue_nlp.widgets.margin import SCALES, render, state
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+N, EPOCHS = 60, 3
+
+
+@pytest.fixture(autouse=True)
+def no_errors():
+    errors.clear()
+    yield
+    errors.clear()
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, N)
+    texts = [HOSTILE, *(f"review {i} " + "word " * (i % 5 * 40) for i in range(1, N))]
+
+    def training(push):
+        logits = np.outer(np.arange(1, EPOCHS + 1), 2 * labels - 1) * push + rng.normal(size=(EPOCHS, N))
+        p = 1 / (1 + np.exp(-logits))
+        return Training(p, [0.7 + 0.05 * epoch + 0.01 * push for epoch in range(EPOCHS)])
+
+    return texts, labels, training(2), {0.6: training(0.5), 0.8: training(1)}
+
+
+@pytest.fixture
+def explorer(data):
+    return MarginExplorer(*data)
+
+
+def parse(page):
+    return ElementTree.fromstring(f"<div>{page}</div>")
+
+
+# state
+
+
+@pytest.mark.parametrize("margin", [0.55, 0.6, 0.77, 0.99])
+def test_active_is_what_the_loss_still_weighs(data, margin):
+    found = state(*data, margin, 2)
+    weights = margin_weight(found.labels.astype("float32"), found.predictions.astype("float32"), margin)
+    assert (found.active == (np.asarray(weights) > 0)).all()
+
+
+@pytest.mark.parametrize(("margin", "trained"), [(0.5, 0.6), (0.69, 0.6), (0.71, 0.8), (0.99, 0.8)])
+def test_the_nearest_trained_margin_is_shown(data, margin, trained):
+    found = state(*data, margin, 3)
+    assert found.trained_margin == trained
+    assert np.array_equal(found.predictions, data[3][trained].predictions[2])
+    assert found.accuracy == data[3][trained].test_accuracy
+    assert found.baseline == data[2].test_accuracy
+
+
+def test_nearest_reviews_are_two_of_each_side_nearest_first(data):
+    found = state(*data, 0.7, 1)
+    right = np.where(found.labels == 1, found.predictions, 1 - found.predictions)
+    off = sorted(right[right > 0.7])[:2]
+    on = sorted(right[right <= 0.7])[::-1][:2]
+    assert right[found.nearest].tolist() == [*off, *on]
+
+
+def test_no_review_on_one_side_of_the_margin(data):
+    texts, labels, cross_entropy, _ = data
+    sure = Training(np.where(labels == 1, 0.999, 0.001)[None].repeat(EPOCHS, axis=0), [1.0] * EPOCHS)
+    found = state(texts, labels, cross_entropy, {0.6: sure}, 0.6, 1)
+    assert not found.active.any()
+    assert len(found.nearest) == 2
+    parse(render(found))
+
+
+# render
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("margin", [0.5, 0.6, 0.99])
+def test_picture_is_well_formed(data, margin, scale):
+    root = parse(render(state(*data, margin, 1), scale))
+    panels = list(root.iter("svg"))
+    assert len(panels) == 3
+    assert all(svg.get("aria-label") for svg in panels)
+    assert "nan" not in ElementTree.tostring(root, encoding="unicode")
+
+
+@pytest.mark.parametrize("scale", SCALES)
+@pytest.mark.parametrize("margin", [0.5, 0.63, 0.9])
+def test_bars_count_every_review_once_and_grey_is_what_is_switched_off(data, margin, scale):
+    found = state(*data, margin, 2)
+    root = parse(render(found, scale))
+    counts = {True: 0, False: 0}
+    for title in root.iter("title"):
+        number, *_ = title.text.split()
+        counts["active" in title.text] += int(number)
+    assert counts == {True: found.active.sum(), False: (~found.active).sum()}
+
+
+@pytest.mark.parametrize("p", [0.0, 1.0])
+def test_a_prediction_without_doubt_has_a_place_on_the_scale_of_logits(data, p):
+    texts, labels, cross_entropy, _ = data
+    sure = Training(np.full((EPOCHS, N), p), [0.5] * EPOCHS)
+    root = parse(render(state(texts, labels, cross_entropy, {0.6: sure}, 0.6, 1), "logit"))
+    assert sum(int(title.text.split()[0]) for title in root.iter("title")) == N
+
+
+def test_reviews_are_escaped(data):
+    _, labels, cross_entropy, margins = data
+    page = render(state([HOSTILE] * N, labels, cross_entropy, margins, 0.6, 1))
+    assert "<img" not in page
+    assert "&lt;img" in page
+
+
+def test_long_reviews_are_cut_to_their_end(data):
+    _, labels, cross_entropy, margins = data
+    page = render(state(["beginning " + "x" * 5000 + " end"] * N, labels, cross_entropy, margins, 0.6, 1))
+    assert "beginning" not in page
+    assert "x end" in page
+
+
+# explorer
+
+
+@pytest.mark.parametrize(("control", "value"), [("margin", 0.83), ("epoch", 1), ("scale", "logit")])
+def test_every_control_changes_the_picture(explorer, control, value):
+    before = explorer.picture.value
+    getattr(explorer, control).value = value
+    assert explorer.picture.value != before
+    assert errors == []
+
+
+def test_reset_brings_back_the_beginning(explorer):
+    before = explorer.picture.value
+    explorer.margin.value, explorer.epoch.value, explorer.scale.value = 0.9, 1, "logit"
+    explorer.reset()
+    assert explorer.picture.value == before
+
+
+def test_one_half_is_explained(explorer):
+    explorer.margin.value = 0.5
+    assert "above ½" in explorer.message.value
+    explorer.margin.value = 0.51
+    assert explorer.message.value == ""
+    assert errors == []
+
+
+def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert "Margin 0.60, epoch 3" in bundle["text/html"]
+    assert "Margin 0.60, epoch 3" in bundle["text/plain"]
+    assert "<svg" in bundle["text/html"]
+
+
+def test_no_margin_is_an_error(data):
+    with pytest.raises(ValueError, match="margins is empty"):
+        MarginExplorer(*data[:3], {})
+
+
+def test_lengths_that_do_not_agree_are_an_error(data):
+    texts, labels, cross_entropy, margins = data
+    with pytest.raises(ValueError, match="59 texts"):
+        MarginExplorer(texts[1:], labels, cross_entropy, margins)
+    with pytest.raises(ValueError, match="one accuracy per epoch"):
+        MarginExplorer(texts, labels, Training(cross_entropy.predictions, [0.5]), margins)
