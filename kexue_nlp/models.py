@@ -204,7 +204,8 @@ def restart(network: keras.Model, seed: int) -> keras.Model:
     network : keras.Model
         Compiled. Its optimizer must begin with zeros, as all of Keras's do.
     seed : int
-        Of the weights, of dropout, and of the order of batches.
+        Of the weights and of dropout. For batches in the same order train with ``shuffle=False``: the first `fit` of
+        a network draws one order more than later ones, to look at a batch.
 
     Returns
     -------

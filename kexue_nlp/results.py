@@ -156,8 +156,8 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
     Returns
     -------
     pandas.DataFrame of str
-        One row per method and number of active bits: the number of runs, the length of the vector in bits, and per
-        list of word pairs Spearman's rank correlation × 100, mean ± standard deviation over seeds. The header says how
+        One row per method and number of active bits, first PPMI and BioWord: the number of runs, the length of the
+        vector in bits, and per list of word pairs Spearman's rank correlation × 100, mean ± standard deviation over seeds. The header says how
         many pairs are covered.
     """
     import pandas as pd
@@ -165,7 +165,12 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
     names = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999", "men": "MEN"}
     covered = {key: runs[0]["scores"][key] for key in names}
     rows = []
-    for method, k in dict.fromkeys((run["method"], run["k"]) for run in runs):
+    families = ("PPMI", "BioWord", "")
+
+    def family(kind: tuple[str, int | None]) -> int:
+        return next(i for i, name in enumerate(families) if kind[0].startswith(name))
+
+    for method, k in sorted(dict.fromkeys((run["method"], run["k"]) for run in runs), key=family):
         if k is not None and k not in active:
             continue
         same = [run for run in runs if (run["method"], run["k"]) == (method, k)]
