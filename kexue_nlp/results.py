@@ -157,8 +157,8 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
     -------
     pandas.DataFrame of str
         One row per method and number of active bits, first PPMI and BioWord: the number of runs, the length of the
-        vector in bits, and per list of word pairs Spearman's rank correlation × 100, mean ± standard deviation over seeds. The header says how
-        many pairs are covered.
+        vector in bits, and per list of word pairs Spearman's rank correlation × 100, mean ± standard deviation over
+        seeds. The header says how many pairs are covered.
     """
     import pandas as pd
 
