@@ -83,6 +83,12 @@ test: install-test ## check the style, run every test and every notebook
 	$(venv_python) -m pytest --doctest-modules tests kexue_nlp
 	$(venv_python) -m pytest --nbval-lax --nbval-current-env notebooks
 
+.PHONY: test-backends
+test-backends: ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)
+	@set -e; if [ ! -x .venv-tf/bin/python ]; then $(find_python); "$$python" -m venv .venv-tf; fi
+	.venv-tf/bin/python -m pip install --quiet tensorflow-cpu $$(grep -E '^(keras|pytest)==' constraints.txt)
+	KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest --confcutdir tests tests/test_losses.py
+
 .PHONY: notebooks
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
 	$(venv_python) benchmarks/notebooks.py $(ARGS)
@@ -104,6 +110,7 @@ reproduce: install-bench ## run every article-scale experiment (resumes where it
 bench: install-bench ## measure speed side by side with other tools
 	$(venv_python) benchmarks/speed/segmentation.py $(ARGS)
 	$(venv_python) benchmarks/speed/hashing.py $(ARGS)
+	$(venv_python) benchmarks/speed/margin_loss.py $(ARGS)
 
 .PHONY: results
 results: install-lab ## write the measured tables into the README

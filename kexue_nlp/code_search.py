@@ -1,11 +1,13 @@
 """Nearest neighbours among binary codes: an inverted index, and the way into faiss (article 8159, section LSH).
 
-A sparse code is a bag of words: an inverted index lists, for each bit, the items that have it, and a query looks
-only at the lists of its own few bits. faiss instead compares the packed bits of all items.
+A sparse code is a bag of words: an inverted index lists, for each bit, the items that have it, and a query reads
+only the lists of its own few bits to find how many ones it shares with each item. faiss instead compares the packed
+bits of all items.
 """
 
 from __future__ import annotations
 
+import numbers
 from typing import Any
 
 import numpy as np
@@ -67,8 +69,8 @@ class InvertedIndex:
         n_items, n_bits = self.shape
         if bits.shape[1] != n_bits:
             raise ValueError(f"queries have {bits.shape[1]} bits, but the database's codes {n_bits}")
-        if not 1 <= n <= n_items:
-            raise ValueError(f"n must be from 1 to {n_items}, the size of the database; got {n}")
+        if isinstance(n, bool) or not isinstance(n, numbers.Integral) or not 1 <= n <= n_items:
+            raise ValueError(f"n must be an integer from 1 to {n_items}, the size of the database; got {n!r}")
         found = np.empty((2, bits.shape[0], n), np.int64)
         for row, (start, end) in enumerate(zip(bits.indptr[:-1], bits.indptr[1:], strict=True)):
             lists = [
@@ -76,7 +78,7 @@ class InvertedIndex:
             ]
             overlaps = np.bincount(np.concatenate([*lists, self._items[:0]]), minlength=n_items)
             distances = self._ones + (end - start) - 2 * overlaps
-            # NumPy sorts integers of one or two bytes by counting: as fast as a selection, and ties keep order.
+            # NumPy sorts integers of one or two bytes by counting, and ties keep their order.
             order = np.argsort(distances.astype(np.min_scalar_type(distances.max())), kind="stable")[:n]
             found[:, row] = distances[order], order
         return found[0], found[1]
@@ -115,6 +117,9 @@ def _bits(codes: Any) -> sp.csr_array:
     codes = codes if sp.issparse(codes) else np.asarray(codes)
     if codes.ndim != 2:
         raise ValueError(f"codes must have two dimensions, (items, bits); got shape {codes.shape}")
+    values = codes.data if sp.issparse(codes) else codes
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise ValueError("codes hold NaN; a bit is on or off")
     bits = sp.csr_array(codes > 0)
     bits.sum_duplicates()
     return bits

@@ -15,7 +15,7 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.cluster import kmeans_plusplus
 from sklearn.preprocessing import normalize
-from sklearn.utils import Tags, check_random_state, gen_batches
+from sklearn.utils import Tags, check_array, check_random_state, gen_batches
 from sklearn.utils.extmath import safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -41,7 +41,7 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     Raises
     ------
     ValueError
-        If `n_active` is not an integer from 1 to K, or an activation is not a number.
+        If `n_active` is not an integer from 1 to K, an activation is not a number, or there are not two dimensions.
 
     Notes
     -----
@@ -52,6 +52,12 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     >>> winner_take_all(np.array([[0.2, 0.9, 0.5, 0.5]]), 2).toarray()
     array([[0, 1, 1, 0]], dtype=uint8)
     """
+    activations = np.asarray(activations)
+    if activations.ndim != 2:
+        raise ValueError(
+            f"activations must have two dimensions, (examples, units); got shape {activations.shape}: "
+            "give one example as activations[None]"
+        )
     n, n_units = activations.shape
     _check_active(n_active, n_units)
     if np.isnan(activations).any():
@@ -93,6 +99,11 @@ def em_round(X: np.ndarray | sp.csr_array, components: np.ndarray) -> tuple[np.n
     counts : ndarray of int64, shape (K,)
         Examples that each unit won.
 
+    Raises
+    ------
+    ValueError
+        If the arrays are empty, not finite, or of different widths.
+
     Notes
     -----
     Article 8159, section BioHash, which prefers this to the paper's rule; Dhillon and Modha, "Concept
@@ -105,6 +116,7 @@ def em_round(X: np.ndarray | sp.csr_array, components: np.ndarray) -> tuple[np.n
     >>> components.round(2).tolist(), counts.tolist()
     ([[1.0, 0.0], [0.0, 1.0]], [1, 2])
     """
+    X, components = _check_pair(X, components)
     directions = _directions(components)
     sums, total, counts = _assign(X, directions)
     return _directions(sums, otherwise=directions), total / X.shape[0], counts
@@ -141,7 +153,8 @@ def local_step(
     Raises
     ------
     ValueError
-        If `rank` is less than 2, or more than K while `delta` is not 0.
+        If `rank` is less than 2, or more than K while `delta` is not 0, or the arrays are empty, not finite, or of
+        different widths.
 
     Notes
     -----
@@ -153,6 +166,7 @@ def local_step(
     >>> local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5], [0.0, 0.5]])).tolist()
     [[0.75, -0.25], [0.0, 0.0]]
     """
+    X, components = _check_pair(X, components)
     _check_rank(rank, len(components), delta)
     weights = components if p == 2 else np.sign(components) * np.abs(components) ** (p - 1)
     totals = safe_sparse_dot(X, weights.T)  # (B, K)
@@ -226,8 +240,8 @@ class LSH(_Hasher):
         ValueError
             If `n_bits` is not a positive integer or `X` not a finite array.
         """
-        X = _validate(self, X, reset=True)
         _check_count("n_bits", self.n_bits)
+        X = _validate(self, X, reset=True)
         rng = check_random_state(self.random_state)
         self.components_ = rng.standard_normal((self.n_bits, X.shape[1])).astype(np.float32)
         return self
@@ -298,10 +312,10 @@ class FlyHash(_Hasher):
         ValueError
             If a parameter is out of range or `X` not a finite array.
         """
-        X = _validate(self, X, reset=True)
         _check_units(self)
         if not isinstance(self.density, numbers.Real) or not 0 < self.density <= 1:
             raise ValueError(f"density must be in (0, 1], got {self.density!r}")
+        X = _validate(self, X, reset=True)
         rng = check_random_state(self.random_state)
         width = X.shape[1]
         fan_in = max(1, round(self.density * width))
@@ -355,7 +369,8 @@ class BioHash(_Hasher):
         Mean over the examples of the largest ⟨x, w/‖w‖⟩: at the beginning of each round (``"em"``), at the end of
         training (``"local"``). Not set by `partial_fit`.
     counts_ : ndarray of int64, shape (K,)
-        Examples that each unit won in the last pass: a 0 is a unit wasted.
+        Examples that each unit won in the last pass, or of the last batch of a stream: a 0 is a unit wasted. Not set
+        by `partial_fit` with ``"local"``.
     n_iter_ : int
         Passes over the examples, or batches of a stream.
 
@@ -456,8 +471,10 @@ class BioHash(_Hasher):
                     "their number cannot change within a stream: call fit to start anew"
                 )
         self.n_iter_ += 1
+        vars(self).pop("objectives_", None)  # of an earlier fit, as what follows: no longer true
         if self.training == "local":
-            vars(self).pop("_sums", None)  # of an earlier EM: the weights move away from them
+            vars(self).pop("counts_", None)
+            vars(self).pop("_sums", None)
             self._step(X, self.learning_rate)
             return self
         if not hasattr(self, "_sums"):
@@ -484,27 +501,29 @@ class BioHash(_Hasher):
 
     def _start(self, X: Any) -> np.ndarray | sp.csr_array:
         """Check everything and set the first weights."""
-        X = _validate(self, X, reset=True)
+        # All checks before anything is set, so that a refused `fit` leaves the units of an earlier one.
         _check_bio(self)
-        vars(self).pop("_sums", None)
-        self.n_iter_ = 0
-        rng = self._rng = check_random_state(self.random_state)
-        n = X.shape[0]
-        if self.training == "local":
-            self.components_ = rng.standard_normal((self.n_units, X.shape[1])).astype(X.dtype)
-            return X
-        if n < self.n_units:
+        n = check_array(X, accept_sparse="csr", dtype=[np.float32, np.float64]).shape[0]
+        if self.training == "em" and n < self.n_units:
             raise ValueError(
                 f"n_samples={n} is less than n_units={self.n_units}: EM starts at one example per unit; "
                 'give more examples, fewer units, or training="local"'
             )
+        X = _validate(self, X, reset=True)
+        vars(self).pop("_sums", None)
+        self.n_iter_ = 0
+        rng = self._rng = check_random_state(self.random_state)
+        if self.training == "local":
+            self.components_ = rng.standard_normal((self.n_units, X.shape[1])).astype(X.dtype)
+            return X
         # Spread out over directions, as k-means++ does; a sample of the examples is enough for that.
         sample = X[rng.permutation(n)[: max(BATCH, 4 * self.n_units)]]
         # In double precision, because scikit-learn would convert the sample to it for each unit anew.
-        start = kmeans_plusplus(
-            normalize(sample.astype(np.float64), copy=False), self.n_units, random_state=rng
-        )[0]
-        self.components_ = _dense(start).astype(X.dtype)
+        sample = normalize(sample.astype(np.float64), copy=False)
+        start = _dense(kmeans_plusplus(sample, self.n_units, random_state=rng)[0])
+        nowhere = ~start.any(axis=1)  # a zero vector points nowhere
+        start[nowhere] = rng.standard_normal((np.count_nonzero(nowhere), X.shape[1]))
+        self.components_ = _directions(start).astype(X.dtype)
         return X
 
     def _fit_em(self, X: np.ndarray | sp.csr_array) -> None:
@@ -594,6 +613,14 @@ def _check_active(n_active: object, n_units: int) -> None:
     _check_count("n_active", n_active)
     if n_active > n_units:
         raise ValueError(f"n_active={n_active} is more than the {n_units} units there are")
+
+
+def _check_pair(X: Any, components: Any) -> tuple[np.ndarray | sp.csr_array, np.ndarray]:
+    X = check_array(X, accept_sparse="csr", dtype=[np.float32, np.float64], input_name="X")
+    components = check_array(components, dtype=[np.float32, np.float64], input_name="components")
+    if X.shape[1] != components.shape[1]:
+        raise ValueError(f"X has {X.shape[1]} features, but components {components.shape[1]}")
+    return sp.csr_array(X) if sp.issparse(X) else X, components
 
 
 def _check_rank(rank: object, n_units: int, delta: float) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import operator
 import os
 import zipfile
 import zlib
@@ -26,9 +27,14 @@ def write_model(
     version : int
         Of the format, to be checked by :func:`read_model`.
     meta : mapping
-        Whatever JSON can hold.
+        Whatever JSON can hold, and integers of NumPy.
     arrays : mapping of str to ndarray
-        By any name but "meta".
+        By any name but "meta" and "file".
+
+    Raises
+    ------
+    ValueError
+        If an array holds Python objects or has one of these names.
 
     Examples
     --------
@@ -41,7 +47,12 @@ def write_model(
     """
     path = Path(path)
     partial = path.with_name(path.name + ".part")
-    described = np.array(json.dumps({"format": version, **meta}))
+    unreadable = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
+    if unreadable or not {"meta", "file"}.isdisjoint(arrays):
+        raise ValueError(
+            f"arrays {unreadable or sorted(arrays)} cannot be stored: no objects, and no name 'meta' or 'file'"
+        )
+    described = np.array(json.dumps({**meta, "format": version}, default=operator.index))
     try:
         with partial.open("wb") as file:
             np.savez_compressed(file, meta=described, **arrays)

@@ -195,7 +195,7 @@ class BioWord:
     n_units : int
         K, length of the code.
     n_active : int
-        k, ones of a code unless a method is told another number.
+        k, ones of a code unless a method is told another number. A word that few units have seen has fewer.
     window : int
         Words of a window, an odd number: the centre and as many on each side. It never reaches into another
         document.
@@ -350,6 +350,8 @@ class BioWord:
             If `k` is not from 1 to K.
         """
         words = split_words(words) if isinstance(words, str) else list(words)
+        if isinstance(i, bool) or not isinstance(i, numbers.Integral):
+            raise TypeError(f"i must be an integer, the position of a word; got {i!r}")
         if not -len(words) <= i < len(words):
             raise IndexError(f"i={i} is none of the positions of {len(words)} words")
         i %= len(words)
@@ -360,7 +362,7 @@ class BioWord:
         gap = [2 * n_words] * half
         ids = np.array(gap + known + gap, np.int32)
         activations = window_matrix(ids, np.array([half + before]), half, n_words) @ self.weights_
-        return winner_take_all(activations, self._k(k)).toarray()[0]
+        return _winners(activations, self._k(k)).toarray()[0]
 
     def codes(self, words: Iterable[str] | None = None, k: int | None = None) -> sp.csr_array:
         """Return the static codes of many words, by default of the whole vocabulary.
@@ -377,19 +379,23 @@ class BioWord:
 
         Raises
         ------
+        TypeError
+            If `words` is one str.
         KeyError
             If a word is not in the vocabulary.
         ValueError
             If `k` is not from 1 to K.
         """
+        if isinstance(words, str):
+            raise TypeError(f"words is one str, {words!r}; give a list of words, or call static for one")
         n_words = len(self._fitted().words_)
         ids = np.arange(n_words) if words is None else np.array([self._id(word) for word in words], np.intp)
-        return winner_take_all(self.weights_[n_words + ids], self._k(k))
+        return _winners(self.weights_[n_words + ids], self._k(k))
 
     def nearest(
         self, query: str | tuple[Sequence[str], int], n: int = 10, k: int | None = None
     ) -> list[tuple[str, float]]:
-        """Find the words whose static codes share most ones with that of a word, alone or in a context.
+        """Find the words whose static codes are most similar to that of a word, alone or in a context.
 
         Parameters
         ----------
@@ -403,10 +409,12 @@ class BioWord:
         Returns
         -------
         list of (str, float)
-            Words and the share of ones in common, largest first; of equals the more frequent first.
+            Words and their :meth:`similarity`, largest first; of equals the more frequent first.
 
         Raises
         ------
+        TypeError
+            If the query is neither.
         KeyError
             If the word is not in the vocabulary.
         IndexError
@@ -419,10 +427,12 @@ class BioWord:
         word, code = self._resolve(query, k)
         if k not in self._all_codes:
             self._all_codes = {k: self.codes(k=k)}
-        overlaps = self._all_codes[k].astype(np.int32) @ code.astype(np.int32)
-        overlaps[self._ids[word]] = -1
-        order = np.argsort(-overlaps, kind="stable")[: min(n, len(overlaps) - 1)]
-        return [(self.words_[j], float(overlaps[j] / k)) for j in order]
+        codes = self._all_codes[k]
+        overlaps = codes.astype(np.int32) @ code.astype(np.int32)
+        cosines = overlaps / np.sqrt(np.diff(codes.indptr) * code.sum(dtype=np.int64))
+        cosines[self._ids[word]] = -1
+        order = np.argsort(-cosines, kind="stable")[: min(n, len(cosines) - 1)]
+        return [(self.words_[j], float(cosines[j])) for j in order]
 
     def similarity(
         self,
@@ -430,7 +440,7 @@ class BioWord:
         b: str | tuple[Sequence[str], int],
         k: int | None = None,
     ) -> float:
-        """Return the share of ones that two codes have in common, 0 to 1: the cosine of the codes.
+        """Return the cosine of two codes, 0 to 1: the share of ones in common if both have k ones.
 
         Parameters
         ----------
@@ -441,12 +451,12 @@ class BioWord:
 
         Raises
         ------
-        KeyError
-            If a word is not in the vocabulary.
+        TypeError, KeyError, IndexError, ValueError
+            As :meth:`nearest`.
         """
         k = self._k(k)
         (_, x), (_, y) = self._resolve(a, k), self._resolve(b, k)
-        return float((x & y).sum() / k)
+        return float((x & y).sum() / np.sqrt(x.sum(dtype=np.int64) * y.sum(dtype=np.int64)))
 
     def to_keyed_vectors(self, k: int | None = None) -> KeyedVectors:
         """Return the static codes of the vocabulary as gensim's word vectors, of float32 zeros and ones.
@@ -458,7 +468,7 @@ class BioWord:
         """
         from gensim.models import KeyedVectors
 
-        vectors = KeyedVectors(self._fitted().n_units)
+        vectors = KeyedVectors(self._fitted().weights_.shape[1])
         vectors.add_vectors(list(self.words_), self.codes(k=k).toarray().astype(np.float32))
         return vectors
 
@@ -473,13 +483,17 @@ class BioWord:
             words and 400 units then needs 4 MB with 40. By default nothing is lost.
         """
         weights, scales = self._fitted().weights_, np.ones((len(self.weights_), 1), np.float32)
-        if n_kept is not None:
-            _checked("n_kept", n_kept, 1, self.n_units)
+        if n_kept is None:
+            n_kept = self._n_kept
+        else:
+            _checked("n_kept", n_kept, 1, self.weights_.shape[1])
+            n_kept = min(n_kept, self._n_kept or n_kept)
             kept = winner_take_all(weights, n_kept).toarray()
             scales = weights.max(axis=1, keepdims=True) / _LEVELS
             levels = np.ceil(weights / np.where(scales > 0, scales, 1))  # up: what is kept does not become 0
             weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
-        meta = {"words": self.words_, "n_kept": n_kept} | {name: getattr(self, name) for name in _PARAMETERS}
+        meta = {name: getattr(self, name) for name in _PARAMETERS}
+        meta |= {"words": self.words_, "n_kept": n_kept, "n_units": self.weights_.shape[1]}
         write_model(path, FORMAT, meta, {"counts": self.counts_, "weights": weights, "scales": scales})
 
     @classmethod
@@ -509,11 +523,15 @@ class BioWord:
         meta, arrays = read_model(path, FORMAT, "BioWord")
         try:
             model = cls(**{name: meta[name] for name in _PARAMETERS})
-            model._set(tuple(meta["words"]), arrays["counts"], arrays["weights"] * arrays["scales"])
+            model._check()
+            words, counts, weights = meta["words"], arrays["counts"], arrays["weights"] * arrays["scales"]
+            if weights.shape != (2 * len(words) + 1, model.n_units) or counts.shape != (len(words),):
+                raise ValueError(f"{len(words)} words, counts {counts.shape}, weights {weights.shape}")
+            model._set(tuple(words), counts, weights)
             model._n_kept = meta["n_kept"]
-        except KeyError as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(
-                f"{path} is not a complete BioWord file (no {error}); make or fetch it again"
+                f"the parts in {path} do not fit together: {error}; make or fetch it again"
             ) from error
         return model
 
@@ -535,8 +553,8 @@ class BioWord:
         return self._ids[word]
 
     def _k(self, k: int | None) -> int:
-        k = _checked("k", self.n_active if k is None else k, 1, self.n_units)
-        if self._fitted()._n_kept is not None and k > self._n_kept:
+        k = _checked("k", self.n_active if k is None else k, 1, self._fitted().weights_.shape[1])
+        if self._n_kept is not None and k > self._n_kept:
             raise ValueError(
                 f"k={k}, but the file of this model kept only {self._n_kept} weights per word: ask for fewer ones, "
                 "or train a model with fit"
@@ -547,6 +565,8 @@ class BioWord:
         """Return the word asked for and its code."""
         if isinstance(query, str):
             return query, self.static(query, k)
+        if not (isinstance(query, tuple) and len(query) == 2 and isinstance(query[1], numbers.Integral)):
+            raise TypeError(f"ask for a word, or for (text or words, position); got {_shown(query)}")
         words, i = query
         words = split_words(words) if isinstance(words, str) else list(words)
         code = self.contextual(words, i, k)
@@ -562,6 +582,20 @@ class BioWord:
             raise ValueError(f"weighting must be 'lift' or 'paper', not {self.weighting!r}")
         if _checked("window", self.window, 3) % 2 == 0:
             raise ValueError(f"window must be odd, to have a centre; got {self.window}")
+
+
+def _winners(activations: np.ndarray, k: int) -> sp.csr_array:
+    """Set the k largest activations to 1, but none that is 0: a unit that has never seen a word says nothing."""
+    winners = winner_take_all(activations, k)
+    rows = np.repeat(np.arange(len(activations)), k)
+    winners.data[activations[rows, winners.indices] <= 0] = 0
+    winners.eliminate_zeros()
+    return winners
+
+
+def _shown(value: object) -> str:
+    shown = f"{type(value).__name__} {value!r}"
+    return shown if len(shown) < 80 else shown[:77] + "..."
 
 
 def _checked(name: str, value: object, least: int, most: int | None = None) -> int:

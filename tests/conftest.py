@@ -2,7 +2,6 @@
 
 import os
 
-import pooch
 import pytest
 
 import kexue_nlp  # noqa: F401  (before any test imports Keras: it chooses the backend)
@@ -14,7 +13,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 @pytest.fixture
 def own_folders(tmp_path, monkeypatch):
     """Keep a test away from the user's data and cache and from the network."""
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "cache")
+    monkeypatch.setattr("pooch.os_cache", lambda project: tmp_path / "cache")
     monkeypatch.setattr("pooch.core.time.sleep", lambda seconds: None)
     monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")

@@ -79,10 +79,17 @@ def test_index_takes_four_bytes_for_each_one_and_for_each_code_and_bit():
     assert InvertedIndex(codes).nbytes == 4 * (5 * 1000 + 1000 + 41)
 
 
-@pytest.mark.parametrize("n", [0, 4])
+@pytest.mark.parametrize("n", [0, 4, 2.5, True, "2"])
 def test_number_of_neighbours_outside_the_database_is_refused(n):
-    with pytest.raises(ValueError, match=f"n must be from 1 to 3, the size of the database; got {n}"):
+    with pytest.raises(
+        ValueError, match=f"n must be an integer from 1 to 3, the size of the database; got {n!r}"
+    ):
         InvertedIndex(np.eye(3)).search(np.eye(3), n)
+
+
+def test_codes_that_are_no_numbers_are_refused():
+    with pytest.raises(ValueError, match="codes hold NaN"):
+        InvertedIndex([[np.nan, 1.0]])
 
 
 def test_queries_of_another_width_are_refused():

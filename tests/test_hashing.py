@@ -138,6 +138,32 @@ def test_winners_are_the_largest_and_of_equals_the_lowest(activations, data):
     )
 
 
+@pytest.mark.parametrize("shape", [(4,), (1, 2, 2)])
+def test_activations_of_one_example_or_of_many_kinds_are_refused(shape):
+    with pytest.raises(ValueError, match="two dimensions"):
+        winner_take_all(np.ones(shape), 1)
+
+
+@pytest.mark.parametrize("function", [em_round, local_step])
+@pytest.mark.parametrize(
+    ("X", "message"),
+    [
+        ([[1.0, np.nan]], "X contains NaN"),
+        (np.empty((0, 2)), "0 sample"),
+        ([1.0, 2.0], "2D array"),
+        ([[1.0, 2.0, 3.0]], "X has 3 features, but components 2"),
+    ],
+)
+def test_steps_of_training_refuse_bad_arrays(function, X, message):
+    with pytest.raises(ValueError, match=message):
+        function(X, [[1.0, 0.0], [0.0, 1.0]])
+
+
+def test_steps_of_training_take_lists():
+    assert em_round([[1, 0]], [[2, 0]])[0].tolist() == [[1.0, 0.0]]
+    assert local_step([[1, 0]], [[0.5, 0.5]]).tolist() == [[0.75, -0.25]]
+
+
 def test_winner_among_what_is_no_number_is_refused():
     with pytest.raises(ValueError, match="example 1 are not numbers"):
         winner_take_all(np.array([[1.0, 2.0], [np.nan, 1.0]]), 1)
@@ -231,17 +257,72 @@ def by_local_rule(digits):
     return BioHash(n_units=40, n_active=4, training="local", max_iter=100, random_state=0).fit(digits)
 
 
-@pytest.mark.parametrize("training", ["em", "local"])
-def test_best_of_five_starts_recovers_three_clusters(training):
-    """One start of the local rule may not: the unit that begins nearest to two clusters can keep both."""
+@pytest.mark.parametrize(("training", "seeds"), [("em", [seed]) for seed in range(5)] + [("local", range(5))])
+def test_three_clusters_are_recovered(training, seeds):
+    """By EM from any start, by the local rule from the best of five: a unit between two clusters can keep both."""
     labels = np.repeat(np.arange(3), 20)
     X = 5 * np.eye(10)[labels] + np.random.default_rng(0).normal(0, 0.1, (60, 10))
-    fits = [
-        BioHash(3, 1, training, max_iter=100, batch_size=10, random_state=seed).fit(X) for seed in range(5)
-    ]
+    fits = [BioHash(3, 1, training, max_iter=100, batch_size=10, random_state=seed).fit(X) for seed in seeds]
     units = max(fits, key=lambda fit: fit.objectives_[-1]).transform(X).indices
     assert sorted({*zip(labels.tolist(), units.tolist(), strict=True)}) == [*enumerate(units[::20])]
     assert sorted(units[::20]) == [0, 1, 2]
+
+
+def test_training_by_em_is_rounds_of_em(X):
+    stopped = BioHash(5, 2, max_iter=1, random_state=0)
+    start = stopped._start(X) is not None and stopped.components_
+    rounds = [em_round(X, start)]
+    rounds += [em_round(X, rounds[0][0])]
+    rounds += [em_round(X, rounds[1][0])]
+    fitted = BioHash(5, 2, max_iter=3, tol=0, random_state=0).fit(X)
+    np.testing.assert_allclose(fitted.components_, rounds[-1][0], rtol=1e-6)
+    np.testing.assert_allclose(fitted.objectives_, [objective for _, objective, _ in rounds])
+    assert fitted.counts_.tolist() == rounds[-1][2].tolist()
+
+
+def test_rate_of_the_local_rule_falls_linearly_over_the_passes(X, monkeypatch):
+    rates = []
+    monkeypatch.setattr(BioHash, "_step", lambda self, batch, rate: rates.append(rate))
+    BioHash(4, 1, "local", max_iter=4, learning_rate=0.2, batch_size=len(X), random_state=0).fit(X)
+    np.testing.assert_allclose(rates, [0.2, 0.15, 0.1, 0.05])
+
+
+def test_em_stops_when_a_round_gains_too_little(digits):
+    patient, hasty = (BioHash(20, 2, tol=tol, random_state=0).fit(digits) for tol in (0, 0.01))
+    gains = np.diff(hasty.objectives_) / hasty.objectives_[1:]
+    assert hasty.n_iter_ == len(hasty.objectives_) < patient.n_iter_
+    assert gains[-1] <= 0.01
+    assert (gains[:-1] > 0.01).all()
+
+
+@pytest.mark.parametrize("wrong", ["too few examples", "NaN", "parameter"])
+def test_a_refused_fit_leaves_what_was_learned(X, wrong):
+    hasher = BioHash(4, 2, random_state=0).fit(X)
+    before = hasher.transform(X)
+    bad = (
+        X[:3, :5] if wrong == "too few examples" else np.full((9, 5), np.nan) if wrong == "NaN" else X[:, :5]
+    )
+    hasher.set_params(max_iter=0 if wrong == "parameter" else 25)
+    with pytest.raises(ValueError):  # noqa: PT011
+        hasher.fit(bad)
+    assert (hasher.transform(X) != before).nnz == 0
+
+
+@pytest.mark.parametrize("n_zero", [30, 50])
+def test_zero_vectors_leave_no_unit_without_a_direction(n_zero):
+    X = np.random.default_rng(0).random((50, 5))
+    X[:n_zero] = 0
+    for seed in range(4):
+        fitted = BioHash(8, 2, random_state=seed).fit(X)
+        np.testing.assert_allclose(np.linalg.norm(fitted.components_, axis=1), 1)
+
+
+def test_a_stream_forgets_what_is_no_longer_true(X):
+    hasher = BioHash(4, 2, random_state=0).fit(X).partial_fit(X[:5])
+    assert not hasattr(hasher, "objectives_")
+    assert hasher.counts_.sum() == 5
+    hasher.set_params(training="local").partial_fit(X[:5])
+    assert not hasattr(hasher, "counts_")
 
 
 def test_round_of_em_does_not_depend_on_the_batch(X, monkeypatch):

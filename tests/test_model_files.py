@@ -35,6 +35,22 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
     assert path.read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    "arrays",
+    [{"meta": np.eye(2)}, {"file": np.eye(2)}, {"weights": np.array([None])}],
+    ids=["meta", "file", "object"],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path, arrays):
+    with pytest.raises(ValueError, match="cannot be stored"):
+        write_model(tmp_path / "toy.npz", 3, {}, arrays)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_format_is_the_writer_s_and_numpy_integers_are_stored(tmp_path):
+    write_model(tmp_path / "toy.npz", 3, {"format": 7, "units": np.int64(2)}, {})
+    assert read_model(tmp_path / "toy.npz", 3, "toy") == ({"units": 2}, {})
+
+
 def test_another_format_is_named(path):
     with pytest.raises(ValueError, match="has format 3, this version of kexue_nlp reads format 4"):
         read_model(path, 4, "toy")

@@ -6,7 +6,7 @@ import scipy.sparse as sp
 
 from kexue_nlp.datasets.images import ImageData
 from kexue_nlp.hashing import BioHash
-from kexue_nlp.scoring import mean_average_precision
+from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
 from kexue_nlp.widgets import Hashes, HashExplorer, errors, picture_items, word_items
 from kexue_nlp.widgets.hashing import METHODS, NEIGHBOURS, UNITS, render, state
 
@@ -106,13 +106,24 @@ def test_more_active_units_than_units_are_left_out(digits):
 
 
 def test_words_are_scored_by_their_true_neighbours(words):
-    assert 0 < words.scores["LSH", 320, 1] <= 1
+    items = words.items
+    codes = words.codes("BioHash", 40, 4)
+    parts = [part[i] for part in (codes, items.vectors) for i in (items.queries, items.database)]
+    assert words.scores["BioHash", 40, 4] == pytest.approx(neighbour_mean_average_precision(*parts))
     assert words.scores["LSH", 320, 1] > words.scores["LSH", 20, 1]
 
 
 def test_too_few_items_for_the_units_are_an_error():
-    with pytest.raises(ValueError, match="n_units=20"):
+    with pytest.raises(ValueError, match="database has 2 items; 320 units"):
         Hashes(word_items(["a", "b", "c", "d"], np.eye(4), n_queries=2))
+
+
+@pytest.mark.parametrize(
+    ("n_vectors", "n_queries", "message"), [(5, 2, "as many vectors"), (4, 4, "1 to 3"), (4, 0, "1 to 3")]
+)
+def test_words_that_do_not_fit_are_refused(n_vectors, n_queries, message):
+    with pytest.raises(ValueError, match=message):
+        word_items(["a", "b", "c", "d"], np.eye(n_vectors), n_queries)
 
 
 # render
@@ -173,14 +184,10 @@ def test_lsh_takes_any_number_of_units_whatever_k_was(explorer):
     assert errors == []
 
 
-def test_more_active_than_units_is_explained_and_the_picture_stays(explorer):
+def test_no_more_units_are_active_than_there_are(explorer):
     explorer.n_active.value = 32
-    before = explorer.picture.value
     explorer.n_units.value = 20
-    assert "only 20" in explorer.message.value
-    assert explorer.picture.value == before
-    explorer.n_units.value = 80
-    assert explorer.message.value == ""
+    assert explorer.n_active.value == explorer.state.n_active == 16
     assert errors == []
 
 

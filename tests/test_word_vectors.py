@@ -214,9 +214,41 @@ def test_parameter_out_of_range_is_named(wrong):
 
 
 @pytest.mark.parametrize("k", [1, 3, 12])
-def test_codes_have_exactly_k_ones(model, k):
-    assert set(model.codes(k=k).sum(axis=1).tolist()) == {k}
-    assert model.contextual("money in the bank", 3, k).sum() == k
+def test_codes_have_k_ones_or_as_many_as_units_have_seen_the_word(model, k):
+    seen = (model.weights_[len(model.words_) : -1] > 0).sum(axis=1)
+    assert model.codes(k=k).sum(axis=1).tolist() == np.minimum(seen, k).tolist()
+    assert 1 <= model.contextual("money in the bank", 3, k).sum() <= k
+
+
+def test_rare_words_without_common_units_are_not_similar():
+    documents = [f"a{i} b{i} c{i}".split() for i in range(12)]
+    model = BioWord(12, 6, window=3, random_state=0, n_winners=1).fit(documents)
+    codes = model.codes(k=6).toarray().astype(int)
+    common = codes @ codes.T
+    for i, j in ((0, 5), (3, 9)):
+        a, b = model.words_.index(f"a{i}"), model.words_.index(f"a{j}")
+        expected = common[a, b] / np.sqrt(common[a, a] * common[b, b])
+        assert model.similarity(f"a{i}", f"a{j}") == pytest.approx(expected)
+    assert model.similarity("a0", "a0") == 1
+    assert 0 < codes.sum(axis=1).max() < 6
+    assert min(score for _, score in model.nearest("a0", 35)) == 0
+
+
+def test_codes_of_one_str_are_refused(model):
+    with pytest.raises(TypeError, match="one str, 'bank'"):
+        model.codes("bank")
+
+
+@pytest.mark.parametrize("i", [1.0, None, True])
+def test_a_position_is_an_integer(model, i):
+    with pytest.raises(TypeError, match="i must be an integer"):
+        model.contextual("rain bank", i)
+
+
+@pytest.mark.parametrize("query", [None, 5, ["bank"], ("a bank", "bank"), np.ones(4)])
+def test_a_query_that_is_neither_word_nor_place_is_refused(model, query):
+    with pytest.raises(TypeError, match="ask for a word"):
+        model.nearest(query)
 
 
 def test_static_code_is_that_of_the_column_of_the_centre(model):
@@ -332,6 +364,35 @@ def test_a_small_file_cannot_keep_more_weights_than_there_are(model, tmp_path):
     with pytest.raises(ValueError, match="n_kept must be from 1 to n_units"):
         model.save(tmp_path / "model.npz", n_kept=model.n_units + 1)
     assert not list(tmp_path.iterdir())
+
+
+def test_a_small_file_stays_one(model, tmp_path):
+    model.save(tmp_path / "small.npz", n_kept=2)
+    again = BioWord.load(tmp_path / "small.npz")
+    for n_kept in (None, 4):
+        again.save(tmp_path / "again.npz", n_kept)
+        with pytest.raises(ValueError, match="kept only 2"):
+            BioWord.load(tmp_path / "again.npz").codes(k=3)
+
+
+def test_parameters_changed_after_fit_do_not_change_the_units(model, tmp_path):
+    changed = pickle.loads(pickle.dumps(model))
+    changed.n_units = np.int64(99)
+    changed.n_active = np.int64(3)
+    changed.save(tmp_path / "model.npz")
+    assert BioWord.load(tmp_path / "model.npz").n_units == model.weights_.shape[1]
+    with pytest.raises(ValueError, match=f"k must be from 1 to n_units={model.weights_.shape[1]}"):
+        changed.static("bank", 50)
+
+
+@pytest.mark.parametrize("changed", [{"weights": np.ones((3, 4))}, {"counts": np.ones(1)}])
+def test_parts_that_do_not_fit_together_are_refused(model, tmp_path, changed):
+    model.save(tmp_path / "model.npz")
+    with np.load(tmp_path / "model.npz") as file:
+        arrays = {name: file[name] for name in file.files} | changed
+    np.savez(tmp_path / "model.npz", **arrays)
+    with pytest.raises(ValueError, match="do not fit together"):
+        BioWord.load(tmp_path / "model.npz")
 
 
 def test_a_model_survives_pickling(model):

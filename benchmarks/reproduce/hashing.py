@@ -60,13 +60,22 @@ def units(k: int) -> int:
     return round(k / SHARE)
 
 
+def centred(hasher):
+    """Take the mean of the database off first."""
+    return make_pipeline(StandardScaler(with_std=False), hasher)
+
+
 # Name: (what is done to the pixels, hasher for k and seed). The trivial one first.
 METHODS = {
     "random codes": (None, lambda k, seed: RandomCodes(units(k), k, seed)),
     # Raw pixels are all on one side of too many planes through the origin, so the mean picture is taken off.
-    "LSH": (None, lambda k, seed: make_pipeline(StandardScaler(with_std=False), LSH(k, random_state=seed))),
+    "LSH": (None, lambda k, seed: centred(LSH(k, random_state=seed))),
     "FlyHash": (None, lambda k, seed: FlyHash(7840, k, random_state=seed)),
     "FlyHash, as many units as BioHash": (None, lambda k, seed: FlyHash(units(k), k, random_state=seed)),
+    "FlyHash, as many units, pixels minus their mean": (
+        None,
+        lambda k, seed: centred(FlyHash(units(k), k, random_state=seed)),
+    ),
     "BioHash, local rule": (
         None,
         lambda k, seed: BioHash(units(k), k, training="local", max_iter=15, random_state=seed),
@@ -77,7 +86,11 @@ METHODS = {
         lambda k, seed: BioHash(units(k), k, random_state=seed),
     ),
 }
-COSINES = {"cosine of the pixels, no code": False, "cosine of the pixels, minus their mean, no code": True}
+COSINES = (
+    "cosine of the pixels, no code",
+    "cosine of the pixels, minus their mean, no code",
+    "cosine of the pixels, blurred roots, no code",
+)
 
 
 def finished() -> set[tuple]:
@@ -126,7 +139,11 @@ def run(method: str, k: int, seed: int, pixels: np.ndarray, labels: np.ndarray) 
 def cosine(method: str, pixels: np.ndarray, labels: np.ndarray, seed: int) -> dict:
     """Rank by the cosine itself, which every code stands for."""
     queries, database = retrieval_split(labels, per_class=100, seed=seed)
-    directions = normalize(pixels - pixels[database].mean(axis=0) * COSINES[method])
+    if "mean" in method:
+        pixels = pixels - pixels[database].mean(axis=0)
+    elif "blurred" in method:
+        pixels = smooth_root(pixels)
+    directions = normalize(pixels)
     scores = [
         average_precision(
             1 - directions[part] @ directions[database].T, labels[part, None] == labels[database]

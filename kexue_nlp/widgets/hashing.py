@@ -108,8 +108,17 @@ def word_items(words: Sequence[str], vectors: np.ndarray, n_queries: int = 200) 
     Returns
     -------
     Items
+
+    Raises
+    ------
+    ValueError
+        If there are not as many vectors as words, or `n_queries` is out of range.
     """
     vectors = np.asarray(vectors, np.float32)
+    if len(vectors) != len(words):
+        raise ValueError(f"{len(words)} words need as many vectors, not {len(vectors)}")
+    if not 1 <= n_queries < len(words):
+        raise ValueError(f"n_queries must be from 1 to {len(words) - 1}, got {n_queries}")
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     queries = np.unique(np.linspace(0, len(words) - 1, n_queries).astype(int))
     return Items(vectors / np.where(lengths > 0, lengths, 1), list(words), queries)
@@ -138,6 +147,8 @@ class Hashes:
     """
 
     def __init__(self, items: Items, seed: int = 0) -> None:
+        if len(items.database) < max(UNITS):
+            raise ValueError(f"the database has {len(items.database)} items; {max(UNITS)} units need as many")
         self.items = items
         self.scores: dict[tuple[str, int, int], float] = {}
         self._codes: dict[tuple[str, int, int], sp.csr_array] = {}
@@ -480,12 +491,13 @@ class HashExplorer(Explorer):
         hashes = self._hashes[self.data.value]
         method, n_units, n_active = self.method.value, self.n_units.value, self.n_active.value
         self.n_active.disabled = method == "LSH"
-        if method == "LSH":
-            n_active = max(
-                k for k in ACTIVE if k <= min(n_active, n_units)
-            )  # its codes are the same at every k
-        elif n_active > n_units:
-            raise InvalidInput(f"{n_active} units cannot be active when there are only {n_units}.")
+        most = max(k for k in ACTIVE if k <= n_units)
+        if n_active > most:
+            self._filling = True
+            try:
+                self.n_active.value = n_active = most
+            finally:
+                self._filling = False
         word = self.word.value.strip()
         self.query.disabled = bool(word)
         query = self._find(word) if word else int(hashes.items.queries[self.query.value])

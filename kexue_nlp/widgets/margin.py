@@ -20,12 +20,12 @@ _LOGIT = 6.0  # logits are drawn from −6 to 6
 _SHOWN = 2  # reviews on either side of the margin
 _LENGTH = 280  # characters of a review that are shown
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 350, 230, 44, 12, 8, 36
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 250, 210, 36, 10, 8, 36
 
 _STYLE = f"""
-.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 22px; align-items: flex-start; }}
+.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 14px; align-items: flex-start; }}
 .kexue-panels > div {{ max-width: {_WIDTH}px; }}
-.kexue-panels p {{ min-height: 40px; margin: 4px 0; }}
+.kexue .kexue-panels p {{ min-height: 60px; margin: 4px 0; font-size: 12px; }}
 .kexue-panels text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
 .kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
 .kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
@@ -169,7 +169,7 @@ def _loss(state: MarginState, scale: str) -> str:
         parts.append(frame.line(x[fits & on], values[fits & on], colour, dash=dash))
         parts.append(frame.line([edge, frame.x1], [0, 0], colour, dash=dash))
     caption = (
-        f"A positive review. Solid blue: its loss. Dashed red: how hard a change of the {name.split()[0]} pulls at it. "
+        f"A positive review: its loss (solid) and how steeply it falls with the {name.split()[0]} (dashed). "
         f"Both are 0 beyond {_shown(edge, scale)}; dotted: cross-entropy."
     )
     return _figure(caption, parts)
@@ -206,8 +206,8 @@ def _histogram(state: MarginState, scale: str) -> str:
     parts.append(frame.text(low, top * 0.86, "positive ↑", dx=4))
     parts.append(frame.text(high, -top * 0.95, "negative ↓", dx=-4, anchor="end"))
     caption = (
-        f"{state.active.mean():.1%} of {len(p):,} training reviews are active after epoch {state.epoch} "
-        f"(network trained with m = {state.trained_margin:g}). Grey: switched off."
+        f"{state.active.mean():.1%} of {len(p):,} training reviews are active after epoch {state.epoch}, "
+        f"network trained with m = {state.trained_margin:g}. Grey: switched off."
     )
     return _figure(caption, parts)
 
@@ -228,8 +228,8 @@ def _accuracy(state: MarginState) -> str:
         f'<circle cx="{frame.x(state.epoch):.1f}" cy="{frame.y(here):.1f}" r="6" fill="{BLUE}" stroke="black"/>'
     )
     caption = (
-        f"Accuracy on the test: {here:.1%} with m = {state.trained_margin:g} (blue), "
-        f"{state.baseline[state.epoch - 1]:.1%} with cross-entropy (dashed), after epoch {state.epoch}."
+        f"Accuracy on the test after epoch {state.epoch}: {here:.1%} with m = {state.trained_margin:g} (solid), "
+        f"{state.baseline[state.epoch - 1]:.1%} with cross-entropy (dashed)."
     )
     return _figure(caption, parts)
 
@@ -307,7 +307,7 @@ class _Frame:
         )
 
     def ticks(self, logit: bool, vertical: bool = True) -> list[str]:
-        xs = (-6, -3, 0, 3, 6) if logit else (0, 0.25, 0.5, 0.75, 1)
+        xs = (-6, -3, 0, 3, 6) if logit else (0, 0.2, 0.4, 0.6, 0.8, 1)
         marks = [self.x_tick(x, f"{x:g}".replace("-", "−")) for x in xs]
         if vertical:
             marks += [self.y_tick(y, f"{y:g}") for y in np.linspace(self.y0, self.y1, 5 if logit else 6)]
