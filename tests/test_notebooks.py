@@ -61,6 +61,7 @@ import nbformat
 import pytest
 
 import notebooks as tool
+from kexue_nlp.results import hashing_table, load_results, margin_sweep, margin_table, word_table
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -310,6 +311,22 @@ def test_first_row_of_the_results_is_the_trivial_baseline(path):
     first = next((row for row in rows if row is not None), None)
     assert first is not None, "no table in the outputs of this section"
     assert BASELINES.get(lesson_number(path), "") in first.lower()
+
+
+@pytest.mark.parametrize(
+    ("lesson", "table", "results"),
+    [
+        ("01_margin_loss", margin_table, "margin_loss"),
+        ("01_margin_loss", margin_sweep, "margin_loss"),
+        ("05_fruit_fly_hashing", hashing_table, "hashing"),
+        ("05_fruit_fly_hashing", word_table, "word_vectors"),
+    ],
+)
+def test_tables_in_the_file_are_those_of_the_stored_results(lesson, table, results):
+    cells = read(FOLDER / f"{lesson}.ipynb").cells
+    # Only the last line break may be missing.
+    shown = [html.strip() for html in outputs_of_type(cells, "text/html")]
+    assert table(load_results(results)).to_html() in shown, "run make notebooks"
 
 
 @each_lesson

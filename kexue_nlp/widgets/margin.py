@@ -25,7 +25,7 @@ _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 250, 210, 36, 10, 8, 36
 _STYLE = f"""
 .kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 14px; align-items: flex-start; }}
 .kexue-panels > div {{ max-width: {_WIDTH}px; }}
-.kexue .kexue-panels p {{ min-height: 60px; margin: 4px 0; font-size: 12px; }}
+.kexue .kexue-panels p {{ min-height: 80px; margin: 4px 0; font-size: 12px; }}
 .kexue-panels text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
 .kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
 .kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
