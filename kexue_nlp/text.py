@@ -18,6 +18,7 @@ __all__ = [
     "UNKNOWN",
     "Vocabulary",
     "code_points",
+    "ngram_windows",
     "normalise",
     "pack",
     "split_sentences",
@@ -266,3 +267,63 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
         content = np.concatenate(row) if row else spacer[:0]
         target[: len(content)] = content
     return packed
+
+
+def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Lay out the windows of n + 1 tokens from which a language model learns the next token.
+
+    Before each sequence stand n zeros, so that its first token too has a context, of zeros only. All windows are
+    views of one stream: beside it, only a number per window is stored.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray of int, each of shape (T_i,)
+        Token ids, not negative; 0 is padding.
+    n : int
+        Tokens of context. The article takes 10.
+
+    Returns
+    -------
+    windows : ndarray of unsigned int, shape (S, n + 1), read-only
+        Every window of the stream, those across two sequences included. The dtype is the smallest that holds all ids.
+    rows : ndarray of int32 or int64, shape (Σ T_i,)
+        Which of them end in a token of a sequence, in order: ``windows[rows[i]]`` are n tokens of context and the next
+        one.
+
+    Raises
+    ------
+    ValueError
+        If `n` is less than 1, an id is negative, or no sequence has a token.
+
+    Notes
+    -----
+    Article 4374 (https://kexue.fm/archives/4374), section on the language model: its code builds the same windows as
+    nested lists.
+
+    Examples
+    --------
+    >>> windows, rows = ngram_windows([np.array([5, 6, 7]), np.array([8])], n=2)
+    >>> windows[rows].tolist()
+    [[0, 0, 5], [0, 5, 6], [5, 6, 7], [0, 0, 8]]
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    n_tokens = sum(map(len, sequences))
+    if not n_tokens:
+        raise ValueError(f"none of {len(sequences)} sequences has a token")
+    least = min(int(np.min(sequence)) for sequence in sequences if len(sequence))
+    most = max(int(np.max(sequence)) for sequence in sequences if len(sequence))
+    if least < 0:
+        raise ValueError(f"token ids must not be negative; there is {least}")
+    length = n_tokens + n * len(sequences)
+    stream = np.zeros(length, np.min_scalar_type(most))
+    rows = np.empty(n_tokens, np.int32 if length < 2**31 else np.int64)
+    place = 0  # in the stream
+    filled = 0  # of rows
+    for sequence in sequences:
+        rows[filled : filled + len(sequence)] = np.arange(place, place + len(sequence))
+        filled += len(sequence)
+        place += n
+        stream[place : place + len(sequence)] = sequence
+        place += len(sequence)
+    return np.lib.stride_tricks.sliding_window_view(stream, n + 1), rows

@@ -1,3 +1,4 @@
+import tracemalloc
 import unicodedata
 
 import numpy as np
@@ -5,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, normalise, pack, split_sentences, split_words
+from kexue_nlp.text import (
+    PAD,
+    UNKNOWN,
+    Vocabulary,
+    ngram_windows,
+    normalise,
+    pack,
+    split_sentences,
+    split_words,
+)
 
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL included
 
@@ -114,3 +124,54 @@ def test_words_are_cut_as_keras_s_tokenizer_cuts_them():
 
 def test_words_are_cut_at_every_kind_of_space():
     assert split_words("a\u00a0b\u0085c\r\nd") == ["a", "b", "c", "d"]
+
+
+# --- windows of a language model -------------------------------------------------------------------------
+
+
+def naive_windows(sequences, n):
+    return [
+        [*([0] * n + list(sequence))[i : i + n], int(token)]
+        for sequence in sequences
+        for i, token in enumerate(sequence)
+    ]
+
+
+@pytest.mark.parametrize("n", [1, 3, 10])
+def test_windows_equal_their_definition(n):
+    rng = np.random.default_rng(0)
+    sequences = [rng.integers(1, 1000, length) for length in (5, 0, 1, 23, 2)]
+    windows, rows = ngram_windows(sequences, n)
+    assert windows[rows].tolist() == naive_windows(sequences, n)
+    assert len(rows) == sum(map(len, sequences))
+
+
+def test_first_context_is_all_zeros_and_its_target_the_first_token():
+    windows, rows = ngram_windows([np.array([7, 8])], 4)
+    assert windows[rows[0]].tolist() == [0, 0, 0, 0, 7]
+
+
+def test_windows_are_views_and_little_memory_is_taken():
+    sequences = [np.full(1000, 9999, np.int32) for _ in range(1000)]
+    tracemalloc.start()
+    windows, rows = ngram_windows(sequences, 10)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert windows.base is not None
+    assert np.shares_memory(windows[0], windows[1])
+    assert (windows.dtype, rows.dtype) == (np.uint16, np.int32)
+    assert peak < 6.5 * 1_000_000  # bytes: 2 a token, 4 a row; nested lists take a hundred times as many
+
+
+@pytest.mark.parametrize(
+    ("sequences", "n", "message"),
+    [
+        ([np.array([1])], 0, "n must be at least 1"),
+        ([], 3, "none of 0 sequences"),
+        ([np.array([], int)], 3, "none of 1 sequences"),
+        ([np.array([3, -1])], 3, "there is -1"),
+    ],
+)
+def test_windows_of_nothing_are_refused(sequences, n, message):
+    with pytest.raises(ValueError, match=message):
+        ngram_windows(sequences, n)

@@ -1,0 +1,132 @@
+"""Self-training: what each round is trained on, when it ends, and what it must not know."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.semi_supervised import SelfTrainingClassifier
+
+from kexue_nlp.self_training import self_train
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 2, 200)
+    X = rng.normal(size=(200, 5)) + 0.8 * y[:, None] * np.array([1, 1, 0.5, 0, 0])
+    return X, y
+
+
+class Logistic:
+    """A classifier that remembers what it was trained on."""
+
+    def __init__(self, X):
+        self.X, self.seen = X, []
+
+    def fit(self, examples, labels):
+        self.seen.append((examples.tolist(), [int(label) for label in labels]))
+        return LogisticRegression().fit(self.X[examples], labels)
+
+    def predict(self, model, examples):
+        p = model.predict_proba(self.X[examples])
+        return p.argmax(axis=1), p.max(axis=1)
+
+
+LABELLED, UNLABELLED = np.arange(20), np.arange(20, 200)
+
+
+def run(data, **settings):
+    X, y = data
+    learner = Logistic(X)
+    return learner, list(
+        self_train(learner.fit, learner.predict, LABELLED, y[LABELLED], UNLABELLED, **settings)
+    )
+
+
+def test_round_zero_sees_the_given_labels_only(data):
+    learner, rounds = run(data, rounds=0)
+    assert learner.seen == [(LABELLED.tolist(), data[1][LABELLED].tolist())]
+    assert len(rounds) == 1
+    assert rounds[0].flips is None
+    assert not rounds[0].used.any()
+
+
+def test_every_round_sees_the_confident_predictions_of_the_one_before(data):
+    learner, rounds = run(data, rounds=4, threshold=0.8, tolerance=0.0)
+    assert len(rounds) > 2
+    for before, now, (examples, labels) in zip(rounds, rounds[1:], learner.seen[1:], strict=False):
+        used = before.confidence >= 0.8
+        assert np.array_equal(now.used, used)
+        assert examples == [*LABELLED, *UNLABELLED[used]]
+        assert labels == [*data[1][LABELLED], *before.labels[used]]
+        assert now.flips == (now.labels != before.labels).sum()
+
+
+def test_a_confident_first_round_is_that_of_scikit_learn(data):
+    X, y = data
+    _, rounds = run(data, rounds=1, threshold=0.75)
+    given = np.full(200, -1)
+    given[LABELLED] = y[LABELLED]
+    peer = SelfTrainingClassifier(LogisticRegression(), threshold=0.75 - 1e-12, max_iter=1).fit(X, given)
+    np.testing.assert_allclose(rounds[1].model.coef_, peer.estimator_.coef_)
+
+
+def test_it_stops_after_a_round_without_flips(data):
+    _, rounds = run(data, rounds=50)
+    assert rounds[-1].flips == 0
+    assert all(r.flips > 0 for r in rounds[1:-1])
+
+
+def test_it_stops_after_a_round_with_few_flips(data):
+    _, rounds = run(data, rounds=50, tolerance=0.02)
+    assert rounds[-1].flips <= 0.02 * len(UNLABELLED)
+    assert all(r.flips > 0.02 * len(UNLABELLED) for r in rounds[1:-1])
+
+
+def test_it_stops_when_nothing_is_confident(data):
+    _, rounds = run(data, rounds=50, threshold=1.0)
+    assert [r.number for r in rounds] == [0]
+
+
+def test_labels_of_the_unlabelled_are_never_looked_at(data):
+    X, y = data
+    shuffled = y.copy()
+    shuffled[UNLABELLED] = np.random.default_rng(1).permutation(y[UNLABELLED])
+    first, second = (run((X, labels), rounds=3)[1] for labels in (y, shuffled))
+    for a, b in zip(first, second, strict=True):
+        assert np.array_equal(a.labels, b.labels)
+        assert np.array_equal(a.confidence, b.confidence)
+
+
+def test_a_label_may_be_the_tags_of_a_sentence():
+    tags = {0: ["b", "e"], 1: ["s"], 2: ["b", "e"], 3: ["s"]}
+
+    def predict(model, examples):
+        return [model[2 - i % 2] for i in examples], np.ones(len(examples))
+
+    def fit(examples, labels):
+        return {len(label): label for label in labels}
+
+    rounds = list(self_train(fit, predict, [0, 1], [tags[0], tags[1]], [2, 3], rounds=5))
+    assert rounds[-1].labels == [tags[2], tags[3]]
+    assert [r.flips for r in rounds] == [None, 0]
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"labelled": [], "labels": []}, "0 labelled and 180 unlabelled"),
+        ({"unlabelled": []}, "20 labelled and 0 unlabelled"),
+        ({"labels": [0, 1]}, "20 labelled examples need as many labels, not 2"),
+        ({"unlabelled": [19, 20]}, "example 19 is among"),
+        ({"labels": [1] * 20}, "all 20 labels are 1"),
+        ({"rounds": -1}, "rounds must be 0 or more"),
+        ({"threshold": 1.5}, "threshold"),
+        ({"tolerance": -0.1}, "tolerance"),
+    ],
+)
+def test_bad_input_is_refused_at_once(data, changed, message):
+    X, y = data
+    learner = Logistic(X)
+    good = {"labelled": LABELLED, "labels": y[LABELLED], "unlabelled": UNLABELLED}
+    with pytest.raises(ValueError, match=message):
+        self_train(learner.fit, learner.predict, **(good | changed))
