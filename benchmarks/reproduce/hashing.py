@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import json
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from runs import append_run, read_runs
 from scipy.ndimage import gaussian_filter
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
@@ -95,16 +95,7 @@ COSINES = (
 
 def finished() -> set[tuple]:
     """(method, k, seed) of the runs already stored."""
-    if not RESULTS.exists():
-        return set()
-    runs = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
-    return {(run["method"], run["k"], run["seed"]) for run in runs}
-
-
-def append(record: dict) -> None:
-    """Write one finished run."""
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record) + "\n")
+    return {(run["method"], run["k"], run["seed"]) for run in read_runs(RESULTS)}
 
 
 def run(method: str, k: int, seed: int, pixels: np.ndarray, labels: np.ndarray) -> dict:
@@ -169,14 +160,14 @@ def main() -> None:
         sys.exit(str(error))
     for method, seed in itertools.product(COSINES, args.seeds):
         if (method, None, seed) not in finished():
-            append(cosine(method, data.pixels, data.labels, seed))
+            append_run(RESULTS, cosine(method, data.pixels, data.labels, seed))
     for method in args.methods:
         done = finished()
         todo = [(k, seed) for seed in args.seeds for k in args.active if (method, k, seed) not in done]
         prepare = METHODS[method][0]
         pixels = prepare(data.pixels) if todo and prepare else data.pixels
         for k, seed in tqdm(todo, desc=method, file=sys.stdout):
-            append(run(method, k, seed, pixels, data.labels))
+            append_run(RESULTS, run(method, k, seed, pixels, data.labels))
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from runs import append_run, read_runs
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -280,17 +281,7 @@ def queue(networks: list[str], seeds: list[int], sweep: bool) -> list[Run]:
 
 def finished() -> set[Run]:
     """Runs already stored."""
-    if not RESULTS.exists():
-        return set()
-    records = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
-    return {Run(r["network"], r["loss"], r["margin"], r["seed"]) for r in records}
-
-
-def append(record: dict) -> None:
-    """Write one finished run."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    return {Run(r["network"], r["loss"], r["margin"], r["seed"]) for r in read_runs(RESULTS)}
 
 
 class Progress:
@@ -330,7 +321,7 @@ def main() -> None:
         sys.exit(str(error))
     done = finished()
     for record in baselines(imdb, done):
-        append(record)
+        append_run(RESULTS, record)
     runs = [run for run in queue(args.networks, args.seeds, args.sweep) if run not in done]
     report = Progress(runs)
     data = {}
@@ -343,7 +334,7 @@ def main() -> None:
                 word_ids(imdb.test, *shape),
                 imdb.test_labels.astype(np.float32),
             )
-        append(train(run, data[run.network], report))
+        append_run(RESULTS, train(run, data[run.network], report))
         keras.utils.clear_session()  # or the compiled steps of all runs pile up
 
 

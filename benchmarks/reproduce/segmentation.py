@@ -23,6 +23,7 @@ from pathlib import Path
 
 import jieba
 import numpy as np
+from runs import append_run, read_runs
 
 import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
 
@@ -172,9 +173,7 @@ def seen(sentences: list[list[str]]) -> set[str]:
 
 def append(record: dict) -> None:
     """Write one finished run."""
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    append_run(RESULTS, record)
     print(record, flush=True)
 
 
@@ -194,10 +193,7 @@ def baselines(full) -> None:
 
 def finished() -> set[tuple]:
     """(method, seed, test) of the runs already stored."""
-    if not RESULTS.exists():
-        return set()
-    runs = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
-    return {(run["method"], run["seed"], run["test"]) for run in runs}
+    return {(run["method"], run["seed"], run["test"]) for run in read_runs(RESULTS)}
 
 
 def main() -> None:

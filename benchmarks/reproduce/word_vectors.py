@@ -31,6 +31,7 @@ from pathlib import Path
 import numpy as np
 import scipy.sparse as sp
 from gensim.models import Word2Vec
+from runs import append_run, read_runs
 
 from kexue_nlp.datasets import DatasetUnavailable, load_word_similarity
 from kexue_nlp.datasets.imdb import load_imdb
@@ -185,10 +186,7 @@ def information(k: int) -> int:
 
 def finished() -> set[tuple]:
     """(method, seed, k) of the runs already stored."""
-    if not RESULTS.exists():
-        return set()
-    runs = map(json.loads, RESULTS.read_text(encoding="utf-8").splitlines())
-    return {(run["method"], run["seed"], run["k"]) for run in runs}
+    return {(run["method"], run["seed"], run["k"]) for run in read_runs(RESULTS)}
 
 
 def append(method: str, seed: int | None, k: int | None, bits: int, codes, vocabulary, **more) -> None:
@@ -197,9 +195,7 @@ def append(method: str, seed: int | None, k: int | None, bits: int, codes, vocab
         return
     record = {"method": method, "seed": seed, "k": k, "bits": bits, **more}
     record["scores"] = scores(codes, vocabulary)
-    RESULTS.parent.mkdir(parents=True, exist_ok=True)
-    with RESULTS.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    append_run(RESULTS, record)
     print(record, flush=True)
 
 
