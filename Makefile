@@ -105,6 +105,7 @@ reproduce: install-bench ## run every article-scale experiment (resumes where it
 	$(venv_python) benchmarks/reproduce/segmentation.py $(ARGS)
 	$(venv_python) benchmarks/reproduce/hashing.py $(ARGS)
 	$(venv_python) benchmarks/reproduce/word_vectors.py $(ARGS)
+	$(venv_python) benchmarks/reproduce/margin_loss.py --sweep $(ARGS)
 
 .PHONY: bench
 bench: install-bench ## measure speed side by side with other tools

@@ -121,8 +121,12 @@ def margin_scores() -> str:
     table = margin_table(load_results("margin_loss"))
     scores = markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
     speed = json.loads((ROOT / "benchmarks/results/margin_loss_speed.json").read_text(encoding="utf-8"))
-    ratios = ", ".join(f"{run['ratio']:.2f} ({name})" for name, run in speed["networks"].items())
-    return f"{scores}\n\nTraining time with the margin loss over that with Keras's cross-entropy: {ratios}."
+    ratios = "; ".join(
+        f"{name} {run['ratio']:.2f} ({run['ratio_quartiles'][0]:.2f} to {run['ratio_quartiles'][1]:.2f})"
+        for name, run in speed["networks"].items()
+    )
+    note = "Training time with the margin loss over that with Keras's cross-entropy, median and quartiles of"
+    return f"{scores}\n\n{note} {speed['rounds']} paired rounds: {ratios}."
 
 
 TABLES = {

@@ -256,8 +256,16 @@ def _find_fault_in_interval(returned: Any, ours: np.ndarray, theirs: np.ndarray)
 
 
 def _lead_cases() -> list[tuple[np.ndarray, int, float]]:
-    rows = [[0.7, 0.3], [0.55, 0.45], [0.6, 0.3, 0.1], [0.5, 0.4, 0.1], [0.3, 0.35, 0.35], [0.1, 0.8, 0.1]]
-    return [(np.array(row), k, margin) for row in rows for k in (0, 1) for margin in (0.6, 0.8)]
+    rows = [
+        [0.7, 0.3],
+        [0.55, 0.45],
+        [0.6, 0.3, 0.1],
+        [0.5, 0.4, 0.1],
+        [0.45, 0.15, 0.4],
+        [0.1, 0.3, 0.6],
+        [0.1, 0.2, 0.6, 0.1],
+    ]
+    return [(np.array(row), k, margin) for row in rows for k in range(len(row)) for margin in (0.6, 0.8)]
 
 
 def _interval_cases() -> list[tuple[np.ndarray, np.ndarray]]:
@@ -325,7 +333,14 @@ _EXERCISES: dict[str, _Exercise] = {
                 (y, p, m)
                 for y, p, m in (
                     *((1, 0.95, 0.6), (1, 0.55, 0.6), (1, 0.02, 0.6), (0, 0.05, 0.6), (0, 0.45, 0.6)),
-                    *((0, 0.98, 0.6), (1, 0.75, 0.75), (0, 0.25, 0.75), (1, 0.7, 0.75), (0, 0.3, 0.9)),
+                    *(
+                        (0, 0.98, 0.6),
+                        (1, 0.75, 0.75),
+                        (0, 0.25, 0.75),
+                        (1, 0.25, 0.75),
+                        (0, 0.75, 0.75),
+                        (0, 0.3, 0.9),
+                    ),
                 )
             ],
         ),

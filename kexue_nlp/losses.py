@@ -157,7 +157,7 @@ def margin_categorical_crossentropy(
     ------
     ValueError
         If the margin is not a number between 1/2 and 1, the shapes differ, there are fewer than 2 classes,
-        or, outside compiled functions, labels do not sum to 1 or a probability is outside [0, 1].
+        or, outside compiled functions, labels or probabilities do not sum to 1 or are outside [0, 1].
 
     Examples
     --------
@@ -175,8 +175,13 @@ def margin_categorical_crossentropy(
     sums = ops.sum(y_true, axis=axis)
     _check_values("the sum of y_true over the classes", sums, 0.999, 1.001, "labels are one-hot rows")
     _check_probabilities(y_pred, from_logits)
+    if not from_logits:
+        total = ops.sum(y_pred, axis=axis)
+        advice = "probabilities sum to 1; for logits set from_logits=True"
+        _check_values("the sum of y_pred over the classes", total, 0.99, 1.01, advice)
     loss = ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
     p = ops.stop_gradient(ops.softmax(y_pred, axis=axis) if from_logits else y_pred)
+    p = p / ops.sum(p, axis=axis, keepdims=True)  # as the cross-entropy does
     is_true = y_true > 0.5  # of at most one class
     lead = ops.max(ops.where(is_true, p, -1.0), axis=axis) - ops.max(ops.where(is_true, -1.0, p), axis=axis)
     right = _step(ops.max(y_true, axis=axis) - margin) * _step((1.0 + lead) / 2.0 - margin)

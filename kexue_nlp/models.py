@@ -1,4 +1,4 @@
-"""The articles' networks as small Keras builder functions, layer for layer as in the notebooks."""
+"""The articles' networks as small Keras builder functions, layer for layer as in the notebooks; and a new start."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from keras import layers, ops
 
 from kexue_nlp.features import N_PATTERNS
 
-__all__ = ["article_cnn", "article_lstm", "article_segmenter", "enriched_segmenter"]
+__all__ = ["article_cnn", "article_lstm", "article_segmenter", "enriched_segmenter", "restart"]
 
 
 def _visible(ids):
@@ -194,7 +194,7 @@ def article_cnn(
 
 
 def restart(network: keras.Model, seed: int) -> keras.Model:
-    """Give a compiled network new first weights, and its optimizer an empty memory.
+    """Give a compiled network new first weights, and its optimizer a fresh memory.
 
     Nothing is left of what it had learned, but it need not be compiled again, which for a small network takes
     longer than training. Networks of one architecture restarted with one seed begin with the same weights.
@@ -202,7 +202,7 @@ def restart(network: keras.Model, seed: int) -> keras.Model:
     Parameters
     ----------
     network : keras.Model
-        Compiled. Its optimizer must begin with zeros, as all of Keras's do.
+        Compiled.
     seed : int
         Of the weights and of dropout. For batches in the same order train with ``shuffle=False``: the first `fit` of
         a network draws one order more than later ones, to look at a batch.
@@ -212,6 +212,11 @@ def restart(network: keras.Model, seed: int) -> keras.Model:
     keras.Model
         The same network.
 
+    Raises
+    ------
+    ValueError
+        If the network is not compiled.
+
     Examples
     --------
     >>> network = article_cnn(100, embedding=4, filters=4, hidden=4)
@@ -220,14 +225,18 @@ def restart(network: keras.Model, seed: int) -> keras.Model:
     >>> bool((restart(network, seed=1).get_weights()[0] == first).all())
     True
     """
+    if getattr(network, "optimizer", None) is None:
+        raise ValueError(f"the network {network.name!r} is not compiled; call its compile first")
     keras.utils.set_random_seed(seed)
     fresh = keras.models.clone_model(network)
     network.set_weights(fresh.get_weights())
     for mine, new in zip(_dropout_seeds(network), _dropout_seeds(fresh), strict=True):
         mine.assign(new)
-    for variable in network.optimizer.variables:
-        if variable is not network.optimizer._learning_rate:
-            variable.assign(keras.ops.zeros(variable.shape, variable.dtype))
+    if network.optimizer.built:
+        optimizer = type(network.optimizer).from_config(network.optimizer.get_config())
+        optimizer.build(fresh.trainable_variables)
+        for mine, new in zip(network.optimizer.variables, optimizer.variables, strict=True):
+            mine.assign(new)
     return network
 
 

@@ -338,12 +338,13 @@ def margin_diagram() -> Figure:
     figure = Figure(figsize=(9.5, 2.9), layout="constrained")
     marks, curve = figure.subplots(1, 2, width_ratios=(1.25, 1))
     grades = np.array([12, 31, 44, 52, 57, 58, 63, 68, 74, 81, 90, 96])
-    passed = grades > 60
+    passed = grades > 60  # with ten to spare
     for group, colour, note in ((~passed, ORANGE, "coached"), (passed, GREY, "left alone")):
         marks.scatter(grades[group], np.zeros(group.sum()), 110, colour, edgecolors="black", zorder=2)
         marks.text(grades[group].mean(), 0.42, note, ha="center", color="black", size=11)
-    marks.axvline(60, color="black", ls="--")
-    marks.text(60, -0.75, "pass mark", ha="center", va="top", size=9.5, backgroundcolor="white")
+    for mark, style, note, side in ((50, ":", "pass mark ", "right"), (60, "--", " with a margin", "left")):
+        marks.axvline(mark, color="black", ls=style)
+        marks.text(mark, -0.75, note, ha=side, va="top", size=9.5)
     marks.set(xlim=(0, 105), ylim=(-1, 1), yticks=[], title="a class and its pass mark", xlabel="grade")
     p = np.linspace(0.02, 1, 200)
     curve.plot(p, -np.log(p), color=GREY, ls=":", lw=2, label="cross-entropy")

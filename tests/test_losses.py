@@ -240,7 +240,7 @@ def test_two_classes_on_the_margin_count_half():
     [
         ([0.45, 0.30, 0.25], True),  # first, but not by 0.2
         ([0.45, 0.24, 0.31], True),  # the strongest rival counts, wherever it stands
-        ([0.45, 0.24, 0.24], False),  # right by the margin with less than half
+        ([0.48, 0.27, 0.25], False),  # right by the margin with less than half
         ([0.30, 0.45, 0.25], True),
         ([0.01, 0.98, 0.01], True),
     ],
@@ -248,6 +248,12 @@ def test_two_classes_on_the_margin_count_half():
 def test_true_class_must_lead_every_other_by_twice_the_margin_less_1(p, active):
     loss = margin_categorical_crossentropy([[1, 0, 0]], np.float32([p]), margin=0.6)
     assert array(loss)[0] == pytest.approx(-np.log(p[0] / sum(p)) if active else 0, abs=1e-6)
+
+
+@pytest.mark.parametrize("p", [[0.95, 0.7, 0.1], [0.5, 0.4, 0.3]])
+def test_probabilities_that_do_not_sum_to_1_are_refused(p):
+    with pytest.raises(ValueError, match="probabilities sum to 1; for logits set from_logits=True"):
+        margin_categorical_crossentropy([[1, 0, 0]], np.float32([p]))
 
 
 def test_categorical_loss_becomes_crossentropy_as_the_margin_goes_to_1():
@@ -461,7 +467,7 @@ def test_compiled_model_reports_the_mean_over_all_examples(examples):
     assert network.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-5)
 
 
-def test_flat_labels_beside_a_column_of_predictions_train_alike(examples):
+def test_flat_labels_beside_a_column_of_predictions_are_scored_alike(examples):
     x, y = examples
     values = []
     for labels in (y, y[:, 0]):

@@ -115,13 +115,14 @@ def test_cnn_sees_three_words_at_a_time():
     assert (convolution.kernel_size, convolution.padding, convolution.filters) == ((3,), "valid", 250)
 
 
-def test_nothing_is_left_of_what_a_restarted_network_had_learned():
+@pytest.mark.parametrize("optimizer", ["Adam", "Adagrad", "Nadam", "Ftrl", "RMSprop"])
+def test_nothing_is_left_of_what_a_restarted_network_had_learned(optimizer):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 20, (16, 8)), rng.integers(0, 2, 16)
 
     def make():
         network = article_cnn(20, embedding=3, filters=4, hidden=5, dropout=0.5)
-        network.compile(keras.optimizers.Adam(0.01), "binary_crossentropy")
+        network.compile(getattr(keras.optimizers, optimizer)(0.01), "binary_crossentropy")
         return network
 
     def train(network):
@@ -137,3 +138,11 @@ def test_nothing_is_left_of_what_a_restarted_network_had_learned():
         np.testing.assert_array_equal(a, b)
     other = train(restart(used, seed=8))
     assert any((a != b).any() for a, b in zip(again, other, strict=True))
+
+
+def test_a_network_that_is_not_compiled_cannot_be_restarted():
+    network = article_cnn(20, embedding=3, filters=4, hidden=5)
+    before = network.get_weights()
+    with pytest.raises(ValueError, match="is not compiled"):
+        restart(network, seed=0)
+    assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))

@@ -139,11 +139,16 @@ def test_margin_table_pairs_runs_of_one_seed():
     assert table.loc["TF-IDF, whole reviews", "accuracy, %"] == "88.0"
 
 
-def test_margin_sweep_has_a_row_per_margin():
+def test_margin_sweep_compares_the_seeds_that_all_have():
     table = margin_sweep(MARGIN_RUNS)
-    assert table.index.tolist() == [0.6, 0.9]
-    assert table["runs"].tolist() == [3, 1]
-    assert table["accuracy, %"].tolist() == [85.0, 70.0]
-    assert table["± over seeds"].iloc[0] == 4.0
-    assert math.isnan(table["± over seeds"].iloc[1])
-    assert table["active in the end"].tolist() == [0.5, 0.25]
+    assert table.index.tolist() == ["cross-entropy", "margin 0.6", "margin 0.9"]
+    assert table["runs"].tolist() == ["1", "1", "1"]
+    assert table["accuracy, %"].tolist() == ["80.0", "81.0", "70.0"]
+    assert table["minus cross-entropy [95 %]"].tolist() == ["", "+1.00", "-10.00"]
+    assert table["active in the last epoch"].tolist() == ["50.0%", "50.0%", "25.0%"]
+    without = [run for run in MARGIN_RUNS if run["margin"] != 0.9]
+    assert margin_sweep(without)["accuracy, %"].tolist() == ["81.0 ± 1.4", "83.0 ± 2.8"]
+
+
+def test_margin_sweep_of_nothing_has_no_rows():
+    assert len(margin_sweep(MARGIN_RUNS[:1])) == 0

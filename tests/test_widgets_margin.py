@@ -65,7 +65,7 @@ def test_nearest_reviews_are_two_of_each_side_nearest_first(data):
     right = np.where(found.labels == 1, found.predictions, 1 - found.predictions)
     off = sorted(right[right > 0.7])[:2]
     on = sorted(right[right <= 0.7])[::-1][:2]
-    assert right[found.nearest].tolist() == [*off, *on]
+    np.testing.assert_allclose(right[found.nearest], [*off, *on])
 
 
 def test_no_review_on_one_side_of_the_margin(data):
@@ -160,6 +160,37 @@ def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
 def test_no_margin_is_an_error(data):
     with pytest.raises(ValueError, match="margins is empty"):
         MarginExplorer(*data[:3], {})
+
+
+@pytest.mark.parametrize("bad", [np.nan, 1.5, -0.1])
+def test_predictions_that_are_no_probabilities_are_an_error(data, bad):
+    texts, labels, cross_entropy, margins = data
+    p = cross_entropy.predictions.copy()
+    p[1, 3] = bad
+    with pytest.raises(ValueError, match="must be probabilities"):
+        MarginExplorer(texts, labels, Training(p, cross_entropy.test_accuracy), margins)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda y: y + 1, lambda y: 2 * y - 1, lambda y: np.array(["pos"] * len(y))]
+)
+def test_other_labels_are_an_error(data, change):
+    texts, labels, cross_entropy, margins = data
+    with pytest.raises(ValueError, match="labels must be 0 or 1"):
+        MarginExplorer(texts, change(labels), cross_entropy, margins)
+
+
+def test_a_margin_that_is_no_number_is_an_error(data):
+    with pytest.raises(ValueError, match=r"not '0\.6'"):
+        MarginExplorer(*data[:3], {"0.6": data[2]})
+
+
+@pytest.mark.parametrize("margin", [0.58, 0.59, 0.71, 0.84])
+def test_on_the_margin_itself_a_review_is_active(margin):
+    p = np.array([[margin, 1 - margin, np.nextafter(margin, 1), np.nextafter(1 - margin, 0)]])
+    run = Training(p, [1.0])
+    found = state(list("abcd"), np.array([1, 0, 1, 0]), run, {margin: run}, margin, 1)
+    assert found.active.tolist() == [True, True, False, False]
 
 
 def test_lengths_that_do_not_agree_are_an_error(data):

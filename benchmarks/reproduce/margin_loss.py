@@ -276,7 +276,9 @@ def queue(networks: list[str], seeds: list[int], sweep: bool) -> list[Run]:
         return [Run(network, loss, MARGIN, seed) for seed in seeds for network in networks for loss in LOSSES]
 
     other_margins = [Run("cnn", "margin", margin, seed) for seed in SWEEP_SEEDS for margin in SWEEP]
-    return main_runs(seeds[:4]) + (other_margins if sweep else []) + main_runs(seeds[4:])
+    return (
+        main_runs(seeds[:4]) + (other_margins if sweep and "cnn" in networks else []) + main_runs(seeds[4:])
+    )
 
 
 def finished() -> set[Run]:
@@ -326,6 +328,8 @@ def main() -> None:
     report = Progress(runs)
     data = {}
     for run in runs:
+        if run in finished():  # by another process meanwhile
+            continue
         if run.network not in data:
             shape = NETWORKS[run.network].n_words, NETWORKS[run.network].length
             data[run.network] = (

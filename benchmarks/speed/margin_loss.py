@@ -2,7 +2,7 @@
 
 The article's two networks, and a small dense one in which a loss would weigh most, train on made-up examples of the
 right shape. The two losses take turns, batch order and all else equal, so that a noisy machine disturbs both alike;
-the median of the paired ratios is reported. Writes ``benchmarks/results/margin_loss_speed.json``.
+the median of the paired ratios is reported, and their quartiles. Writes ``benchmarks/results/margin_loss_speed.json``.
 
 Usage::
 
@@ -77,6 +77,7 @@ def compare(build, x: np.ndarray, y: np.ndarray, rounds: int) -> dict:
             for name, s in seconds.items()
         },
         "ratio": round(statistics.median(ratios), 3),
+        "ratio_quartiles": [round(q, 3) for q in statistics.quantiles(ratios)[::2]],
     }
 
 

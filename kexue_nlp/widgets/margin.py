@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -114,9 +115,9 @@ def state(
     """
     trained = min(margins, key=lambda m: abs(m - margin))
     p = margins[trained].predictions[epoch - 1]
-    right = np.where(labels == 1, p, 1 - p)  # probability given to the right label
-    active = right <= margin
-    by_distance = np.argsort(np.abs(right - margin), kind="stable")
+    active = np.where(labels == 1, p <= margin, p >= 1 - margin)
+    edges = np.where(labels == 1, margin, 1 - margin)
+    by_distance = np.argsort(np.abs(p - edges), kind="stable")
     off, on = (by_distance[active[by_distance] == side][:_SHOWN] for side in (False, True))
     return MarginState(
         margin,
@@ -356,7 +357,8 @@ class MarginExplorer(Explorer):
     Raises
     ------
     ValueError
-        If there is no training with a margin, or texts, labels and trainings are not of one length.
+        If there is no training with a margin, texts, labels and trainings are not of one length, a label is not 0 or 1,
+        or a prediction is no probability.
 
     Examples
     --------
@@ -381,6 +383,15 @@ class MarginExplorer(Explorer):
         if not margins:
             raise ValueError("margins is empty; give at least one training with the margin loss")
         labels = np.asarray(labels)
+        if not np.isin(labels, (0, 1)).all():
+            raise ValueError(f"labels must be 0 or 1; among them is {labels[~np.isin(labels, (0, 1))][0]!r}")
+        wrong = [m for m in margins if not isinstance(m, numbers.Real)]
+        if wrong:
+            raise ValueError(f"margins are the numbers that networks were trained with, not {wrong[0]!r}")
+        for run in (cross_entropy, *margins.values()):
+            p = np.asarray(run.predictions)
+            if not p.size or not ((p >= 0) & (p <= 1)).all():  # NaN neither
+                raise ValueError("predictions must be probabilities, of one review and one epoch at least")
         shapes = {np.shape(run.predictions) for run in (cross_entropy, *margins.values())}
         epochs = {len(run.test_accuracy) for run in (cross_entropy, *margins.values())}
         if len(epochs) > 1 or shapes != {(*epochs, len(texts))} or labels.shape != (len(texts),):
