@@ -127,9 +127,7 @@ def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         scores = [100 * run["map"] for run in runs if run["method"] == method and run["k"] in (k, None)]
         if not scores:
             return "–"
-        return f"{statistics.mean(scores):.1f}" + (
-            f" ± {statistics.stdev(scores):.1f}" if len(scores) > 1 else ""
-        )
+        return _mean_and_spread(scores)
 
     rows: dict[str, list[str]] = {}
     for family in ("random codes", *PUBLISHED_HASHING, "cosine of the pixels"):
@@ -177,9 +175,8 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
         row = {"method": method, "active": "–" if k is None else str(k), "bits": f"{same[0]['bits']:,}"}
         for key, name in names.items():
             rho = [100 * run["scores"][key]["rho"] for run in same]
-            spread = f" ± {statistics.stdev(rho):.1f}" if len(rho) > 1 else ""
             pairs = covered[key]
-            row[f"{name} ({pairs['covered']} of {pairs['total']})"] = f"{statistics.mean(rho):.1f}{spread}"
+            row[f"{name} ({pairs['covered']} of {pairs['total']})"] = _mean_and_spread(rho)
         rows.append(row | {"runs": str(len(same))})
     return pd.DataFrame(rows).set_index("method")
 

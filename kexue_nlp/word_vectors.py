@@ -480,7 +480,7 @@ class BioWord:
         path : str or Path
         n_kept : int, optional
             Keep only so many weights of each row, the largest, in 6 bits each; the rest become 0. A model of 20,000
-            words and 400 units then needs 4 MB with 40. By default nothing is lost.
+            words and 400 units then needs 3.1 MB with 40. By default nothing is lost.
         """
         weights, scales = self._fitted().weights_, np.ones((len(self.weights_), 1), np.float32)
         if n_kept is None:

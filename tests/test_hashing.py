@@ -269,11 +269,11 @@ def test_three_clusters_are_recovered(training, seeds):
 
 
 def test_training_by_em_is_rounds_of_em(X):
-    stopped = BioHash(5, 2, max_iter=1, random_state=0)
-    start = stopped._start(X) is not None and stopped.components_
-    rounds = [em_round(X, start)]
-    rounds += [em_round(X, rounds[0][0])]
-    rounds += [em_round(X, rounds[1][0])]
+    beginning = BioHash(5, 2, random_state=0)
+    beginning._start(X)
+    rounds = [em_round(X, beginning.components_)]
+    for _ in range(2):
+        rounds.append(em_round(X, rounds[-1][0]))
     fitted = BioHash(5, 2, max_iter=3, tol=0, random_state=0).fit(X)
     np.testing.assert_allclose(fitted.components_, rounds[-1][0], rtol=1e-6)
     np.testing.assert_allclose(fitted.objectives_, [objective for _, objective, _ in rounds])
