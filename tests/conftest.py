@@ -18,3 +18,13 @@ def own_folders(tmp_path, monkeypatch):
     monkeypatch.setenv("KEXUE_NLP_DATA", str(tmp_path / "data"))
     monkeypatch.setenv("KEXUE_NLP_MIRROR", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+
+
+@pytest.fixture
+def no_explorer_errors():
+    """Start and leave with an empty list of what callbacks of explorers raised."""
+    from kexue_nlp.widgets import errors
+
+    errors.clear()
+    yield
+    errors.clear()

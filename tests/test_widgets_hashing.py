@@ -11,13 +11,7 @@ from kexue_nlp.widgets import Hashes, HashExplorer, errors, picture_items, word_
 from kexue_nlp.widgets.hashing import METHODS, NEIGHBOURS, UNITS, render, state
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
-
-
-@pytest.fixture(autouse=True)
-def no_errors():
-    errors.clear()
-    yield
-    errors.clear()
+pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 
 
 @pytest.fixture(scope="module")

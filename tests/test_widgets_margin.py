@@ -9,13 +9,7 @@ from kexue_nlp.widgets.margin import SCALES, render, state
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 N, EPOCHS = 60, 3
-
-
-@pytest.fixture(autouse=True)
-def no_errors():
-    errors.clear()
-    yield
-    errors.clear()
+pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 
 
 @pytest.fixture(scope="module")

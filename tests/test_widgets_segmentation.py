@@ -49,11 +49,7 @@ def explorer(fake):
     return SegmentationExplorer(fake)
 
 
-@pytest.fixture(autouse=True)
-def no_errors():
-    errors.clear()
-    yield
-    errors.clear()
+pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 
 
 def parse(page):
