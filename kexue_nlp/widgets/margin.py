@@ -21,10 +21,10 @@ _LOGIT = 6.0  # logits are drawn from −6 to 6
 _SHOWN = 2  # reviews on either side of the margin
 _LENGTH = 280  # characters of a review that are shown
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 250, 210, 36, 10, 8, 36
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 232, 210, 36, 10, 8, 36
 
 _STYLE = f"""
-.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 14px; align-items: flex-start; }}
+.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
 .kexue-panels > div {{ max-width: {_WIDTH}px; }}
 .kexue .kexue-panels p {{ min-height: 80px; margin: 4px 0; font-size: 12px; }}
 .kexue-panels text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
