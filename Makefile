@@ -93,12 +93,14 @@ test-backends: ## check the losses on TensorFlow too, in an environment of its o
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
 	$(venv_python) benchmarks/notebooks.py $(ARGS)
 
-.PHONY: pretrain pretrain-segmenter pretrain-bioword
-pretrain: pretrain-segmenter pretrain-bioword ## train every network that the package carries
+.PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm
+pretrain: pretrain-segmenter pretrain-bioword pretrain-lm ## train every network that the package carries
 pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/segmentation.py --pretrain $(ARGS)
 pretrain-bioword: install-bench ## train the word vectors that the package carries
 	$(venv_python) benchmarks/reproduce/word_vectors.py --pretrain $(ARGS)
+pretrain-lm: install-bench ## train the language model that the package carries (resumes where it stopped)
+	$(venv_python) benchmarks/reproduce/pretrain_lm.py $(ARGS)
 
 .PHONY: reproduce
 reproduce: install-bench ## run every article-scale experiment (resumes where it stopped)
@@ -106,12 +108,14 @@ reproduce: install-bench ## run every article-scale experiment (resumes where it
 	$(venv_python) benchmarks/reproduce/hashing.py $(ARGS)
 	$(venv_python) benchmarks/reproduce/word_vectors.py $(ARGS)
 	$(venv_python) benchmarks/reproduce/margin_loss.py --sweep $(ARGS)
+	$(venv_python) benchmarks/reproduce/semi_supervised.py $(ARGS)
 
 .PHONY: bench
 bench: install-bench ## measure speed side by side with other tools
 	$(venv_python) benchmarks/speed/segmentation.py $(ARGS)
 	$(venv_python) benchmarks/speed/hashing.py $(ARGS)
 	$(venv_python) benchmarks/speed/margin_loss.py $(ARGS)
+	$(venv_python) benchmarks/speed/language_model.py $(ARGS)
 
 .PHONY: results
 results: install-lab ## write the measured tables into the README

@@ -277,6 +277,64 @@ def _interval_cases() -> list[tuple[np.ndarray, np.ndarray]]:
     return cases
 
 
+def _find_fault_in_contexts(returned: Any, ids: list[int], n: int) -> str:
+    padded = [0] * n + list(ids)
+    right = [(padded[i : i + n], padded[i + n]) for i in range(len(ids))]
+    try:
+        found = [([int(token) for token in context], int(target)) for context, target in returned]
+    except (TypeError, ValueError):
+        return f"returned {_short(returned)}; expected a list of pairs (context, target)."
+    if found == right:
+        return ""
+    if len(found) != len(right):
+        return f"returned {len(found)} windows; expected one per token, {len(right)}."
+    i = next(i for i, pair in enumerate(found) if pair != right[i])
+    return f"gives {found[i]} for token {i}; expected {right[i]}."
+
+
+def _find_fault_in_perplexity(returned: Any, p: list[float]) -> str:
+    right = float(np.exp(-np.mean(np.log(p))))
+    if isinstance(returned, Real) and abs(returned - right) < 1e-6 * right:
+        return ""
+    return f"returned {_short(returned)}; expected {right:.4f}."
+
+
+def _find_fault_in_choice(returned: Any, p: np.ndarray, k: int) -> str:
+    try:
+        found = {int(i): int(label) for i, label in returned.items()}
+    except (AttributeError, TypeError, ValueError):
+        return f"returned {_short(returned)}; expected a dictionary, example → label."
+    counts = [sum(label == wanted for label in found.values()) for wanted in (0, 1)]
+    if any(not 0 <= i < len(p) for i in found):
+        return f"chooses an example that is not there: {_short(sorted(found))}; there are {len(p)}."
+    wrong = [i for i, label in found.items() if label != int(p[i] > 0.5)]
+    if wrong:
+        return f"gives example {wrong[0]} with p = {p[wrong[0]]:.2f} the label {found[wrong[0]]}."
+    there = [int((p <= 0.5).sum()), int((p > 0.5).sum())]
+    right = min(k, *there)
+    if counts != [right, right]:
+        return f"chooses {counts[0]} negative and {counts[1]} positive examples; expected {right} of each."
+    chosen = np.isin(np.arange(len(p)), list(found))
+    sure = np.abs(p - 0.5)
+    for label in (0, 1):
+        side = (p > 0.5) == bool(label)
+        if (
+            right
+            and (side & ~chosen).any()
+            and sure[side & ~chosen].max() > sure[side & chosen].min() + 1e-12
+        ):
+            i = int(np.flatnonzero(side & ~chosen)[sure[side & ~chosen].argmax()])
+            return f"leaves out example {i} with p = {p[i]:.2f} and takes a less certain one."
+    return ""
+
+
+def _choice_cases() -> list[tuple[np.ndarray, int]]:
+    rng = np.random.default_rng(4374)
+    cases = [(rng.permutation(np.linspace(0.02, 0.97, n)).round(4), k) for n, k in ((6, 2), (11, 3), (20, 7))]
+    # Most are positive; there are fewer negative ones than wanted; and none at all.
+    return [*cases, (np.array([0.9, 0.8, 0.95, 0.3]), 2), (np.array([0.9, 0.7]), 1)]
+
+
 def _find_fault_in_winners(returned: Any, activations: list[float], k: int) -> str:
     right = winner_take_all(np.array([activations]), k).indices.tolist()
     try:
@@ -364,6 +422,38 @@ _EXERCISES: dict[str, _Exercise] = {
             "Runs of one seed belong together: take the differences first, then forget the two lists.",
             "The standard error of the mean is the standard deviation of the differences (ddof=1) over √n.",
             "Multiply it by stats.t.ppf(0.975, n − 1); the interval is the mean difference minus and plus that.",
+        ),
+    ),
+    "02.1": _Exercise(
+        _on_cases(
+            _find_fault_in_contexts,
+            [([5, 6, 7], 2), ([5, 6, 7], 1), ([9], 3), ([4, 4, 8, 2, 7, 3], 4), ([], 2)],
+        ),
+        (
+            "Put n zeros in front of the ids; then every token has n tokens before it.",
+            "With padded = [0] * n + ids, token i of the text stands at padded[i + n].",
+            "Its context is padded[i : i + n]; collect the pair for every i in range(len(ids)).",
+        ),
+    ),
+    "02.2": _Exercise(
+        _on_cases(
+            _find_fault_in_perplexity,
+            [([0.25, 0.25, 0.25],), ([0.5, 0.125],), ([1.0, 1.0],), ([0.9, 0.01, 0.3, 0.002],)],
+        ),
+        (
+            "Cross-entropy is the mean of −log p over the tokens; perplexity is exp of it.",
+            "Take the mean of the logarithms, not the logarithm of the mean.",
+            "np.exp(-np.mean(np.log(p))).",
+        ),
+    ),
+    "02.3": _Exercise(
+        _on_cases(_find_fault_in_choice, _choice_cases()),
+        (
+            "np.argsort(p) lists the examples from the surest negative to the surest positive.",
+            "From one end take the surest negative ones (p ≤ ½), from the other the surest positive ones, as many "
+            "of each: no more than k, and no more than there are on the scarcer side.",
+            "With n = min(k, (p > 0.5).sum(), (p <= 0.5).sum()): the first n of the order get 0, the last n get 1. "
+            "Mind n = 0: order[-0:] is everything.",
         ),
     ),
     "03.1": _Exercise(

@@ -7,7 +7,16 @@ from keras import layers, ops
 
 from kexue_nlp.features import N_PATTERNS
 
-__all__ = ["article_cnn", "article_lstm", "article_segmenter", "enriched_segmenter", "restart"]
+__all__ = [
+    "article_cnn",
+    "article_lstm",
+    "article_segmenter",
+    "encoder_head",
+    "enriched_segmenter",
+    "pooled_classifier",
+    "restart",
+    "window_language_model",
+]
 
 
 def _visible(ids):
@@ -190,6 +199,122 @@ def article_cnn(
             layers.Activation("sigmoid", name="positive"),
         ],
         name="article_cnn",
+    )
+
+
+def window_language_model(
+    n_tokens: int = 10_000, embedding: int = 100, units: int = 1000, n: int | None = None
+) -> keras.Sequential:
+    """Build the language model of article 4374: the tokens before each one predict it.
+
+    Embedding → LSTM, which together are the layer ``"encoder"`` → softmax.
+
+    Parameters
+    ----------
+    n_tokens : int
+        Number of ids, 0 (padding) included. Padding is a token like any other here: there is no mask.
+    embedding, units : int
+        Numbers per token and in the state of the LSTM.
+    n : int, optional
+        Tokens of context, if it is always the same; that spares the compiler other shapes.
+
+    Returns
+    -------
+    keras.Sequential
+        Input int32 (B, T), the T tokens before; output float32 (B, n_tokens), probability of each to come next.
+
+    Examples
+    --------
+    >>> model = window_language_model()
+    >>> model.get_layer("encoder").count_params(), model.count_params()
+    (5404000, 15414000)
+    """
+    encoder = keras.Sequential(
+        [
+            keras.Input((n,), dtype="int32", name="tokens"),
+            layers.Embedding(n_tokens, embedding, name="embedding"),
+            layers.LSTM(units, name="lstm"),
+        ],
+        name="encoder",
+    )
+    softmax = layers.Dense(n_tokens, activation="softmax", name="next_token")
+    return keras.Sequential([encoder, softmax], name="window_language_model")
+
+
+def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5) -> keras.Sequential:
+    """Build what article 4374 trains on top of its frozen encoder: a small classifier of fixed features.
+
+    Dense with ReLU → dropout → sigmoid. As the encoder is frozen, its output need be computed only once.
+
+    Parameters
+    ----------
+    n_features, hidden : int
+    dropout : float
+        Share of hidden units dropped in training.
+
+    Returns
+    -------
+    keras.Sequential
+        Input float32 (B, n_features); output float32 (B, 1), probability that a review is positive.
+
+    Examples
+    --------
+    The article's text speaks of 1,001 parameters to train; its code has ten times as many:
+
+    >>> encoder_head().count_params()
+    10021
+    """
+    return keras.Sequential(
+        [
+            keras.Input((n_features,), name="features"),
+            layers.Dense(hidden, activation="relu", name="hidden"),
+            layers.Dropout(dropout),
+            layers.Dense(1, activation="sigmoid", name="positive"),
+        ],
+        name="encoder_head",
+    )
+
+
+def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: float = 0.3) -> keras.Model:
+    """Build a classifier on a language model: its last, mean and highest states → dropout → sigmoid.
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        :attr:`kexue_nlp.language_model.LanguageModel.encoder`. Its layers are used, not copied: training the classifier
+        fine-tunes them, unless they are frozen.
+    word_dropout : float
+        Share of words whose vectors are dropped in training.
+    dropout : float
+        Share of pooled values dropped in training.
+
+    Returns
+    -------
+    keras.Model
+        Input int32 (B, T): a 0, the ids of a text, and 0 for padding behind it, as
+        :func:`kexue_nlp.language_model.padded` lays texts out; output float32 (B, 1), probability of label 1.
+
+    Notes
+    -----
+    After Howard and Ruder 2018 (ULMFiT), who call this concat pooling.
+    """
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    embedded = encoder.get_layer("embedding")(ids)
+    embedded = layers.Dropout(word_dropout, noise_shape=(None, None, 1), name="word_dropout")(embedded)
+    states = encoder.get_layer("recurrent")(embedded)[0]
+    # What counts is the state before the first word and those after each.
+    first = ops.equal(ops.cumsum(ops.ones_like(ids), axis=1), 1)
+    read = ops.cast(ops.logical_or(ops.not_equal(ids, 0), first), "float32")[..., None]
+    length = ops.sum(read, axis=1)
+    is_last = ops.cast(ops.equal(ops.cumsum(read, axis=1), length[:, None]), "float32") * read
+    pooled = [
+        ops.sum(states * is_last, axis=1),
+        ops.sum(states * read, axis=1) / length,
+        ops.max(states - 1e9 * (1 - read), axis=1),
+    ]
+    pooled = layers.Dropout(dropout, name="dropout")(layers.Concatenate(name="pooled")(pooled))
+    return keras.Model(
+        ids, layers.Dense(1, activation="sigmoid", name="positive")(pooled), name="pooled_classifier"
     )
 
 

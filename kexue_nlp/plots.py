@@ -36,6 +36,7 @@ __all__ = [
     "margin_diagram",
     "receptive_field",
     "segmentation_diagram",
+    "semi_supervised_diagram",
     "show",
     "use_chinese_font",
     "visible",
@@ -356,6 +357,54 @@ def margin_diagram() -> Figure:
     )
     curve.legend()
     return figure
+
+
+def semi_supervised_diagram() -> Figure:
+    """Draw the idea of article 4374: pre-train on texts, freeze, learn from few labels, label the rest, repeat.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = _axes(9.5, 3.1)
+    boxes = {
+        "texts": (0, 1.5, "many reviews\nwithout labels", "white"),
+        "model": (3, 1.5, "language model:\nwhich word is next?", BLUE),
+        "encoder": (3, 0, "the same layers, frozen", GREY),
+        "labels": (0, 0, "1,000 reviews\nwith labels", "white"),
+        "head": (6, 0, "small classifier", ORANGE),
+        "guesses": (9, 0, "guesses for\nall other reviews", "white"),
+    }
+    for x, y, note, colour in boxes.values():
+        box = FancyBboxPatch((x - 1.05, y - 0.32), 2.1, 0.64, boxstyle="round,pad=0.06", fc=colour, ec=GREY)
+        ax.add_patch(box)
+        ax.text(
+            x,
+            y,
+            note,
+            ha="center",
+            va="center",
+            size=9.5,
+            color="black" if colour in ("white", ORANGE) else "white",
+        )
+    arrows = (
+        ("texts", "model", "read"),
+        ("labels", "encoder", "read"),
+        ("encoder", "head", "states"),
+        ("head", "guesses", ""),
+    )
+    for start, end, note in arrows:
+        (x0, y, *_), (x1, *_) = boxes[start], boxes[end]
+        ax.annotate("", (x1 - 1.15, y), (x0 + 1.15, y), arrowprops={"arrowstyle": "->", "lw": 1.6})
+        ax.text((x0 + x1) / 2, y + 0.09, note, ha="center", size=8.5)
+    ax.annotate("", (3, 0.42), (3, 1.08), arrowprops={"arrowstyle": "->", "lw": 1.6})
+    ax.text(3.12, 0.75, "keep what was learned", va="center", size=8.5)
+    curve = {"arrowstyle": "->", "lw": 1.6, "color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
+    ax.annotate("", (6, -0.42), (9, -0.42), arrowprops=curve)
+    ax.text(7.5, -1.22, "self-training: learn from the guesses too, and guess again", ha="center", size=8.5)
+    ax.set(xlim=(-1.3, 10.3), ylim=(-1.35, 2.0))
+    ax.set_axis_off()
+    return ax.figure
 
 
 def _axes(width: float, height: float) -> Axes:

@@ -22,6 +22,9 @@ are mostly ties: codes of two ones are at distance 0, 2 or 4. A ranking with tie
 average over the orders that break them (McSherry and Najork 2008, "Computing information retrieval performance
 measures efficiently in the presence of tied scores"), so it matters neither how a database happens to be sorted
 nor how a sort treats equals.
+
+Opinions on entities are scored by pairs of sentence and entity (article 4118, BDCI 2016). The contest's recall leaves
+out pairs that were found with a wrong opinion, so a strict score stands beside it.
 """
 
 from __future__ import annotations
@@ -37,11 +40,13 @@ import numpy as np
 
 __all__ = [
     "RankCorrelation",
+    "ViewpointScores",
     "WordScores",
     "average_precision",
     "mean_average_precision",
     "neighbour_mean_average_precision",
     "rank_correlation",
+    "score_viewpoints",
     "score_words",
 ]
 
@@ -667,3 +672,104 @@ def _expected_average_precision(items: np.ndarray, hits: np.ndarray) -> np.ndarr
     precisions *= hits / np.maximum(items, 1)
     with np.errstate(invalid="ignore"):  # nothing relevant: 0/0, nan
         return precisions.sum(axis=1) / hits.sum(axis=1)
+
+
+@dataclass(frozen=True)
+class ViewpointScores:
+    """Counts of (sentence, view) pairs, and the scores made of them.
+
+    Attributes
+    ----------
+    right : int
+        Found, with the right opinion (the contest's tp).
+    wrong : int
+        Found, with another opinion (fp).
+    missed : int
+        Not found (fn1).
+    extra : int
+        Found where there is none (fn2).
+    """
+
+    right: int
+    wrong: int
+    missed: int
+    extra: int
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted pairs that are right; 0.0 if there are none."""
+        return _share(self.right, self.right + self.wrong + self.extra)
+
+    @property
+    def contest_recall(self) -> float:
+        """The contest's recall, in which pairs with a wrong opinion do not count: tp / (tp + fn1)."""
+        return _share(self.right, self.right + self.missed)
+
+    @property
+    def strict_recall(self) -> float:
+        """Share of the given pairs that are found with the right opinion."""
+        return _share(self.right, self.right + self.wrong + self.missed)
+
+    @property
+    def contest_f1(self) -> float:
+        """Harmonic mean of precision and the contest's recall."""
+        return _harmonic_mean(self.precision, self.contest_recall)
+
+    @property
+    def strict_f1(self) -> float:
+        """Harmonic mean of precision and strict recall."""
+        return _harmonic_mean(self.precision, self.strict_recall)
+
+
+def score_viewpoints(
+    gold: Sequence[Iterable[tuple[str, str]]], predicted: Sequence[Iterable[tuple[str, str]]]
+) -> ViewpointScores:
+    """Score opinions on entities, sentence by sentence.
+
+    Parameters
+    ----------
+    gold, predicted : sequence of iterable of (view, opinion)
+        One per sentence. A view that is predicted several times in a sentence counts once, with its most frequent
+        opinion (the first of equally frequent ones).
+
+    Returns
+    -------
+    ViewpointScores
+
+    Raises
+    ------
+    ValueError
+        If the numbers of sentences differ, or a view has two opinions in one sentence of `gold`.
+
+    Examples
+    --------
+    >>> gold = [[("本田", "pos"), ("丰田", "neg")], [("大众", "neu")]]
+    >>> scores = score_viewpoints(gold, [[("本田", "pos"), ("丰田", "neu")], [("奔驰", "neu")]])
+    >>> (scores.right, scores.wrong, scores.missed, scores.extra), round(scores.contest_f1, 3), scores.strict_f1
+    ((1, 1, 1, 1), 0.4, 0.3333333333333333)
+    """
+    if len(gold) != len(predicted):
+        raise ValueError(f"{len(gold)} sentences are given and {len(predicted)} predicted")
+    right = wrong = missed = extra = 0
+    for number, (given, found) in enumerate(zip(gold, predicted, strict=True)):
+        given = list(given)
+        truth = dict(given)
+        if len(truth) < len(set(given)):
+            raise ValueError(f"sentence {number} has two opinions on one view: {given}")
+        opinions: dict[str, Counter[str]] = {}
+        for view, opinion in found:
+            opinions.setdefault(view, Counter())[opinion] += 1
+        guesses = {view: counts.most_common(1)[0][0] for view, counts in opinions.items()}
+        right += sum(guesses.get(view) == opinion for view, opinion in truth.items())
+        wrong += sum(view in guesses and guesses[view] != opinion for view, opinion in truth.items())
+        missed += sum(view not in guesses for view in truth)
+        extra += sum(view not in truth for view in guesses)
+    return ViewpointScores(right, wrong, missed, extra)
+
+
+def _share(part: int, whole: int) -> float:
+    return part / whole if whole else 0.0
+
+
+def _harmonic_mean(a: float, b: float) -> float:
+    return 2 * a * b / (a + b) if a + b else 0.0

@@ -88,10 +88,30 @@ def unpaired(ours, theirs):
     return d - half, d + half
 
 
+def windows_of(ids, n):
+    padded = [0] * n + ids
+    return [(padded[i : i + n], padded[i + n]) for i in range(len(ids))]
+
+
+def choose(p, k):
+    k = min(k, (p > 0.5).sum(), (p <= 0.5).sum())
+    order = np.argsort(p)
+    return {**dict.fromkeys(order[:k], 0), **dict.fromkeys(order[len(p) - k :], 1)}
+
+
+def choose_without_minding_none(p, k):
+    k = min(k, (p > 0.5).sum(), (p <= 0.5).sum())
+    order = np.argsort(p)
+    return {**dict.fromkeys(order[:k], 0), **dict.fromkeys(order[-k:], 1)}
+
+
 RIGHT = {
     "01.1": weight_of,
     "01.2": leads,
     "01.3": interval,
+    "02.1": windows_of,
+    "02.2": lambda p: math.exp(-sum(map(math.log, p)) / len(p)),
+    "02.3": choose,
     "03.1": tag_sentence,
     "03.2": legal,
     "03.3": smallest_multiplier,
@@ -123,6 +143,39 @@ WRONG = {
         "wrong way round": lambda a, b: interval(b, a),
         "mean only": lambda a, b: (a - b).mean(),
         "three numbers": lambda a, b: (*interval(a, b), 0),
+    },
+    "02.1": {
+        "no padding": lambda ids, n: [(ids[i : i + n], ids[i + n]) for i in range(len(ids) - n)],
+        "padding behind": lambda ids, n: [((ids[:i] + [0] * n)[-n:], x) for i, x in enumerate(ids)],
+        "one late": lambda ids, n: [([*c[1:], t], t) for c, t in windows_of(ids, n)],
+        "contexts only": lambda ids, n: [c for c, _ in windows_of(ids, n)],
+        "windows of n + 1": lambda ids, n: [[*c, t] for c, t in windows_of(ids, n)],
+        "a number": lambda ids, n: len(ids),
+    },
+    "02.2": {
+        "logarithm of the mean": lambda p: 1 / np.mean(p),
+        "cross-entropy": lambda p: -np.mean(np.log(p)),
+        "bits and e mixed": lambda p: np.exp(-np.mean(np.log2(p))),
+        "sum": lambda p: np.exp(-np.sum(np.log(p))),
+        "upside down": lambda p: np.exp(np.mean(np.log(p))),
+        "text": lambda p: "2",
+    },
+    "02.3": {
+        "surest of all, whatever the label": lambda p, k: {
+            i: int(p[i] > 0.5) for i in np.argsort(-np.abs(p - 0.5))[: 2 * k]
+        },
+        "forgets the scarcer side": lambda p, k: {
+            **dict.fromkeys(np.argsort(p)[:k], 0),
+            **dict.fromkeys(np.argsort(p)[-k:], 1),
+        },
+        "the least sure": lambda p, k: {
+            **dict.fromkeys(np.flatnonzero(p <= 0.5)[np.argsort(-p[p <= 0.5])][:k], 0),
+            **dict.fromkeys(np.flatnonzero(p > 0.5)[np.argsort(p[p > 0.5])][:k], 1),
+        },
+        "none is everything": choose_without_minding_none,
+        "labels the wrong way round": lambda p, k: {i: 1 - label for i, label in choose(p, k).items()},
+        "a list": lambda p, k: list(choose(p, k)),
+        "not there": lambda p, k: {-1: 0, len(p): 1},
     },
     "03.1": {
         "one m too many": lambda words: "".join("b" + "m" * (len(w) - 1) + "e" for w in words),

@@ -2,7 +2,16 @@ import keras
 import numpy as np
 import pytest
 
-from kexue_nlp.models import article_cnn, article_lstm, article_segmenter, enriched_segmenter, restart
+from kexue_nlp.language_model import LanguageModel, padded
+from kexue_nlp.models import (
+    article_cnn,
+    article_lstm,
+    article_segmenter,
+    enriched_segmenter,
+    pooled_classifier,
+    restart,
+)
+from kexue_nlp.text import Vocabulary
 
 N_CHARACTERS, N_PAIRS = 50, 80
 
@@ -146,3 +155,55 @@ def test_a_network_that_is_not_compiled_cannot_be_restarted():
     with pytest.raises(ValueError, match="is not compiled"):
         restart(network, seed=0)
     assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
+
+
+@pytest.fixture(scope="module")
+def language_model():
+    return LanguageModel(Vocabulary("abcdefgh"), unit="character", embedding=4, units=6)
+
+
+TEXTS = ["abba", "", "hgfedcba" * 3, "zz"]
+
+
+def test_pooled_classifier_reads_the_states_that_the_language_model_encodes(language_model):
+    classifier = pooled_classifier(language_model.encoder)
+    pooled = keras.Model(classifier.input, classifier.get_layer("pooled").output)
+    rows = padded(language_model.ids(TEXTS), length=30)
+    expected = language_model.encode(TEXTS, pooling=("last", "mean", "max"))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(pooled(rows)), expected, atol=1e-5)
+
+
+def test_padding_behind_a_text_changes_nothing(language_model):
+    classifier = pooled_classifier(language_model.encoder)
+    ids = language_model.ids(TEXTS)
+    short, long = (tag_probabilities(classifier, padded(ids, length)) for length in (24, 60))
+    np.testing.assert_allclose(short, long, atol=1e-6)
+
+
+def test_fine_tuning_changes_the_language_model_unless_it_is_frozen():
+    model = LanguageModel(Vocabulary("ab"), unit="character", embedding=4, units=6)
+    rows = padded(model.ids(["ab", "ba"] * 8), length=2)
+    for frozen in (True, False):
+        model.encoder.trainable = not frozen
+        classifier = pooled_classifier(model.encoder)
+        classifier.compile("adam", "binary_crossentropy")
+        before = [weight.copy() for weight in model.encoder.get_weights()]
+        classifier.fit(rows, np.arange(16) % 2, verbose=0)
+        moved = [(a != b).any() for a, b in zip(before, model.encoder.get_weights(), strict=True)]
+        assert not any(moved) if frozen else all(moved)
+
+
+def test_pooled_classifier_starts_anew_with_the_same_weights(language_model):
+    classifier = pooled_classifier(language_model.encoder)
+    classifier.compile("adam", "binary_crossentropy")
+    first = [weight.copy() for weight in restart(classifier, seed=3).get_weights()]
+    again = restart(classifier, seed=3).get_weights()
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any(weight.any() for weight in first)
+
+
+def test_padded_keeps_the_last_tokens_and_refuses_no_length():
+    assert padded([np.array([4, 5, 6])], 2).tolist() == [[0, 5, 6]]
+    assert padded([], 2).shape == (0, 3)
+    with pytest.raises(ValueError, match="length"):
+        padded([np.array([1])], 0)

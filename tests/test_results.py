@@ -6,10 +6,12 @@ import tables  # benchmarks/tables.py
 
 from kexue_nlp.results import (
     hashing_table,
+    label_curve,
     load_results,
     margin_sweep,
     margin_table,
     segmentation_table,
+    semi_supervised_table,
     word_table,
 )
 
@@ -152,3 +154,45 @@ def test_margin_sweep_compares_the_seeds_that_all_have():
 
 def test_margin_sweep_of_nothing_has_no_rows():
     assert len(margin_sweep(MARGIN_RUNS[:1])) == 0
+
+
+def few_labels(method, seed, *accuracy, labels=1000):
+    return {"method": method, "labels": labels, "seed": seed, "accuracy": list(accuracy)}
+
+
+TFIDF = "TF-IDF and logistic regression"
+FEW_LABELS = [
+    few_labels("a lexicon", None, 0.7, labels=0),
+    few_labels(TFIDF, 0, 0.84),
+    few_labels(TFIDF, 1, 0.86),
+    few_labels(TFIDF, 0, 0.6, labels=50),
+    few_labels(TFIDF, 0, 0.9, labels=25_000),
+    few_labels("fine-tuned", 0, 0.85),
+    few_labels("fine-tuned", 1, 0.89),
+    few_labels("article's way, transductive", 0, 0.72, 0.73, 0.75),
+    few_labels("article's way, transductive", 1, 0.74, 0.74, 0.75),
+]
+
+
+def test_semi_supervised_table_pairs_draws_and_rounds():
+    table = semi_supervised_table(FEW_LABELS)
+    assert table.index.tolist() == [TFIDF, "a lexicon", "fine-tuned", "article's way, transductive"]
+    assert table.loc[TFIDF].tolist() == ["2", "85.0 ± 1.4", "", "", "", ""]
+    # Differences of 1 and 3 points: t for one degree of freedom is 12.706, their error 1.
+    assert table.loc["fine-tuned", "minus TF-IDF [95 %]"] == "+2.00 [-10.71, +14.71]"
+    article = table.loc["article's way, transductive"]
+    assert article["after self-training"] == "75.0 ± 0.0"
+    assert article["gain [95 %]"] == "+2.00 [-10.71, +14.71]"
+    assert article["minus TF-IDF [95 %]"] == ""  # another test
+    assert article["article"] == "73.04 → 73.48"
+
+
+def test_label_curve_has_a_row_per_number_of_labels():
+    curve = label_curve(FEW_LABELS)
+    assert curve.columns.tolist() == [TFIDF]
+    assert curve[TFIDF].round(3).to_dict() == {50: 0.6, 1000: 0.85, 25_000: 0.9}
+
+
+@pytest.mark.skipif(not (ROOT / "benchmarks/results/semi_supervised.jsonl").exists(), reason="not run yet")
+def test_stored_runs_with_few_labels_begin_with_the_trivial_baseline():
+    assert semi_supervised_table(load_results("semi_supervised")).index[0].startswith("TF-IDF")

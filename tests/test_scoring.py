@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from kexue_nlp.datasets import available, load_segmentation
 from kexue_nlp.lexicon import forward_maximum_matching
-from kexue_nlp.scoring import WordScores, score_words
+from kexue_nlp.scoring import WordScores, score_viewpoints, score_words
 
 # Words that repeat within a sentence, but never six times: there the alignment is a longest one.
 sentences = st.lists(st.sampled_from("甲乙丙丁"), min_size=1, max_size=12).filter(
@@ -262,3 +262,48 @@ def test_a_word_must_be_a_string():
 def test_module_needs_no_keras():
     code = "import sys, kexue_nlp.scoring; sys.exit('keras' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
+
+
+# --- opinions on entities ----------------------------------------------------------------------------------
+
+
+def test_both_viewpoint_metrics_on_a_worked_table():
+    gold = [
+        [("本田", "pos"), ("丰田", "neg")],  # one right, one wrong
+        [("大众", "neu")],  # missed, and another found
+        [("奔驰", "neg"), ("宝马", "neu")],  # both right
+        [],  # one found where there is none
+        [("唐", "pos")],  # missed
+    ]
+    predicted = [
+        [("丰田", "neu"), ("本田", "pos")],
+        [("途观", "neu")],
+        [("宝马", "neu"), ("奔驰", "neg")],
+        [("奥迪", "pos")],
+        [],
+    ]
+    scores = score_viewpoints(gold, predicted)
+    assert (scores.right, scores.wrong, scores.missed, scores.extra) == (3, 1, 2, 2)
+    assert scores.precision == 3 / 6
+    assert scores.contest_recall == 3 / 5
+    assert scores.strict_recall == 3 / 6
+    assert scores.contest_f1 == pytest.approx(2 * 0.5 * 0.6 / 1.1)
+    assert scores.strict_f1 == pytest.approx(0.5)
+
+
+def test_a_view_predicted_twice_counts_once_with_its_most_frequent_opinion():
+    gold = [[("本田", "neg")]]
+    assert score_viewpoints(gold, [[("本田", "pos"), ("本田", "neg"), ("本田", "neg")]]).right == 1
+    assert score_viewpoints(gold, [[("本田", "pos"), ("本田", "neg")]]).wrong == 1
+
+
+def test_no_viewpoints_score_zero():
+    scores = score_viewpoints([[]], [[]])
+    assert scores.contest_f1 == scores.strict_f1 == scores.precision == 0.0
+
+
+def test_viewpoints_out_of_step_or_contradictory_are_refused():
+    with pytest.raises(ValueError, match="2 sentences are given and 1 predicted"):
+        score_viewpoints([[], []], [[]])
+    with pytest.raises(ValueError, match="two opinions"):
+        score_viewpoints([[("本田", "pos"), ("本田", "neg")]], [[]])

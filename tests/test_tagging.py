@@ -5,7 +5,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.tagging import SBME, tags_to_words, words_to_tags
+from kexue_nlp.tagging import (
+    OPINION,
+    OPINION_BEGIN,
+    SBME,
+    entities_to_tags,
+    tags_to_entities,
+    tags_to_words,
+    words_to_tags,
+)
 
 
 def spelled(tags):
@@ -46,3 +54,63 @@ def test_empty_word_is_refused():
 def test_one_tag_per_character_is_demanded():
     with pytest.raises(ValueError, match="2 characters but 3 tags"):
         tags_to_words("ab", np.zeros(3, dtype=int))
+
+
+# --- entities with opinions --------------------------------------------------------------------------------
+
+
+@st.composite
+def texts_with_entities(draw):
+    """A length and entities in it that do not overlap, some of them side by side."""
+    entities, place = [], 0
+    for gap, size, opinion in draw(
+        st.lists(
+            st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(["pos", "neu", "neg"])),
+            max_size=5,
+        )
+    ):
+        entities.append((place + gap, place + gap + size, opinion))
+        place += gap + size
+    return place + draw(st.integers(0, 2)), entities
+
+
+@given(texts_with_entities())
+def test_entities_survive_the_round_trip_with_begin_tags(case):
+    length, entities = case
+    tags = entities_to_tags(length, entities, OPINION_BEGIN)
+    assert OPINION_BEGIN.is_legal(tags)
+    assert tags_to_entities(tags, OPINION_BEGIN) == entities
+
+
+@given(texts_with_entities())
+def test_without_begin_tags_neighbours_of_one_opinion_merge(case):
+    length, entities = case
+    merged = []
+    for start, end, opinion in entities:
+        if merged and merged[-1][1] == start and merged[-1][2] == opinion:
+            merged[-1] = (merged[-1][0], end, opinion)
+        else:
+            merged.append((start, end, opinion))
+    assert tags_to_entities(entities_to_tags(length, entities)) == merged
+
+
+def test_transitions_are_the_article_s():
+    allowed = {f"{i}{j}" for i, j in product(range(4), repeat=2) if OPINION.transitions[i, j]}
+    assert allowed == {"00", "01", "02", "03", "10", "11", "20", "22", "30", "33"}
+
+
+def test_with_begin_tags_an_entity_begins_and_keeps_its_opinion():
+    legal = {(1, 4), (4, 4), (0, 1), (4, 1), (4, 2), (1, 1), (4, 0)}
+    illegal = {(0, 4), (1, 5), (4, 5), (5, 4), (2, 4)}
+    assert all(OPINION_BEGIN.transitions[pair] for pair in legal)
+    assert not any(OPINION_BEGIN.transitions[pair] for pair in illegal)
+    assert OPINION_BEGIN.start.tolist() == [True] * 4 + [False] * 3
+
+
+@pytest.mark.parametrize(
+    "entities",
+    [[(0, 0, "pos")], [(-1, 2, "pos")], [(3, 6, "pos")], [(0, 2, "pos"), (1, 3, "neg")], [(0, 2, "good")]],
+)
+def test_entities_that_make_no_sense_are_refused(entities):
+    with pytest.raises(ValueError, match="entity"):
+        entities_to_tags(5, entities)

@@ -10,6 +10,7 @@ from kexue_nlp.datasets.images import MNIST, ImageData, load_images, retrieval_s
 from kexue_nlp.datasets.imdb import IMDB, IMDB_TEXTS, MOVIE_REVIEWS, ImdbData, load_imdb
 from kexue_nlp.datasets.segmentation import BAKEOFF2005, PEOPLES_DAILY, SegmentationData, load_segmentation
 from kexue_nlp.datasets.similarity import MEN, SIMLEX999, WORDSIM353, WordPairs, load_word_similarity
+from kexue_nlp.datasets.viewpoints import BDCI2016, ViewpointData, load_viewpoints
 
 __all__ = [
     "DatasetStatus",
@@ -17,12 +18,14 @@ __all__ = [
     "ImageData",
     "ImdbData",
     "SegmentationData",
+    "ViewpointData",
     "WordPairs",
     "available",
     "fetch",
     "load_images",
     "load_imdb",
     "load_segmentation",
+    "load_viewpoints",
     "load_word_similarity",
     "retrieval_split",
 ]
@@ -39,6 +42,7 @@ _DATA_SETS = {
         WORDSIM353,
         SIMLEX999,
         MEN,
+        BDCI2016,
     )
 }
 
@@ -53,8 +57,8 @@ def available() -> dict[str, DatasetStatus]:
 
     Examples
     --------
-    >>> sorted(available())
-    ['bakeoff2005', 'imdb', 'imdb_texts', 'men', 'mnist', 'movie_reviews', 'peoples_daily', 'simlex999', 'wordsim353']
+    >>> sorted(available())[:4]
+    ['bakeoff2005', 'bdci2016', 'imdb', 'imdb_texts']
     """
     return {name: data_set.status() for name, data_set in _DATA_SETS.items()}
 

@@ -9,12 +9,15 @@ from kexue_nlp.widgets._base import errors
 from kexue_nlp.widgets.hashing import Hashes, HashExplorer, picture_items, word_items
 from kexue_nlp.widgets.margin import MarginExplorer, Training
 from kexue_nlp.widgets.segmentation import SegmentationExplorer
+from kexue_nlp.widgets.sentiment import RoundScore, SentimentExplorer
 
 __all__ = [
     "HashExplorer",
     "Hashes",
     "MarginExplorer",
+    "RoundScore",
     "SegmentationExplorer",
+    "SentimentExplorer",
     "Training",
     "errors",
     "picture_items",

@@ -1,0 +1,306 @@
+"""Sentences about cars, the cars they name, and what each is said to be (article 4118): BDCI 2016, and a grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from kexue_nlp.datasets._files import DataSet, Download, read_lines
+
+if TYPE_CHECKING:  # listing the data sets needs no NumPy
+    import numpy as np
+
+OPINIONS = ("pos", "neu", "neg")
+
+BDCI2016 = DataSet(
+    name="bdci2016",
+    title="BDCI 2016, sentiment towards cars, first round",
+    downloads=(
+        # The contest's pages are gone and no lasting address is known.
+        Download(files=tuple(f"bdci2016/{name}.csv" for name in ("Train", "Label", "View", "Test"))),
+    ),
+)
+
+_CITATION = (
+    "CCF Big Data and Computing Intelligence Contest 2016, task of Gridsum: sentiment analysis from viewpoints in the "
+    "domain of cars, first round."
+)
+
+Labels = tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, eq=False)
+class ViewpointData:
+    """Sentences with the entities they judge.
+
+    Attributes
+    ----------
+    sentences : list of str
+    labels : list of tuple of (view, opinion)
+        For each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
+    views : tuple of str
+        The list of known names.
+    unlabelled : list of str
+        Further sentences.
+    skipped : mapping of str to int
+        What was left out when the files were read, and how often.
+    source, licence, citation : str
+        Where the sentences come from and on what terms.
+    """
+
+    sentences: list[str] = field(repr=False)
+    labels: list[Labels] = field(repr=False)
+    views: tuple[str, ...] = field(repr=False)
+    unlabelled: list[str] = field(repr=False)
+    skipped: Mapping[str, int]
+    source: str
+    licence: str
+    citation: str
+
+    def folds(self, n_folds: int = 5, seed: int = 0) -> np.ndarray:
+        """Divide the sentences for cross-validation; sentences that are nearly the same come into one fold.
+
+        Two sentences are nearly the same if nothing but digits, Latin letters, punctuation and spaces sets them apart.
+
+        Parameters
+        ----------
+        n_folds : int
+        seed : int
+
+        Returns
+        -------
+        ndarray of int, shape (N,)
+            The fold of each sentence, from 0.
+
+        Raises
+        ------
+        ValueError
+            If there are fewer different sentences than folds, or fewer than two folds.
+        """
+        import numpy as np
+
+        keys: dict[str, list[int]] = {}
+        for i, sentence in enumerate(self.sentences):
+            key = "".join(c for c in sentence if c.isalnum() and not c.isascii() and not c.isdigit())
+            keys.setdefault(key or sentence, []).append(i)
+        if not 2 <= n_folds <= len(keys):
+            raise ValueError(f"{len(keys)} different sentences cannot be divided into {n_folds} folds")
+        folds = np.empty(len(self.sentences), int)
+        sizes = [0] * n_folds
+        groups = list(keys.values())
+        for i in np.random.default_rng(seed).permutation(len(groups)):
+            fold = sizes.index(min(sizes))
+            folds[groups[i]] = fold
+            sizes[fold] += len(groups[i])
+        return folds
+
+
+def load_viewpoints(source: str = "sample", folder: str | Path | None = None) -> ViewpointData:
+    """Load sentences about cars.
+
+    Parameters
+    ----------
+    source : {"sample", "full"}
+        ``"sample"`` comes out of a small grammar, for learning the mechanics: see :func:`car_sentences`. ``"full"``
+        is the first round of the contest BDCI 2016: real sentences, labelled by people.
+    folder : str or Path, optional
+        Where the four files of the contest lie, instead of the usual places; only with ``"full"``.
+
+    Returns
+    -------
+    ViewpointData
+
+    Raises
+    ------
+    DatasetUnavailable
+        If the files are not on this machine; the message says what to do.
+    ValueError
+        If the source is neither, or a line of a file is malformed; the message names it.
+
+    Examples
+    --------
+    >>> data = load_viewpoints()
+    >>> len(data.sentences), len(data.unlabelled), len(data.views)
+    (2000, 2000, 28)
+    """
+    if source not in ("sample", "full"):
+        raise ValueError(f"source must be 'sample' or 'full', not {source!r}")
+    if source == "sample":
+        if folder is not None:
+            raise ValueError('a folder holds the contest\'s files; use source="full" with it')
+        return _load_sample()
+    if folder is None:
+        paths = BDCI2016.fetch()
+    else:
+        paths = [Path(folder) / Path(file).name for file in BDCI2016.downloads[0].files]
+        missing = [path for path in paths if not path.is_file()]
+        if missing:
+            raise ValueError(
+                f"{missing[0]} is not there; the folder must hold Train, Label, View and Test.csv"
+            )
+    return _load_full(*paths)
+
+
+def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
+    train = _read_rows(train_path, 2)
+    ids = {row[0]: i for i, (_, row) in enumerate(train)}
+    if len(ids) < len(train):
+        raise ValueError(f"{train_path}: a SentenceId occurs twice; take the file from one release")
+    labels: list[dict[str, str]] = [{} for _ in train]
+    skipped = {"label given twice": 0, "label with another opinion than before": 0}
+    for number, (sentence, view, opinion) in _read_rows(label_path, 3):
+        if sentence not in ids:
+            raise ValueError(f"{label_path}, line {number}: no sentence has the id {sentence!r}")
+        if opinion not in OPINIONS:
+            raise ValueError(
+                f"{label_path}, line {number}: the opinion is {opinion!r}, not one of {', '.join(OPINIONS)}"
+            )
+        pairs = labels[ids[sentence]]
+        if view not in pairs:
+            pairs[view] = opinion
+        elif pairs[view] == opinion:
+            skipped["label given twice"] += 1
+        else:
+            skipped["label with another opinion than before"] += 1
+    views = tuple(dict.fromkeys(row[1] for _, row in _read_rows(view_path, 2)))
+    return ViewpointData(
+        sentences=[row[1] for _, row in train],
+        labels=[tuple(pairs.items()) for pairs in labels],
+        views=views,
+        unlabelled=[row[1] for _, row in _read_rows(test_path, 2)],
+        skipped={what: n for what, n in skipped.items() if n},
+        source="BDCI 2016, first round (Train, Label, View and Test.csv)",
+        licence="data of a contest; no licence is stated",
+        citation=_CITATION,
+    )
+
+
+def _read_rows(path: Path, n_columns: int) -> list[tuple[int, list[str]]]:
+    """Lines after the header with their numbers, cut at tabs; blank lines at the end are left out."""
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        cells = line.split("\t")
+        if not line.strip():
+            continue
+        if len(cells) != n_columns:
+            raise ValueError(
+                f"{path}, line {number}: {len(cells)} columns, separated by tabs, instead of {n_columns}"
+            )
+        if not all(cell.strip() for cell in cells):
+            raise ValueError(f"{path}, line {number}: a cell is blank")
+        rows.append((number, cells))
+    if len(rows) < 2:
+        raise ValueError(f"{path}: there is nothing after the header")
+    return rows[1:]
+
+
+# --- the sample: a grammar ---------------------------------------------------------------------------------
+
+# Names that contain another (北京奔驰, 奔驰) and a name of one character stand in the list.
+_VIEWS = (
+    *("本田", "丰田", "日产", "大众", "奔驰", "宝马", "奥迪", "福特", "别克", "起亚", "马自达", "比亚迪"),
+    *("广汽本田", "一汽丰田", "东风日产", "上海大众", "北京奔驰", "华晨宝马", "东风悦达起亚"),
+    *("雅阁", "凯美瑞", "轩逸", "途观", "高尔夫", "福克斯", "英朗", "哈弗H6", "唐"),
+)
+# And these do not: a text has names that no list knows.
+_UNLISTED = ("观致", "瑞虎", "传祺")
+
+_GOOD = ("省油", "好看", "舒服", "安静", "可靠", "宽敞")
+_BAD = ("费油", "难看", "颠簸", "吵", "爱坏", "拥挤")
+_PARTS = ("动力", "外观", "座椅", "空间", "做工", "底盘")
+
+# {a}, {b}: names; {g}: a good word, {d}: a bad one, {p}: a part. Behind them the opinion on a, then on b.
+_TEMPLATES = (
+    ("{a}很{g}。", "pos"),
+    ("我喜欢{a}，开起来真的{g}。", "pos"),
+    ("{a}的{p}比想象中好。", "pos"),
+    ("{a}一点也不{d}。", "pos"),
+    ("开了三年{a}，从来没有觉得{d}。", "pos"),
+    ("{a}太{d}了！", "neg"),
+    ("我不喜欢{a}，{p}不行。", "neg"),
+    ("{a}的{p}让人失望。", "neg"),
+    ("{a}并不{g}。", "neg"),
+    ("谁说{a}{g}？", "neg"),
+    ("昨天看到一辆{a}停在路边。", "neu"),
+    ("{a}将在下个月上市。", "neu"),
+    ("请问{a}的{p}怎么样？", "neu"),
+    ("新款{a}配有六速变速箱。", "neu"),
+    ("我喜欢{a}，我不喜欢{b}。", "pos", "neg"),
+    ("{a}{d}，{b}{g}。", "neg", "pos"),
+    ("{a}比{b}{g}。", "pos", "neg"),
+    ("{a}没有{b}{g}。", "neg", "pos"),
+    ("{a}比{b}还{d}。", "neg", "neg"),
+    ("{a}{b}都很{g}。", "pos", "pos"),
+    ("{a}{b}都{d}。", "neg", "neg"),
+    ("{a}和{b}降价了。", "neu", "neu"),
+    ("卖了{a}换{b}，{b}果然{g}。", "neu", "pos"),
+    ("{a}的{p}不错，停在旁边的是{b}。", "pos", "neu"),
+)
+
+
+def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
+    """Make different sentences about cars with their labels, from a grammar of our own.
+
+    They are for learning the mechanics, not for measuring a method: two dozen patterns with a name or two, a word of
+    praise or blame, and a part of a car. There are names that contain others (北京奔驰), names side by side
+    (本田丰田都很省油。), both opinions in one sentence, negation (一点也不费油), comparison (A 比 B 省油 praises A and
+    blames B), mere mentions, and names that are in no list.
+
+    Parameters
+    ----------
+    n : int
+        How many.
+    seed : int
+        Fewer sentences with the same seed are the first of these.
+
+    Returns
+    -------
+    sentences : list of str
+    labels : list of tuple of (view, opinion)
+
+    Raises
+    ------
+    ValueError
+        If the grammar has not that many sentences.
+
+    Examples
+    --------
+    >>> car_sentences(1)
+    (['本田和轩逸降价了。'], [(('本田', 'neu'), ('轩逸', 'neu'))])
+    """
+    import numpy as np
+
+    names = _VIEWS + _UNLISTED
+    most = sum(len(names) ** (len(template) - 1) for template in _TEMPLATES)
+    if not 0 <= n <= most:
+        raise ValueError(f"n must be from 0 to {most}, not {n}")
+    rng = np.random.default_rng([4118, seed])
+
+    def choose(options: Sequence):
+        return options[int(rng.integers(len(options)))]
+
+    made: dict[str, Labels] = {}
+    while len(made) < n:
+        pattern, *opinions = choose(_TEMPLATES)
+        a, b = (names[i] for i in rng.choice(len(names), 2, replace=False))
+        text = pattern.format(a=a, b=b, g=choose(_GOOD), d=choose(_BAD), p=choose(_PARTS))
+        # A name inside the other one would be two labels at one place, with two opinions.
+        if len(opinions) == 1 or (a not in b and b not in a):
+            made.setdefault(text, tuple(zip((a, b), opinions, strict=False)))
+    return list(made), list(made.values())
+
+
+def _load_sample() -> ViewpointData:
+    sentences, labels = car_sentences(4000)
+    return ViewpointData(
+        sentences=sentences[:2000],
+        labels=labels[:2000],
+        views=_VIEWS,
+        unlabelled=sentences[2000:],
+        skipped={},
+        source="a grammar of this package, for learning the mechanics only",
+        licence="MIT, as the package",
+        citation="kexue_nlp.datasets.viewpoints.car_sentences",
+    )

@@ -1,0 +1,445 @@
+"""Watch one unit of a language model read a review, and self-training change its mind (article 4374)."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import ipywidgets as widgets
+import numpy as np
+
+from kexue_nlp.language_model import LanguageModel
+from kexue_nlp.plots import BLUE, GREY, ORANGE, visible
+from kexue_nlp.text import split_words
+from kexue_nlp.widgets._base import Explorer, TextArea, escape, row
+
+__all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading", "render_rounds", "state"]
+
+WORD_LIMIT = 400
+_LEVELS = 5  # shades of each colour
+
+_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 1040, 150, 44, 10, 8, 30
+_PANEL = 500  # pixels of each of the two panels about rounds
+
+_STYLE = f"""
+.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; font-size: 15px; white-space: normal; }}
+.kexue-words i {{ font-style: normal; padding: 1px 3px; border-radius: 3px; }}
+.kexue-words u {{ text-decoration: underline dotted; }}
+.kexue-chart text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
+.kexue-pair {{ display: flex; flex-wrap: wrap; gap: 10px 20px; }}
+""" + "".join(
+    f".kexue-words .{name}{level} {{ background: {colour}{round(200 * level / _LEVELS):02x}; }}\n"
+    for name, colour in (("p", BLUE), ("n", ORANGE))
+    for level in range(1, _LEVELS + 1)
+)
+
+
+@dataclass(frozen=True)
+class RoundScore:
+    """What a round of self-training came to.
+
+    Attributes
+    ----------
+    accuracy : float
+        On the test.
+    flips : int or None
+        Predictions that changed since the round before; None in round 0.
+    used : int
+        Unlabelled reviews that the model was trained on.
+    """
+
+    accuracy: float
+    flips: int | None
+    used: int
+
+
+@dataclass(frozen=True, eq=False)
+class SentimentState:
+    """A review as the language model reads it.
+
+    Attributes
+    ----------
+    words : tuple of str, length T
+    known : tuple of bool, length T
+        Which of them are in the vocabulary.
+    activation : ndarray of float, shape (T,)
+        Of the unit after each word: 0 at its mean, 1 where it is high, −1 where it is low, and with the sign turned so
+        that high goes with positive reviews.
+    probability : ndarray of float, shape (T + 1,)
+        That the review is positive, before the first word and after each.
+    unit : int
+        The unit.
+    separation : float
+        Its area under the ROC curve: the chance that it is higher for a positive review than for a negative one.
+    n_words : int
+        In the whole text, of which at most 400 are read.
+    """
+
+    words: tuple[str, ...]
+    known: tuple[bool, ...]
+    activation: np.ndarray
+    probability: np.ndarray
+    unit: int
+    separation: float
+    n_words: int
+
+
+def state(
+    words: Sequence[str],
+    known: Sequence[bool],
+    states: np.ndarray,
+    probability: np.ndarray,
+    unit: int,
+    separation: float,
+    mean: float,
+    scale: float,
+    n_words: int,
+) -> SentimentState:
+    """Put a unit on a scale that can be coloured.
+
+    Parameters
+    ----------
+    words, known : sequence, length T
+    states : ndarray of float, shape (T + 1, units)
+        Of the language model, before the first word and after each.
+    probability : ndarray of float, shape (T + 1,)
+    unit : int
+    separation : float
+        Area under the ROC curve of the unit; below ½ its sign is turned.
+    mean, scale : float
+        Values of the unit that become 0 and 1.
+    n_words : int
+
+    Returns
+    -------
+    SentimentState
+    """
+    sign = 1.0 if separation >= 0.5 else -1.0
+    activation = np.clip(sign * (states[1:, unit] - mean) / max(scale, 1e-6), -1, 1)
+    return SentimentState(tuple(words), tuple(known), activation, probability, unit, separation, n_words)
+
+
+def render_reading(state: SentimentState) -> str:
+    """Draw a review as HTML: its words coloured by the unit, and the running prediction below.
+
+    Parameters
+    ----------
+    state : SentimentState
+
+    Returns
+    -------
+    str
+        Words are escaped in it.
+    """
+    caption = (
+        f"Blue: unit {state.unit} leans to positive after this word; orange: to negative. On average it is higher for "
+        f"the positive one of two reviews in {max(state.separation, 1 - state.separation):.0%} of cases"
+        f"{' (its sign is turned here)' if state.separation < 0.5 else ''}. Dotted: words that the model does not know."
+    )
+    if not state.words:
+        return f'<p class="kexue-quiet">{caption}</p><p>There is no word in the text.</p>'
+    levels = np.round(state.activation * _LEVELS).astype(int).tolist()
+    words = []
+    for word, known, level in zip(state.words, state.known, levels, strict=True):
+        shown = escape(word) if known else f"<u>{escape(word)}</u>"
+        css = f' class="{"p" if level > 0 else "n"}{abs(level)}"' if level else ""
+        words.append(f"<i{css}>{shown}</i>")
+    rest = (
+        f" … {state.n_words - len(state.words):,} more words are not read."
+        if state.n_words > len(state.words)
+        else ""
+    )
+    return (
+        f'<p class="kexue-quiet">{caption}</p>'
+        f'<div class="kexue-words" dir="ltr">{" ".join(words)}{rest}</div>{_running(state)}'
+    )
+
+
+def _running(state: SentimentState) -> str:
+    """Draw the probability before the first word and after each."""
+    p = state.probability
+    frame = _Frame(_WIDTH, 0, max(1, len(p) - 1), 0, 1)
+    last = float(p[-1])
+    label = f"The prediction after each word; after the last: {last:.0%} positive."
+    parts = [
+        *(frame.y_tick(y, f"{y:.0%}") for y in (0, 0.5, 1)),
+        *(frame.x_tick(x) for x in _round_steps(len(p) - 1)),
+        frame.line(range(len(p)), p, BLUE if last > 0.5 else ORANGE),
+        frame.dot(len(p) - 1, last, BLUE if last > 0.5 else ORANGE),
+    ]
+    return f'<p class="kexue-quiet">{label}</p>{frame.svg(label, parts)}'
+
+
+def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, number: int) -> str:
+    """Draw self-training as HTML: accuracy and flips per round.
+
+    Parameters
+    ----------
+    methods : mapping of str to sequence of RoundScore
+        The rounds of up to three methods, all with so many labels.
+    n_labels : int
+    number : int
+        The round to point out, from 0.
+
+    Returns
+    -------
+    str
+    """
+    most = max(map(len, methods.values())) - 1
+    scores = [score.accuracy for rounds in methods.values() for score in rounds]
+    low, high = np.floor(min(scores) * 20) / 20, np.ceil(max(scores) * 20) / 20
+    flips = max([score.flips or 0 for rounds in methods.values() for score in rounds] + [1])
+    left = _Frame(_PANEL, 0, max(1, most), low, max(high, low + 0.05))
+    right = _Frame(_PANEL, 0, max(1, most), 0, flips)
+    parts = (
+        [left.y_tick(y, f"{y:.0%}") for y in np.arange(low, max(high, low + 0.05) + 0.001, 0.05)],
+        [right.y_tick(y, f"{y:,.0f}") for y in (0, flips / 2, flips)],
+    )
+    lines = []
+    for (name, rounds), (colour, dash) in zip(
+        methods.items(), ((BLUE, ""), (ORANGE, "6 3"), (GREY, "2 3")), strict=False
+    ):
+        here = min(number, len(rounds) - 1)
+        accuracy = [score.accuracy for score in rounds]
+        changed = [score.flips for score in rounds[1:]]
+        parts[0].extend(
+            [left.line(range(len(rounds)), accuracy, colour, dash), left.dot(here, accuracy[here], colour)]
+        )
+        parts[1].append(right.line(range(1, len(rounds)), changed, colour, dash))
+        if here:
+            parts[1].append(right.dot(here, changed[here - 1], colour))
+        score = rounds[here]
+        trained = f"trained on {n_labels:,} labels" + (
+            f" and {score.used:,} predictions" if score.used else ""
+        )
+        moved = "" if score.flips is None else f", {score.flips:,} predictions changed"
+        stopped = f" (stopped after round {here})" if here < number else ""
+        lines.append(
+            f'<li><b style="border-bottom:3px {"dashed" if dash else "solid"} {colour}">{html.escape(name)}</b>'
+            f"{stopped}: {score.accuracy:.1%} on the test; {trained}{moved}.</li>"
+        )
+    for frame, panel in zip((left, right), parts, strict=True):
+        panel.extend(frame.x_tick(x) for x in range(most + 1))
+    labels = ("Accuracy on the test after each round", "Predictions that changed in each round")
+    figures = [
+        f'<div><p class="kexue-quiet">{label}</p>{frame.svg(label, panel)}</div>'
+        for label, frame, panel in zip(labels, (left, right), parts, strict=True)
+    ]
+    return f'<ul>{"".join(lines)}</ul><div class="kexue-pair">{"".join(figures)}</div>'
+
+
+def _round_steps(n: int) -> range:
+    """Places for about ten ticks from 0 to n."""
+    step = next(s for s in (1, 2, 5, 10, 20, 50, 100) if n <= 10 * s)
+    return range(0, n + 1, step)
+
+
+@dataclass(frozen=True)
+class _Frame:
+    """Axes of a chart, from data to pixels."""
+
+    width: int
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+
+    def x(self, value: float) -> float:
+        return _LEFT + (self.width - _LEFT - _RIGHT) * (value - self.x0) / (self.x1 - self.x0)
+
+    def y(self, value: float) -> float:
+        return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * (value - self.y0) / (self.y1 - self.y0)
+
+    def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "") -> str:
+        if not len(xs):
+            return ""
+        points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
+        dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        return f'<path d="M{points}" fill="none" stroke="{colour}" stroke-width="2.5"{dashes}/>'
+
+    def dot(self, x: float, y: float, colour: str) -> str:
+        return f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="6" fill="{colour}" stroke="black"/>'
+
+    def x_tick(self, value: float) -> str:
+        return (
+            f'<text x="{self.x(value):.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{value}</text>'
+        )
+
+    def y_tick(self, value: float, label: str) -> str:
+        y = self.y(value)
+        return (
+            f'<path d="M{_LEFT} {y:.1f}H{self.width - _RIGHT}" stroke="{GREY}" stroke-opacity=".4"/>'
+            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
+        )
+
+    def svg(self, label: str, parts: Sequence[str]) -> str:
+        return (
+            f'<svg class="kexue-chart" width="{self.width}" height="{_HEIGHT}" role="img" aria-label="{label}">'
+            f"{''.join(parts)}</svg>"
+        )
+
+
+class SentimentExplorer(Explorer):
+    """Type a review and choose a unit; or choose how many labels there are, and follow self-training.
+
+    Parameters
+    ----------
+    model : LanguageModel
+        Of words.
+    classifier : object
+        Fitted, with scikit-learn's ``predict_proba``: from the mean of the states of a review to its label, 0 or 1.
+    separation : ndarray of float, shape (units,)
+        Area under the ROC curve of each unit, over the means of labelled reviews.
+    reviews : sequence of str
+        To choose from. Their states give each unit its scale.
+    runs : mapping of int to mapping of str to sequence of RoundScore
+        By number of labels and method, the rounds of a self-training.
+
+    Attributes
+    ----------
+    review, text, rank, n_labels, round, tabs : ipywidgets.Widget
+        The controls.
+    state : SentimentState
+        The review that is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no review or no run, or `separation` does not fit the model.
+
+    Examples
+    --------
+    >>> SentimentExplorer(model, classifier, separation, reviews, runs)  # doctest: +SKIP
+    """
+
+    styles = _STYLE
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        classifier: Any,
+        separation: np.ndarray,
+        reviews: Sequence[str],
+        runs: Mapping[int, Mapping[str, Sequence[RoundScore]]],
+    ) -> None:
+        super().__init__()
+        separation = np.asarray(separation, dtype=float)
+        if separation.shape != (model.units,) or not ((separation >= 0) & (separation <= 1)).all():
+            raise ValueError(
+                f"separation must be {model.units} areas under a curve, from 0 to 1, one per unit; "
+                f"got an array of shape {separation.shape}"
+            )
+        if not len(reviews) or not runs or not all(map(len, runs.values())):
+            raise ValueError("reviews and runs must not be empty")
+        self._model, self._classifier, self._separation = model, classifier, separation
+        self._order = np.argsort(-np.abs(separation - 0.5), kind="stable")
+        self._runs = {n: dict(runs[n]) for n in sorted(runs)}
+        self._reviews = list(reviews)
+        self._asked: str | None = None  # the text of the last answer
+        self._filling = False
+        seen = np.concatenate([self._read(text)[2][1:] for text in self._reviews])
+        self._mean = seen.mean(axis=0) if len(seen) else np.zeros(model.units)
+        self._scale = (
+            np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
+        )
+
+        names = [f"{i}: {visible(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
+        self.review = widgets.Dropdown(
+            options=list(zip(names, range(len(names)), strict=True)),
+            description="review",
+            layout={"width": "640px"},
+        )
+        self.text = TextArea(description="text", rows=4, layout={"width": "auto"})
+        self.rank = widgets.IntSlider(
+            description="unit, by rank",
+            min=1,
+            max=model.units,
+            layout={"width": "420px"},
+            style={"description_width": "110px"},
+            tooltip="1: the unit that separates the labels best",
+        )
+        self.n_labels = widgets.SelectionSlider(
+            options=list(self._runs),
+            description="labels",
+            layout={"width": "420px"},
+            tooltip="how many labelled reviews there are",
+        )
+        most = max(len(rounds) for methods in self._runs.values() for rounds in methods.values()) - 1
+        self.round = widgets.IntSlider(description="round", max=most, layout={"width": "420px"})
+        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        self.tabs = widgets.Tab(
+            [
+                widgets.VBox([self.review, self.text, self.rank]),
+                widgets.VBox([row(self.n_labels, self.round)]),
+            ],
+            titles=("a unit reads a review", "self-training"),
+        )
+        self.on_change(self.review, self._take_review)
+        for control in (self.text, self.rank, self.n_labels, self.round):
+            self.on_change(control, self._refresh)
+        self.tabs.observe(lambda _: self._run(self._refresh), names="selected_index")
+        self.on_click(reset, self.reset)
+        self.lay_out(self.tabs, row(reset))
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the first review, the best unit, and round 0 with the most labels."""
+        self._filling = True  # one refresh at the end, not one per control
+        try:
+            self.tabs.selected_index = 0
+            self.review.value, self.text.value, self.rank.value = 0, self._reviews[0], 1
+            self.n_labels.value, self.round.value = max(self._runs), 0
+        finally:
+            self._filling = False
+        self._refresh()
+
+    def static_text(self) -> str:
+        """Return the unit, the prediction and the self-training that are shown, in words."""
+        rounds = "; ".join(
+            f"{name}: {scores[0].accuracy:.1%}, after {len(scores) - 1} rounds {scores[-1].accuracy:.1%}"
+            for name, scores in self._runs[self.n_labels.value].items()
+        )
+        return (
+            f"Unit {self.state.unit} reads {len(self.state.words)} words; "
+            f"then the review is positive with probability {self.state.probability[-1]:.2f}.\n"
+            f"Self-training with {self.n_labels.value:,} labels: {rounds}"
+        )
+
+    def static_html(self) -> str:
+        """Return both tabs, one below the other."""
+        return f"{render_reading(self.state)}{self._render_rounds()}"
+
+    def _render_rounds(self) -> str:
+        return render_rounds(self._runs[self.n_labels.value], self.n_labels.value, self.round.value)
+
+    def _take_review(self) -> None:
+        if not self._filling:
+            self.text.value = self._reviews[self.review.value]
+
+    def _read(self, text: str) -> tuple[list[str], list[bool], np.ndarray, np.ndarray, int]:
+        words = split_words(text)
+        read = words[:WORD_LIMIT]
+        states = self._model.states(self._model.vocabulary.encode(read))
+        so_far = np.cumsum(states, axis=0) / np.arange(1, len(states) + 1)[:, None]
+        probability = self._classifier.predict_proba(so_far)[:, 1]
+        return read, [word in self._model.vocabulary for word in read], states, probability, len(words)
+
+    def _refresh(self) -> None:
+        if self._filling:
+            return
+        if self._asked != self.text.value:
+            with self.busy():
+                self._answer = self._read(self.text.value)
+            self._asked = self.text.value
+        words, known, states, probability, n_words = self._answer
+        unit = int(self._order[self.rank.value - 1])
+        scale = self._separation[unit], self._mean[unit], self._scale[unit]
+        self.state = state(words, known, states, probability, unit, *map(float, scale), n_words)
+        reading = self.tabs.selected_index == 0
+        self.picture.value = render_reading(self.state) if reading else self._render_rounds()
+        unknown = reading and words and not any(known)
+        self.say(
+            *["The model knows none of these words; it reads each as the same unknown one."] * bool(unknown)
+        )

@@ -1,0 +1,124 @@
+"""Sentences about cars: the contest's files in all their conditions, the grammar, and folds."""
+
+import numpy as np
+import pytest
+
+from kexue_nlp.datasets import DatasetUnavailable, load_viewpoints
+from kexue_nlp.datasets.viewpoints import OPINIONS, car_sentences
+
+TRAIN = (
+    "SentenceId\tContent\r\n001\t我喜欢本田，我不喜欢丰田。\r\n002\t今天天气好。\r\n003\t大众新POLO路试\r\n"
+)
+LABEL = "SentenceId\tView\tOpinion\r\n001\t本田\tpos\r\n001\t丰田\tneg\r\n003\t大众POLO\tneu\r\n"
+VIEW = "ViedId\tView\r\n1\t本田\r\n2\t丰田\r\n3\t本田\r\n"
+TEST = "SentenceId\tContent\n101\t没有标签的句子。\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(encoding="utf-8", **changed):
+        texts = {"Train": TRAIN, "Label": LABEL, "View": VIEW, "Test": TEST} | changed
+        for name, text in texts.items():
+            (tmp_path / f"{name}.csv").write_bytes(text.encode(encoding))
+        return tmp_path
+
+    return write
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_contest_files_in_every_encoding(write, encoding):
+    data = load_viewpoints("full", write(encoding))
+    assert data.sentences == ["我喜欢本田，我不喜欢丰田。", "今天天气好。", "大众新POLO路试"]
+    assert data.labels == [(("本田", "pos"), ("丰田", "neg")), (), (("大众POLO", "neu"),)]
+    assert data.views == ("本田", "丰田")
+    assert data.unlabelled == ["没有标签的句子。"]
+    assert data.skipped == {}
+
+
+def test_repeated_labels_are_counted_and_the_first_stays(write):
+    more = "001\t本田\tpos\r\n001\t丰田\tpos\r\n001\t本田\tpos\r\n"
+    data = load_viewpoints("full", write(Label=LABEL + more))
+    assert data.labels[0] == (("本田", "pos"), ("丰田", "neg"))
+    assert data.skipped == {"label given twice": 2, "label with another opinion than before": 1}
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"Label": LABEL + "009\t本田\tpos\r\n"}, r"Label\.csv, line 5: no sentence has the id '009'"),
+        ({"Label": LABEL + "001\t奔驰\tgood\r\n"}, r"line 5: the opinion is 'good'"),
+        ({"Label": LABEL + "001\t \tpos\r\n"}, "line 5: a cell is blank"),
+        ({"View": VIEW + "4\t\r\n"}, r"View\.csv, line 5: a cell is blank"),
+        ({"Train": TRAIN + "004 没有制表符\r\n"}, r"Train\.csv, line 5: 1 columns"),
+        ({"Train": TRAIN + "001\t又一句\r\n"}, "occurs twice"),
+        ({"Test": "SentenceId\tContent\n"}, "nothing after the header"),
+        ({"Test": ""}, "nothing after the header"),
+    ],
+)
+def test_a_malformed_line_is_named(write, changed, message):
+    with pytest.raises(ValueError, match=message):
+        load_viewpoints("full", write(**changed))
+
+
+def test_a_folder_without_the_files_says_which(tmp_path):
+    with pytest.raises(ValueError, match=r"Train\.csv is not there"):
+        load_viewpoints("full", tmp_path)
+
+
+def test_other_bad_arguments(tmp_path):
+    with pytest.raises(ValueError, match="'sample' or 'full'"):
+        load_viewpoints("all")
+    with pytest.raises(ValueError, match="folder"):
+        load_viewpoints("sample", tmp_path)
+
+
+def test_absent_contest_says_what_to_do(monkeypatch, own_folders):
+    with pytest.raises(DatasetUnavailable, match="bdci2016"):
+        load_viewpoints("full")
+
+
+def test_folds_are_even_and_keep_near_duplicates_together(write):
+    texts = [f"第{'一二三四五六七八九十'[i]}句话。" for i in range(10)]
+    twins = [f"{text} ABC{i}!" for i, text in enumerate(texts)]
+    rows = "".join(f"{i}\t{text}\n" for i, text in enumerate(texts + twins))
+    data = load_viewpoints(
+        "full", write(Train="SentenceId\tContent\n" + rows, Label="a\tb\tc\n0\t本田\tpos\n")
+    )
+    folds = data.folds(5, seed=3)
+    assert (folds[:10] == folds[10:]).all()
+    assert np.bincount(folds).tolist() == [4] * 5
+    assert (folds == data.folds(5, seed=3)).all()
+    assert (folds != data.folds(5, seed=4)).any()
+    with pytest.raises(ValueError, match="10 different sentences"):
+        data.folds(11)
+
+
+def test_grammar_makes_different_sentences_whose_labels_occur_in_them():
+    sentences, labels = car_sentences(3000)
+    assert len(set(sentences)) == 3000
+    for sentence, pairs in zip(sentences, labels, strict=True):
+        assert pairs
+        assert all(view in sentence and opinion in OPINIONS for view, opinion in pairs)
+    assert car_sentences(100) == (sentences[:100], labels[:100])
+    assert car_sentences(100, seed=1) != car_sentences(100)
+
+
+def test_grammar_has_what_makes_the_task_hard():
+    data = load_viewpoints()
+    names = {view for pairs in data.labels for view, _ in pairs}
+    assert names - set(data.views)  # names that no list knows
+    assert any(a != b and a in b for a in names for b in names)  # names inside names
+    assert any(len(name) == 1 for name in names)
+    assert any(len({opinion for _, opinion in pairs}) == 2 for pairs in data.labels)
+    side_by_side = [
+        p for s, p in zip(data.sentences, data.labels, strict=True) if len(p) == 2 and p[0][0] + p[1][0] in s
+    ]
+    assert side_by_side
+    assert any("一点也不" in s for s in data.sentences)
+    assert any("比" in s for s in data.sentences)
+    assert not set(data.sentences) & set(data.unlabelled)
+
+
+def test_grammar_is_asked_for_too_much():
+    with pytest.raises(ValueError, match="from 0 to"):
+        car_sentences(10**6)

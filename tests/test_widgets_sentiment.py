@@ -1,0 +1,183 @@
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+from kexue_nlp.language_model import LanguageModel
+from kexue_nlp.text import Vocabulary
+from kexue_nlp.widgets import RoundScore, SentimentExplorer, errors
+from kexue_nlp.widgets.sentiment import WORD_LIMIT, render_reading, render_rounds, state
+
+HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+REVIEWS = ("a good film", f"a bad {HOSTILE} film", "good good bad film")
+RUNS = {
+    100: {"words": [RoundScore(0.7, None, 0), RoundScore(0.75, 30, 200), RoundScore(0.74, 5, 200)]},
+    1000: {
+        "words": [RoundScore(0.8, None, 0), RoundScore(0.81, 12, 50)],
+        "states <b>": [RoundScore(0.72, None, 0), RoundScore(0.73, 40, 60), RoundScore(0.735, 0, 60)],
+    },
+}
+pytestmark = pytest.mark.usefixtures("no_explorer_errors")
+
+
+@pytest.fixture(scope="module")
+def parts():
+    model = LanguageModel(Vocabulary(["a", "good", "bad", "film"]), embedding=4, units=6)
+    rng = np.random.default_rng(0)
+    classifier = LogisticRegression().fit(rng.normal(size=(20, 6)), np.arange(20) % 2)
+    return model, classifier, np.array([0.5, 0.9, 0.45, 0.2, 0.54, 0.6])
+
+
+@pytest.fixture
+def explorer(parts):
+    return SentimentExplorer(*parts, REVIEWS, RUNS)
+
+
+def parse(page):
+    return ElementTree.fromstring(f"<div>{page}</div>")
+
+
+def text_of(page):
+    return "".join(parse(page).itertext())
+
+
+# state
+
+
+def test_a_unit_that_is_high_for_negative_reviews_is_turned():
+    states = np.array([[9.0], [0.5], [0.1], [-0.9]])
+    words = ("a", "b", "c")
+    for separation, sign in ((0.8, 1), (0.2, -1)):
+        found = state(words, (True,) * 3, states, np.full(4, 0.5), 0, separation, 0.1, 0.4, 3)
+        np.testing.assert_allclose(found.activation, sign * np.array([1.0, 0.0, -1.0]))
+
+
+def test_a_unit_that_never_moves_has_no_colour():
+    found = state(("a",), (True,), np.zeros((2, 1)), np.full(2, 0.5), 0, 0.5, 0.0, 0.0, 1)
+    assert found.activation.tolist() == [0]
+    assert "class=" not in render_reading(found).split('kexue-words"')[1].split("</div>")[0]
+
+
+# render
+
+
+def test_reading_is_well_formed_and_escaped(explorer):
+    explorer.text.value = HOSTILE
+    assert "<img" not in explorer.picture.value
+    assert "<u>img</u>" in explorer.picture.value  # split_words leaves no brackets, and the word is unknown
+    parse(explorer.picture.value)
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("n_labels", list(RUNS))
+def test_rounds_are_well_formed_and_say_the_numbers(n_labels, number):
+    page = render_rounds(RUNS[n_labels], n_labels, number)
+    root = parse(page)
+    assert all(svg.get("aria-label") for svg in root.iter("svg"))
+    assert "nan" not in page
+    for name, rounds in RUNS[n_labels].items():
+        here = rounds[min(number, len(rounds) - 1)]
+        assert f"{name}" in text_of(page)
+        assert f"{here.accuracy:.1%} on the test" in text_of(page)
+
+
+def test_a_method_that_stopped_early_says_so():
+    assert "stopped after round 1" in text_of(render_rounds(RUNS[1000], 1000, 2))
+
+
+# explorer
+
+
+def test_units_are_ranked_by_how_far_they_are_from_chance(explorer):
+    units = []
+    for rank in range(1, 7):
+        explorer.rank.value = rank
+        units.append(explorer.state.unit)
+        assert f"unit {units[-1]} " in explorer.picture.value
+    assert units == [1, 3, 5, 2, 4, 0]
+
+
+def test_running_prediction_is_that_of_each_beginning(explorer, parts):
+    model, classifier, _ = parts
+    explorer.text.value = "good film bad"
+    for n in range(4):
+        mean = model.encode([" ".join(["good", "film", "bad"][:n])])
+        expected = classifier.predict_proba(mean)[0, 1]
+        assert explorer.state.probability[n] == pytest.approx(expected, abs=1e-5)
+
+
+def test_choosing_a_review_fills_the_text(explorer):
+    explorer.review.value = 2
+    assert explorer.text.value == REVIEWS[2]
+    assert explorer.state.words == ("good", "good", "bad", "film")
+
+
+def test_second_tab_shows_rounds_and_its_controls_change_them(explorer):
+    explorer.tabs.selected_index = 1
+    first = explorer.picture.value
+    explorer.round.value = 1
+    second = explorer.picture.value
+    explorer.n_labels.value = 100
+    assert len({first, second, explorer.picture.value}) == 3
+    explorer.tabs.selected_index = 0
+    assert "unit" in explorer.picture.value
+
+
+@pytest.mark.parametrize("text", ["", "   ", "!!!", "zzz yyy", "film", "\x00", "电影", "👍🏽 good"])
+def test_any_text(explorer, text):
+    explorer.text.value = text
+    parse(explorer.picture.value)
+    assert len(explorer.state.probability) == len(explorer.state.words) + 1
+
+
+def test_words_that_are_all_unknown_are_pointed_out(explorer):
+    explorer.text.value = "zzz yyy"
+    assert "knows none" in explorer.message.value
+    explorer.text.value = "zzz film"
+    assert not explorer.message.value
+
+
+def test_a_long_text_is_cut_and_says_so(explorer):
+    explorer.text.value = "good " * (WORD_LIMIT + 25)
+    assert len(explorer.state.words) == WORD_LIMIT
+    assert "25 more words" in explorer.picture.value
+
+
+def test_reset_goes_back(explorer):
+    before = explorer.picture.value
+    explorer.tabs.selected_index, explorer.rank.value, explorer.text.value = 1, 4, "bad"
+    explorer.reset()
+    assert explorer.picture.value == before
+
+
+def test_static_fallback_shows_both_tabs(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert "kexue-words" in bundle["text/html"]
+    assert "on the test" in bundle["text/html"]
+    assert "Self-training with 1,000 labels" in bundle["text/plain"]
+    assert "<b>" not in bundle["text/html"].split("states ")[1][:5]
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"separation": np.ones(3)}, "one per unit"),
+        ({"separation": np.full(6, np.nan)}, "one per unit"),
+        ({"reviews": ()}, "must not be empty"),
+        ({"runs": {}}, "must not be empty"),
+        ({"runs": {100: {}}}, "must not be empty"),
+    ],
+)
+def test_what_does_not_fit_is_refused(parts, change, message):
+    model, classifier, separation = parts
+    arguments = {"separation": separation, "reviews": REVIEWS, "runs": RUNS} | change
+    with pytest.raises(ValueError, match=message):
+        SentimentExplorer(model, classifier, **arguments)
+
+
+def test_an_error_in_a_callback_is_shown(explorer):
+    explorer._classifier = None
+    explorer.text.value = "bad film"
+    assert "This should not have happened" in explorer.message.value
+    assert errors.pop()
