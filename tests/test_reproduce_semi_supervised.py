@@ -1,0 +1,150 @@
+"""The reproduction of article 4374: draws, learners and rounds, on reviews made up here."""
+
+import importlib
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kexue_nlp.language_model import LanguageModel
+from kexue_nlp.text import Vocabulary
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
+script = importlib.import_module("semi_supervised")
+
+CACHED = ("reviews", "labels", "texts", "language_model", "ids", "frozen_states")
+
+
+def made_up_reviews():
+    rng = np.random.default_rng(0)
+
+    def split(n):
+        labels = np.repeat([0, 1], n // 2)
+        words = [["dull", "bad", "film", "it"], ["good", "fine", "film", "it"]]
+        texts = [" ".join(rng.choice(words[label], 12)).capitalize() + ".<br />" for label in labels]
+        return texts, labels
+
+    (train, train_labels), (test, test_labels) = split(80), split(40)
+    return SimpleNamespace(train=train, train_labels=train_labels, test=test, test_labels=test_labels)
+
+
+@pytest.fixture(scope="module")
+def small():
+    """Made-up reviews and a small untrained language model in place of the real ones."""
+    data = made_up_reviews()
+    model = LanguageModel(Vocabulary(["film", "it", "good", "bad", "fine"]), embedding=4, units=6)
+    with pytest.MonkeyPatch.context() as patch:
+        for name in CACHED:
+            getattr(script, name).cache_clear()
+        patch.setattr(script, "reviews", lambda: data)
+        patch.setattr(script, "language_model", lambda: model)
+        patch.setattr(LanguageModel, "load", classmethod(lambda cls, path: model))
+        yield
+    for name in CACHED:
+        getattr(script, name).cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def own_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(script, "RUNS", tmp_path)
+    script.frozen_states.cache_clear()
+
+
+def test_draws_are_balanced_and_smaller_ones_lie_in_larger_ones():
+    truth = np.random.default_rng(0).integers(0, 2, 500)
+    small_draw, rest = script.draw(50, 3, truth)
+    large_draw, _ = script.draw(200, 3, truth)
+    assert truth[small_draw].sum() == 25
+    assert set(small_draw) < set(large_draw)
+    assert sorted([*small_draw, *rest]) == list(range(500))
+    assert set(small_draw) != set(script.draw(50, 4, truth)[0])
+
+
+def test_a_learner_is_scored_on_the_test(small):
+    record = script.run(script.Method(script.BagOfWords(preset=True)), 20, 0)
+    assert record["accuracy"] == [1.0]
+
+
+def test_true_labels_of_what_is_guessed_change_only_scores(small, monkeypatch):
+    method = script.Method(script.BagOfWords(preset=True), rounds=2, transductive=True)
+    before = script.run(method, 20, 0)
+    truth = script.labels("both").copy()
+    chosen, rest = script.draw(20, 0, truth)
+    shuffled = truth.copy()
+    shuffled[rest] = 1 - shuffled[rest]
+    monkeypatch.setattr(script, "draw", lambda n, seed, labels: (chosen, rest))
+    monkeypatch.setattr(script, "labels", lambda split: shuffled)
+    after = script.run(method, 20, 0)
+    assert (before["flips"], before["used"]) == (after["flips"], after["used"])
+    assert after["accuracy"] == pytest.approx([1 - a for a in before["accuracy"]])
+
+
+def test_ranked_guesses_are_balanced_and_as_many_as_asked(small):
+    method = script.Method(script.BagOfWords(preset=True), rounds=1, threshold=0.5, ranked=True, pool=40)
+    record = script.run(method, 20, 1)
+    assert record["used"] == [0, 20]
+    assert len(record["accuracy"]) == len(record["guesses"]) == 2
+
+
+def test_frozen_states_are_kept_and_leave_the_model_alone(small):
+    method = script.Method(script.FrozenStates((1,)))
+    weights = [w.copy() for w in script.language_model().encoder.get_weights()]
+    first = script.run(method, 20, 0)
+    assert (script.RUNS / "states_test.npy").exists()
+    assert script.run(method, 20, 0)["accuracy"] == first["accuracy"]
+    same = zip(weights, script.language_model().encoder.get_weights(), strict=True)
+    assert all((a == b).all() for a, b in same)
+
+
+def test_fine_tuning_starts_from_the_language_model_each_time(small):
+    learner = script.FineTuned()
+    learner.length, learner.batch_size, learner.epochs = 12, 10, 2
+    examples, _ = script.draw(20, 0, script.labels("train"))
+    first = learner.fit("train", examples, script.labels("train")[examples], seed=5)
+    again = learner.fit("train", examples, script.labels("train")[examples], seed=5)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    other = learner.fit("train", examples, 1 - script.labels("train")[examples], seed=5)
+    assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
+    p = learner.probability(first, "test", np.arange(13))
+    assert p.shape == (13,)
+
+
+def test_two_learners_average_their_log_odds():
+    class Fixed:
+        def __init__(self, p):
+            self.p = p
+
+        def fit(self, split, examples, labels, seed):
+            return self.p
+
+        def probability(self, model, split, examples):
+            return np.full(len(examples), model)
+
+    both = script.Both(Fixed(0.9), Fixed(0.5))
+    p = both.probability(both.fit("train", [], [], 0), "test", np.arange(2))
+    np.testing.assert_allclose(p, 0.75)  # odds 3, the root of 9
+
+
+def test_article_continues_its_head_on_guesses(small, monkeypatch):
+    article = script.Article()
+    monkeypatch.setattr(script, "N_LABELS", 20)
+    monkeypatch.setattr(script, "LAST_WORDS", 6)
+    monkeypatch.setattr(script.Article, "units", 3)
+    monkeypatch.setattr(script.Article, "embedding", 3)
+    monkeypatch.setattr(
+        script,
+        "window_model",
+        lambda: script.window_language_model(len(script.language_model().vocabulary), 3, 3),
+    )
+    record = script.run(script.Method(article, rounds=1), 20, 0)
+    assert len(record["accuracy"]) == 2
+    assert record["used"] == [0, 60]
+
+
+def test_every_method_has_a_name_of_its_own_and_known_numbers_of_labels():
+    assert next(iter(script.METHODS)).startswith("TF-IDF")
+    for method in script.METHODS.values():
+        assert method.labels
+        assert not (method.transductive and method.pool)
