@@ -154,20 +154,24 @@ def render(state: MarginState, scale: str = "probability") -> str:
 def _loss(state: MarginState, scale: str) -> str:
     """Draw loss and gradient of a positive example."""
     if scale == "logit":
-        x = np.linspace(-_LOGIT, _LOGIT, 161)
+        x = np.linspace(-_LOGIT, _LOGIT, 61)
         p = 1 / (1 + np.exp(-x))
         slope, top, name = 1 - p, 4.0, "logit z"
-        edge = float(np.log(state.margin / (1 - state.margin)))
+        edge, last_slope = float(np.log(state.margin / (1 - state.margin))), 1 - state.margin
     else:
-        x = p = np.linspace(0.005, 0.995, 199)
-        slope, top, name, edge = 1 / p, 5.0, "probability p", state.margin
+        x = p = np.linspace(0.07, 0.9975, 61) ** 2  # closer where the curves are steep
+        slope, top, name, edge, last_slope = 1 / p, 5.0, "probability p", state.margin, 1 / state.margin
     frame = _Frame(x[0] if scale == "logit" else 0, x[-1] if scale == "logit" else 1, 0, top)
     on = x <= edge
     parts = [frame.shade(edge, frame.x1), *frame.ticks(scale == "logit"), frame.name(name)]
-    for values, colour, dash in ((-np.log(p), BLUE, ""), (slope, VERMILION, "6 3")):
+    last_loss = float(-np.log(state.margin))
+    for values, last, colour, dash in (
+        (-np.log(p), last_loss, BLUE, ""),
+        (slope, last_slope, VERMILION, "6 3"),
+    ):
         fits = values <= top
         parts.append(frame.line(x[fits], values[fits], GREY, width=1, dash="2 3"))
-        parts.append(frame.line(x[fits & on], values[fits & on], colour, dash=dash))
+        parts.append(frame.line([*x[fits & on], edge], [*values[fits & on], last], colour, dash=dash))
         parts.append(frame.line([edge, frame.x1], [0, 0], colour, dash=dash))
     caption = (
         f"A positive review: its loss (solid) and how steeply it falls with the {name.split()[0]} (dashed). "
