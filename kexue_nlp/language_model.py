@@ -632,7 +632,7 @@ class LanguageModel:
         Parameters
         ----------
         path : str or Path
-            A file, or ``"pretrained"``: 10,000 words of the IMDB reviews.
+            A file, or ``"pretrained"``: what ``make pretrain-lm`` left, 10,000 words of the IMDB reviews.
 
         Raises
         ------
@@ -643,6 +643,10 @@ class LanguageModel:
         """
         if path == "pretrained":
             path = Path(__file__).parent / "pretrained" / "language_model.npz"
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"{path} is not there; train it with `make pretrain-lm`, or name a file"
+                )
         meta, arrays = read_model(path, FORMAT, "language model")
         try:
             model = cls(Vocabulary(meta.pop("tokens")), **meta)

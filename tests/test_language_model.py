@@ -253,6 +253,12 @@ def test_a_file_whose_parts_do_not_fit_is_refused(tmp_path):
         LanguageModel.load(tmp_path / "none.npz")
 
 
+def test_without_the_pretrained_model_it_says_how_to_make_it(monkeypatch, tmp_path):
+    monkeypatch.setattr("kexue_nlp.language_model.__file__", str(tmp_path / "language_model.py"))
+    with pytest.raises(FileNotFoundError, match="make pretrain-lm"):
+        LanguageModel.load()
+
+
 @pytest.mark.parametrize(
     ("texts", "message"),
     [

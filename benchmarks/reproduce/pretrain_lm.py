@@ -2,7 +2,7 @@
 
 It reads the texts of all 100,000 IMDB reviews but 1,000 of the unlabelled ones, on which its perplexity is
 measured; no label is used. The corpus is read in pieces of some 1.2 million words; after each the state is kept,
-and an interrupted training goes on from there. About 85 minutes on 2 cores.
+and an interrupted training goes on from there.
 
 Usage::
 

@@ -6,8 +6,6 @@ the test, which no classifier sees before (the language model reads their texts,
 guessed labels, training. Each finished run appends one JSON line to ``benchmarks/results/semi_supervised.jsonl``; runs
 already there are skipped. The article's window model is trained on the way, and goes on where it was interrupted.
 
-Nothing was chosen by these scores: settings were tried on draws 100 and up, against training reviews held out.
-
 Usage::
 
     python benchmarks/reproduce/semi_supervised.py                         # everything, draws 0 … 4
