@@ -144,12 +144,18 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
 
 
 def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
-    train = _read_rows(train_path, 2)
+    skipped = {"blank sentence": 0, "label given twice": 0, "label with another opinion than before": 0}
+    train, test = [], []
+    for path, kept in ((train_path, train), (test_path, test)):
+        for number, row in _read_rows(path, 2, may_be_blank=1):
+            if row[1].strip():
+                kept.append((number, row))
+            else:
+                skipped["blank sentence"] += 1
     ids = {row[0]: i for i, (_, row) in enumerate(train)}
     if len(ids) < len(train):
         raise ValueError(f"{train_path}: a SentenceId occurs twice; take the file from one release")
     labels: list[dict[str, str]] = [{} for _ in train]
-    skipped = {"label given twice": 0, "label with another opinion than before": 0}
     for number, (sentence, view, opinion) in _read_rows(label_path, 3):
         if sentence not in ids:
             raise ValueError(f"{label_path}, line {number}: no sentence has the id {sentence!r}")
@@ -169,7 +175,7 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
         sentences=[row[1] for _, row in train],
         labels=[tuple(pairs.items()) for pairs in labels],
         views=views,
-        unlabelled=[row[1] for _, row in _read_rows(test_path, 2)],
+        unlabelled=[row[1] for _, row in test],
         skipped={what: n for what, n in skipped.items() if n},
         source="BDCI 2016, first round (Train, Label, View and Test.csv)",
         licence="data of a contest; no licence is stated",
@@ -177,8 +183,8 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
     )
 
 
-def _read_rows(path: Path, n_columns: int) -> list[tuple[int, list[str]]]:
-    """Lines after the header with their numbers, cut at tabs; blank lines at the end are left out."""
+def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> list[tuple[int, list[str]]]:
+    """Lines after the header with their numbers, cut at tabs; only one column may hold blank cells."""
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
         cells = line.split("\t")
@@ -188,7 +194,7 @@ def _read_rows(path: Path, n_columns: int) -> list[tuple[int, list[str]]]:
             raise ValueError(
                 f"{path}, line {number}: {len(cells)} columns, separated by tabs, instead of {n_columns}"
             )
-        if not all(cell.strip() for cell in cells):
+        if not all(cell.strip() for i, cell in enumerate(cells) if i != may_be_blank):
             raise ValueError(f"{path}, line {number}: a cell is blank")
         rows.append((number, cells))
     if len(rows) < 2:

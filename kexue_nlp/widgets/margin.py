@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import html
 import numbers
 from collections.abc import Mapping, Sequence
@@ -12,6 +13,7 @@ import numpy as np
 
 from kexue_nlp.plots import BLUE, GREY, ORANGE, VERMILION, visible
 from kexue_nlp.widgets._base import Explorer, row
+from kexue_nlp.widgets._chart import STYLE, Chart
 
 __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
 
@@ -21,13 +23,12 @@ _LOGIT = 6.0  # logits are drawn from −6 to 6
 _SHOWN = 2  # reviews on either side of the margin
 _LENGTH = 280  # characters of a review that are shown
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 232, 210, 36, 10, 8, 36
+_WIDTH = 232  # pixels of a panel
+_chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
 
-_STYLE = f"""
-.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
+_STYLE = f"""{STYLE}.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
 .kexue-panels > div {{ max-width: {_WIDTH}px; }}
 .kexue .kexue-panels p {{ min-height: 80px; margin: 4px 0; font-size: 12px; }}
-.kexue-panels text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
 .kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
 .kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
   font-size: 13px; line-height: 19px; white-space: normal; }}
@@ -161,9 +162,9 @@ def _loss(state: MarginState, scale: str) -> str:
     else:
         x = p = np.linspace(0.07, 0.9975, 61) ** 2  # closer where the curves are steep
         slope, top, name, edge, last_slope = 1 / p, 5.0, "probability p", state.margin, 1 / state.margin
-    frame = _Frame(x[0] if scale == "logit" else 0, x[-1] if scale == "logit" else 1, 0, top)
+    frame = _chart(x[0] if scale == "logit" else 0, x[-1] if scale == "logit" else 1, 0, top)
     on = x <= edge
-    parts = [frame.shade(edge, frame.x1), *frame.ticks(scale == "logit"), frame.name(name)]
+    parts = [frame.shade(edge, frame.x1), *_ticks(frame, scale == "logit"), frame.x_name(name)]
     last_loss = float(-np.log(state.margin))
     for values, last, colour, dash in (
         (-np.log(p), last_loss, BLUE, ""),
@@ -177,7 +178,7 @@ def _loss(state: MarginState, scale: str) -> str:
         f"A positive review: its loss (solid) and how steeply it falls with the {name.split()[0]} (dashed). "
         f"Both are 0 beyond {_shown(edge, scale)}; dotted: cross-entropy."
     )
-    return _figure(caption, parts)
+    return _figure(caption, frame, parts)
 
 
 def _histogram(state: MarginState, scale: str) -> str:
@@ -196,8 +197,8 @@ def _histogram(state: MarginState, scale: str) -> str:
     # Per unit of width, or the bins cut by a margin would look empty; a bar of a full bin is its count.
     per_bin = np.diff(edges) / ((high - low) / _BINS)
     top = float(max(1.0, max((h / np.maximum(per_bin, 0.2)).max() for h in heights.values())))
-    frame = _Frame(low, high, -top, top)
-    parts = [*frame.ticks(scale == "logit", vertical=False), frame.name("predicted " + scale)]
+    frame = _chart(low, high, -top, top)
+    parts = [*_ticks(frame, scale == "logit", vertical=False), frame.x_name("predicted " + scale)]
     for label, sign in ((1, 1), (0, -1)):
         for start, end, count, share in zip(edges, edges[1:], heights[label], per_bin, strict=False):
             if not count:
@@ -207,14 +208,14 @@ def _histogram(state: MarginState, scale: str) -> str:
             colour = GREY if off else BLUE if label else ORANGE
             words = f"{count} {'positive' if label else 'negative'} reviews, {'switched off' if off else 'active'}"
             parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
-    parts.append(f'<path d="M{_LEFT} {frame.y(0):.1f}H{_WIDTH - _RIGHT}" stroke="{GREY}"/>')
+    parts.append(f'<path d="M{frame.left} {frame.y(0):.1f}H{frame.width - frame.right}" stroke="{GREY}"/>')
     parts.append(frame.text(low, top * 0.86, "positive ↑", dx=4))
     parts.append(frame.text(high, -top * 0.95, "negative ↓", dx=-4, anchor="end"))
     caption = (
         f"{state.active.mean():.1%} of {len(p):,} training reviews are active after epoch {state.epoch}, "
         f"network trained with m = {state.trained_margin:g}. Grey: switched off."
     )
-    return _figure(caption, parts)
+    return _figure(caption, frame, parts)
 
 
 def _accuracy(state: MarginState) -> str:
@@ -222,21 +223,19 @@ def _accuracy(state: MarginState) -> str:
     both = [*state.accuracy, *state.baseline]
     low, high = np.floor(min(both) * 20) / 20, np.ceil(max(both) * 20) / 20
     epochs = np.arange(1, len(state.accuracy) + 1)
-    frame = _Frame(1, max(2, len(epochs)), low, max(high, low + 0.05))
-    parts = [frame.name("epoch")]
+    frame = _chart(1, max(2, len(epochs)), low, max(high, low + 0.05))
+    parts = [frame.x_name("epoch")]
     parts += [frame.x_tick(epoch, str(epoch)) for epoch in epochs]
     parts += [frame.y_tick(y, f"{y:.0%}") for y in np.arange(low, high + 0.001, 0.05)]
     parts.append(frame.line(epochs, state.baseline, GREY, dash="5 3"))
     parts.append(frame.line(epochs, state.accuracy, BLUE))
     here = state.accuracy[state.epoch - 1]
-    parts.append(
-        f'<circle cx="{frame.x(state.epoch):.1f}" cy="{frame.y(here):.1f}" r="6" fill="{BLUE}" stroke="black"/>'
-    )
+    parts.append(frame.dot(state.epoch, here, BLUE))
     caption = (
         f"Accuracy on the test after epoch {state.epoch}: {here:.1%} with m = {state.trained_margin:g} (solid), "
         f"{state.baseline[state.epoch - 1]:.1%} with cross-entropy (dashed)."
     )
-    return _figure(caption, parts)
+    return _figure(caption, frame, parts)
 
 
 def _reviews(state: MarginState) -> str:
@@ -264,78 +263,16 @@ def _shown(edge: float, scale: str) -> str:
     return f"z = {edge:.2f}" if scale == "logit" else f"p = {edge:.2f}"
 
 
-def _figure(caption: str, parts: Sequence[str]) -> str:
-    return (
-        f'<p class="kexue-quiet">{caption}</p>'
-        f'<svg width="{_WIDTH}" height="{_HEIGHT}" role="img" aria-label="{caption}">{"".join(parts)}</svg>'
-    )
+def _figure(caption: str, frame: Chart, parts: Sequence[str]) -> str:
+    return f'<p class="kexue-quiet">{caption}</p>{frame.svg(caption, parts)}'
 
 
-@dataclass(frozen=True)
-class _Frame:
-    """Axes of a panel, from data to pixels."""
-
-    x0: float
-    x1: float
-    y0: float
-    y1: float
-
-    def x(self, value: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * (value - self.x0) / (self.x1 - self.x0)
-
-    def y(self, value: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * (value - self.y0) / (self.y1 - self.y0)
-
-    def line(
-        self, xs: Sequence[float], ys: Sequence[float], colour: str, width: float = 2.5, dash: str = ""
-    ) -> str:
-        if not len(xs):
-            return ""
-        points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
-        dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        return f'<path d="M{points}" fill="none" stroke="{colour}" stroke-width="{width}"{dashes}/>'
-
-    def bar(self, start: float, end: float, height: float, colour: str, words: str) -> str:
-        x, width = self.x(start), self.x(end) - self.x(start)
-        top, bottom = sorted((self.y(height), self.y(0)))
-        return (
-            f'<rect x="{x:.1f}" y="{top:.1f}" width="{max(0.5, width - 1):.1f}" height="{bottom - top:.1f}" '
-            f'fill="{colour}"><title>{words}</title></rect>'
-        )
-
-    def shade(self, start: float, end: float) -> str:
-        x = self.x(min(start, end))
-        width = max(0.0, self.x(end) - x)
-        return (
-            f'<rect x="{x:.1f}" y="{_TOP}" width="{width:.1f}" height="{_HEIGHT - _BOTTOM - _TOP}" '
-            f'fill="{GREY}" fill-opacity=".22"/>'
-        )
-
-    def ticks(self, logit: bool, vertical: bool = True) -> list[str]:
-        xs = (-6, -3, 0, 3, 6) if logit else (0, 0.2, 0.4, 0.6, 0.8, 1)
-        marks = [self.x_tick(x, f"{x:g}".replace("-", "−")) for x in xs]
-        if vertical:
-            marks += [self.y_tick(y, f"{y:g}") for y in np.linspace(self.y0, self.y1, 5 if logit else 6)]
-        return marks
-
-    def x_tick(self, value: float, label: str) -> str:
-        return (
-            f'<text x="{self.x(value):.1f}" y="{_HEIGHT - _BOTTOM + 15}" text-anchor="middle">{label}</text>'
-        )
-
-    def y_tick(self, value: float, label: str) -> str:
-        y = self.y(value)
-        return (
-            f'<path d="M{_LEFT} {y:.1f}H{_WIDTH - _RIGHT}" stroke="{GREY}" stroke-opacity=".3"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
-        )
-
-    def name(self, label: str) -> str:
-        middle = (_LEFT + _WIDTH - _RIGHT) / 2
-        return f'<text x="{middle}" y="{_HEIGHT - 4}" text-anchor="middle">{label}</text>'
-
-    def text(self, x: float, y: float, words: str, dx: float = 0, anchor: str = "start") -> str:
-        return f'<text x="{self.x(x) + dx:.1f}" y="{self.y(y):.1f}" text-anchor="{anchor}">{words}</text>'
+def _ticks(frame: Chart, logit: bool, vertical: bool = True) -> list[str]:
+    xs = (-6, -3, 0, 3, 6) if logit else (0, 0.2, 0.4, 0.6, 0.8, 1)
+    marks = [frame.x_tick(x, f"{x:g}".replace("-", "−")) for x in xs]
+    if vertical:
+        marks += [frame.y_tick(y, f"{y:g}") for y in np.linspace(frame.y0, frame.y1, 5 if logit else 6)]
+    return marks
 
 
 class MarginExplorer(Explorer):

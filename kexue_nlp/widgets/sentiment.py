@@ -14,20 +14,19 @@ from kexue_nlp.language_model import LanguageModel
 from kexue_nlp.plots import BLUE, GREY, ORANGE, visible
 from kexue_nlp.text import split_words
 from kexue_nlp.widgets._base import Explorer, TextArea, escape, row
+from kexue_nlp.widgets._chart import STYLE, Chart
 
 __all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading", "render_rounds", "state"]
 
 WORD_LIMIT = 400
 _LEVELS = 5  # shades of each colour
 
-_WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 1040, 150, 44, 10, 8, 30
+_WIDTH, _HEIGHT = 1040, 150
 _PANEL = 500  # pixels of each of the two panels about rounds
 
-_STYLE = f"""
-.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; font-size: 15px; white-space: normal; }}
+_STYLE = f"""{STYLE}.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; font-size: 15px; white-space: normal; }}
 .kexue-words i {{ font-style: normal; padding: 1px 3px; border-radius: 3px; }}
 .kexue-words u {{ text-decoration: underline dotted; }}
-.kexue-chart text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
 .kexue-pair {{ display: flex; flex-wrap: wrap; gap: 10px 20px; }}
 """ + "".join(
     f".kexue-words .{name}{level} {{ background: {colour}{round(200 * level / _LEVELS):02x}; }}\n"
@@ -160,12 +159,12 @@ def render_reading(state: SentimentState) -> str:
 def _running(state: SentimentState) -> str:
     """Draw the probability before the first word and after each."""
     p = state.probability
-    frame = _Frame(_WIDTH, 0, max(1, len(p) - 1), 0, 1)
+    frame = Chart(0, max(1, len(p) - 1), 0, 1, _WIDTH, _HEIGHT)
     last = float(p[-1])
     label = f"The prediction after each word; after the last: {last:.0%} positive."
     parts = [
         *(frame.y_tick(y, f"{y:.0%}") for y in (0, 0.5, 1)),
-        *(frame.x_tick(x) for x in _round_steps(len(p) - 1)),
+        *(frame.x_tick(x, str(x)) for x in _round_steps(len(p) - 1)),
         frame.line(range(len(p)), p, BLUE if last > 0.5 else ORANGE),
         frame.dot(len(p) - 1, last, BLUE if last > 0.5 else ORANGE),
     ]
@@ -191,8 +190,8 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
     scores = [score.accuracy for rounds in methods.values() for score in rounds]
     low, high = np.floor(min(scores) * 20) / 20, np.ceil(max(scores) * 20) / 20
     flips = max([score.flips or 0 for rounds in methods.values() for score in rounds] + [1])
-    left = _Frame(_PANEL, 0, max(1, most), low, max(high, low + 0.05))
-    right = _Frame(_PANEL, 0, max(1, most), 0, flips)
+    left = Chart(0, max(1, most), low, max(high, low + 0.05), _PANEL, _HEIGHT)
+    right = Chart(0, max(1, most), 0, flips, _PANEL, _HEIGHT)
     parts = (
         [left.y_tick(y, f"{y:.0%}") for y in np.arange(low, max(high, low + 0.05) + 0.001, 0.05)],
         [right.y_tick(y, f"{y:,.0f}") for y in (0, flips / 2, flips)],
@@ -221,7 +220,7 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
             f"{stopped}: {score.accuracy:.1%} on the test; {trained}{moved}.</li>"
         )
     for frame, panel in zip((left, right), parts, strict=True):
-        panel.extend(frame.x_tick(x) for x in range(most + 1))
+        panel.extend(frame.x_tick(x, str(x)) for x in range(most + 1))
     labels = ("Accuracy on the test after each round", "Predictions that changed in each round")
     figures = [
         f'<div><p class="kexue-quiet">{label}</p>{frame.svg(label, panel)}</div>'
@@ -234,51 +233,6 @@ def _round_steps(n: int) -> range:
     """Places for about ten ticks from 0 to n."""
     step = next(s for s in (1, 2, 5, 10, 20, 50, 100) if n <= 10 * s)
     return range(0, n + 1, step)
-
-
-@dataclass(frozen=True)
-class _Frame:
-    """Axes of a chart, from data to pixels."""
-
-    width: int
-    x0: float
-    x1: float
-    y0: float
-    y1: float
-
-    def x(self, value: float) -> float:
-        return _LEFT + (self.width - _LEFT - _RIGHT) * (value - self.x0) / (self.x1 - self.x0)
-
-    def y(self, value: float) -> float:
-        return _HEIGHT - _BOTTOM - (_HEIGHT - _BOTTOM - _TOP) * (value - self.y0) / (self.y1 - self.y0)
-
-    def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "") -> str:
-        if not len(xs):
-            return ""
-        points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
-        dashes = f' stroke-dasharray="{dash}"' if dash else ""
-        return f'<path d="M{points}" fill="none" stroke="{colour}" stroke-width="2.5"{dashes}/>'
-
-    def dot(self, x: float, y: float, colour: str) -> str:
-        return f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="6" fill="{colour}" stroke="black"/>'
-
-    def x_tick(self, value: float) -> str:
-        return (
-            f'<text x="{self.x(value):.1f}" y="{_HEIGHT - _BOTTOM + 16}" text-anchor="middle">{value}</text>'
-        )
-
-    def y_tick(self, value: float, label: str) -> str:
-        y = self.y(value)
-        return (
-            f'<path d="M{_LEFT} {y:.1f}H{self.width - _RIGHT}" stroke="{GREY}" stroke-opacity=".4"/>'
-            f'<text x="{_LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
-        )
-
-    def svg(self, label: str, parts: Sequence[str]) -> str:
-        return (
-            f'<svg class="kexue-chart" width="{self.width}" height="{_HEIGHT}" role="img" aria-label="{label}">'
-            f"{''.join(parts)}</svg>"
-        )
 
 
 class SentimentExplorer(Explorer):

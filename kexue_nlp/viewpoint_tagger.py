@@ -1,0 +1,539 @@
+"""The assembled viewpoint tagger: network + list of names + decoder (article 4118).
+
+A sentence is tagged character by character: outside any name, or in a name that is praised, mentioned, or blamed.
+Three decoders make entities of the tags: Viterbi alone; the article's forced alignment; and a lattice of the names of
+the list, in which each that occurs may be taken or left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import keras
+import numpy as np
+
+from kexue_nlp.lexicon import Matcher, align_entities, leftmost_longest
+from kexue_nlp.model_files import read_model, write_model
+from kexue_nlp.tagging import OPINION, OPINION_BEGIN, TagScheme, entities_to_tags, tags_to_entities
+from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
+from kexue_nlp.viterbi import viterbi
+
+__all__ = ["Entity", "Mention", "ViewpointTagger", "entities_among", "find_views", "neutral_weights"]
+
+FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
+
+Entity = tuple[int, int, str]
+"""First character, the one behind the last, and "pos", "neu" or "neg"."""
+
+_OPINIONS = ("pos", "neu", "neg")
+
+# Rows are padded to one of these lengths; few shapes, since JAX builds the network anew for each. Longer texts are
+# cut, at the end of a sentence if there is one.
+_LENGTHS = (64, 128, 256)
+_TRAINING_CELLS = 2048  # of a batch: 32 texts of 64 characters, 8 of 256
+_READING_CELLS = 8192
+
+
+@dataclass(frozen=True)
+class Mention:
+    """An entity that was found, and what is said of it.
+
+    Attributes
+    ----------
+    view : str
+        The name, as it stands in the text.
+    start, end : int
+        Where: ``text[start:end]``.
+    opinion : str
+        "pos", "neu" or "neg".
+    probability : float
+        Of this opinion, against the other two and against there being no entity: the geometric mean over the
+        characters of the name, made to sum to 1.
+    """
+
+    view: str
+    start: int
+    end: int
+    opinion: str
+    probability: float
+
+
+def find_views(text: str, labels: Iterable[tuple[str, str]], names: Matcher) -> list[Entity]:
+    """Find where the labelled views stand in a text.
+
+    Labels say which views a sentence is about, not where. All occurrences of a view are taken, but not those inside a
+    longer name of the list (奔驰 in 北京奔驰), unless it occurs nowhere else and the longer one is not labelled.
+
+    Parameters
+    ----------
+    text : str
+    labels : iterable of (view, opinion)
+        Each view once.
+    names : Matcher
+        The list of known names.
+
+    Returns
+    -------
+    list of (start, end, opinion)
+        From left to right, without overlap. A view that does not occur, or only inside another that is labelled, is
+        not among them.
+
+    Examples
+    --------
+    >>> names = Matcher(["奔驰", "北京奔驰"])
+    >>> find_views("北京奔驰和奔驰", [("奔驰", "pos")], names)
+    [(5, 7, 'pos')]
+    >>> find_views("北京奔驰好", [("奔驰", "pos")], names)
+    [(2, 4, 'pos')]
+    """
+    opinions = dict(labels)
+    known = np.stack(names.find(text)[:2], axis=1).tolist()
+    labelled = np.stack(Matcher(opinions).find(text)[:2], axis=1).tolist()
+    spans = np.array(known + labelled, dtype=np.intp).reshape(-1, 2)
+    chosen = [spans[i].tolist() for i in leftmost_longest(*spans.T)]
+    chosen = [(start, end) for start, end in chosen if text[start:end] in opinions]
+    taken = np.zeros(len(text), dtype=bool)
+    for start, end in chosen:
+        taken[start:end] = True
+    found = {text[start:end] for start, end in chosen}
+    for start, end in sorted(labelled, key=lambda span: (span[0] - span[1], span)):
+        if text[start:end] not in found and not taken[start:end].any():
+            chosen.append((start, end))
+            taken[start:end] = True
+    return [(start, end, opinions[text[start:end]]) for start, end in sorted(chosen)]
+
+
+def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) -> np.ndarray:
+    """Weigh sentences down that are full of mere mentions.
+
+    Parameters
+    ----------
+    entities : sequence of sequence of (start, end, opinion)
+        Of each sentence.
+    prior : float
+        Above 0; the article's is 3. The greater it is, the more alike the weights.
+
+    Returns
+    -------
+    ndarray of float32, shape (N,)
+        prior / (characters of neutral entities + prior), from 0 to 1.
+
+    Raises
+    ------
+    ValueError
+        If `prior` is not above 0.
+
+    Notes
+    -----
+    Article 4118 (https://kexue.fm/archives/4118), its code. Half of the contest's labels are neutral; without weights
+    a tagger learns to say so of everything.
+
+    Examples
+    --------
+    >>> neutral_weights([[(0, 2, "pos")], [(0, 3, "neu"), (5, 8, "neu")]]).round(3).tolist()
+    [1.0, 0.3330000042915344]
+    """
+    if not prior > 0:
+        raise ValueError(f"prior must be above 0, got {prior}")
+    neutral = [sum(end - start for start, end, opinion in one if opinion == "neu") for one in entities]
+    return (prior / (np.array(neutral, dtype=np.float32) + prior)).astype(np.float32)
+
+
+def entities_among(
+    log_probabilities: np.ndarray,
+    starts: np.ndarray,
+    ends: np.ndarray,
+    scheme: TagScheme = OPINION,
+    bonus: float = 0.0,
+) -> list[Entity]:
+    """Find the most probable tags of which all entities are among given spans.
+
+    Names that overlap compete, and the network decides: of 北京奔驰 it may tag all or only 奔驰, or nothing.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
+    starts, ends : ndarray of int, shape (N,)
+        Spans that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
+    scheme : {OPINION, OPINION_BEGIN}
+    bonus : float
+        Added to the log-probability of each entity: above 0 more are found, below 0 fewer.
+
+    Returns
+    -------
+    list of (start, end, opinion)
+        From left to right, without overlap.
+
+    Notes
+    -----
+    Viterbi over spans instead of characters (semi-Markov decoding, Sarawagi and Cohen 2004). The best score up to
+    character t is that up to t − 1 with t outside, or that up to the start of a span which ends at t, with the best
+    opinion on it. Cost O(T + N).
+
+    Examples
+    --------
+    >>> p = np.array([[0.6, 0.2, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]])
+    >>> entities_among(np.log(p), np.array([0, 1]), np.array([3, 3]))
+    [(1, 3, 'pos')]
+    """
+    scores = _span_scores(log_probabilities, starts, ends, scheme)
+    opinions = scores[:, 1:].argmax(axis=1).tolist()
+    gains = (scores[:, 1:].max(axis=1) - scores[:, 0] + bonus).tolist()
+    ending: dict[int, list[int]] = {}
+    for i, end in enumerate(np.asarray(ends).tolist()):
+        ending.setdefault(end, []).append(i)
+    best, chosen = [0.0], [-1]  # the gain over "all outside" up to each place, and the span that ends there
+    for place in range(1, len(log_probabilities) + 1):
+        gain, span = best[-1], -1
+        for i in ending.get(place, ()):
+            if best[starts[i]] + gains[i] > gain:
+                gain, span = best[starts[i]] + gains[i], i
+        best.append(gain)
+        chosen.append(span)
+    entities = []
+    place = len(log_probabilities)
+    while place:
+        if (i := chosen[place]) < 0:
+            place -= 1
+        else:
+            entities.append((int(starts[i]), place, _OPINIONS[opinions[i]]))
+            place = int(starts[i])
+    return entities[::-1]
+
+
+def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarray:
+    """Log-probabilities of each span to be outside, and to be an entity of each opinion: float64 (N, 4)."""
+    log_p = np.maximum(np.asarray(log_probabilities, dtype=np.float64), -100.0)
+    up_to = np.concatenate([np.zeros((1, log_p.shape[1])), log_p.cumsum(axis=0)])
+    scores = (up_to[ends] - up_to[starts])[:, [0, -3, -2, -1]]
+    if scheme is OPINION_BEGIN:  # the first character has another tag
+        scores[:, 1:] += log_p[starts, 1:4] - log_p[starts, 4:7]
+    return scores
+
+
+class ViewpointTagger:
+    """Find the names in a sentence, and whether each is praised, blamed, or only mentioned.
+
+    Parameters
+    ----------
+    network : keras.Model
+        Features to tag probabilities, such as :func:`kexue_nlp.models.viewpoint_tagger` or
+        :func:`kexue_nlp.models.article_tagger`: input int32 (B, T) of characters or (B, T, 2) of characters and
+        places in names; output (B, T, 4), or (B, T, 7) with begin tags. Padding (0) must not change the rest.
+    characters : Vocabulary
+        Of single characters, normalised by :func:`kexue_nlp.text.normalise`.
+    views : iterable of str
+        The list of known names, of any length; blank ones and repetitions are left out.
+    decoding : {"names", "forced", "plain"}
+        ``"names"``: the most probable tags whose entities are names of the list (:func:`entities_among`).
+        ``"forced"``: the article's alignment (:func:`kexue_nlp.lexicon.align_entities`); not with begin tags.
+        ``"plain"``: the most probable tags; the list is not used.
+    bonus : float
+        For each entity, with ``"names"``: see :func:`entities_among`.
+
+    Raises
+    ------
+    ValueError
+        If the network's output fits no scheme of tags, or the decoding is not one of these.
+
+    Examples
+    --------
+    >>> from kexue_nlp.models import article_tagger
+    >>> tagger = ViewpointTagger(article_tagger(5), Vocabulary("本田好"), ["本田"])
+    >>> [(m.view, m.start, m.end) for m in tagger("本田好") if m.opinion == "nothing"]
+    []
+    """
+
+    def __init__(
+        self,
+        network: keras.Model,
+        characters: Vocabulary,
+        views: Iterable[str],
+        decoding: Literal["names", "forced", "plain"] = "names",
+        bonus: float = 0.0,
+    ) -> None:
+        n_tags = network.output_shape[-1]
+        schemes = {len(scheme.tags): scheme for scheme in (OPINION, OPINION_BEGIN)}
+        if n_tags not in schemes:
+            raise ValueError(f"the network gives {n_tags} tags for each character; a tagger needs 4 or 7")
+        if decoding not in ("names", "forced", "plain") or (decoding == "forced" and n_tags != 4):
+            raise ValueError(
+                f"decoding must be 'names', 'plain', or without begin tags 'forced'; got {decoding!r} and {n_tags} tags"
+            )
+        self.network, self.characters = network, characters
+        self.scheme = schemes[n_tags]
+        self.decoding, self.bonus = decoding, bonus
+        self.views = views
+
+    @property
+    def views(self) -> tuple[str, ...]:
+        """The list of names; may be set."""
+        return self._views
+
+    @views.setter
+    def views(self, views: Iterable[str]) -> None:
+        if isinstance(views, str):
+            raise TypeError(f"views must be a list of names, not the single string {views!r:.60}")
+        self._views = tuple(dict.fromkeys(view for view in views if view.strip()))
+        self.names = Matcher(self._views)
+
+    def features(self, text: str) -> np.ndarray:
+        """Encode a text as the network reads it.
+
+        Parameters
+        ----------
+        text : str, length T
+
+        Returns
+        -------
+        ndarray of int32, shape (T, 2)
+            Ids of characters, and 0 outside names of the list, 1 at the first character of one, 2 inside, 3 at the
+            last, 4 for a name of one character; of names that overlap, the leftmost longest.
+        """
+        features = np.zeros((len(text), 2), dtype=np.int32)
+        features[:, 0] = self.characters.encode(normalise(text))
+        starts, ends, _ = self.names.find(text)
+        chosen = leftmost_longest(starts, ends)
+        for start, end in zip(starts[chosen].tolist(), ends[chosen].tolist(), strict=True):
+            features[start:end, 1] = 2
+            features[start, 1], features[end - 1, 1] = (1, 3) if end - start > 1 else (4, 4)
+        return features
+
+    # --- training --------------------------------------------------------------------------------------------
+
+    def batches(
+        self,
+        texts: Sequence[str],
+        entities: Sequence[Sequence[Entity]],
+        weights: np.ndarray | None = None,
+        seed: int = 0,
+    ) -> keras.utils.PyDataset:
+        """Lay out sentences for ``tagger.network.fit``, those of like length together, in a new order in each epoch.
+
+        Parameters
+        ----------
+        texts : sequence of str, length N
+        entities : sequence of sequence of (start, end, opinion), length N
+            As :func:`find_views` gives them.
+        weights : ndarray of float, shape (N,), optional
+            Of the sentences, such as :func:`neutral_weights`.
+        seed : int
+            Of the order.
+
+        Returns
+        -------
+        keras.utils.PyDataset
+            Batches of ids, int32 (B, T, 2) or (B, T); tags, int32 (B, T); weights, float32 (B, T), 0 at padding.
+
+        Raises
+        ------
+        ValueError
+            If the three differ in length, or no text has a character.
+        """
+        weights = np.ones(len(texts), np.float32) if weights is None else np.asarray(weights, np.float32)
+        if not len(texts) == len(entities) == len(weights):
+            raise ValueError(
+                f"there are {len(texts)} texts, {len(entities)} lists of entities and {len(weights)} weights"
+            )
+        pieces = []
+        for text, found, weight in zip(texts, entities, weights, strict=True):
+            ids, tags = self._network_input(text), entities_to_tags(len(text), found, self.scheme)
+            pieces += [(ids[a:b], tags[a:b], weight) for a, b in _cut(text)]
+        if not pieces:
+            raise ValueError(f"none of {len(texts)} texts has a character; there is nothing to learn")
+        return _Batches(pieces, seed)
+
+    def _network_input(self, text: str) -> np.ndarray:
+        features = self.features(text)
+        return features if len(self.network.input_shape) == 3 else features[:, 0]
+
+    # --- use -------------------------------------------------------------------------------------------------
+
+    def __call__(self, texts: str | Iterable[str]) -> list[Mention] | list[list[Mention]]:
+        """Tag one text or many.
+
+        Parameters
+        ----------
+        texts : str or iterable of str
+
+        Returns
+        -------
+        list of Mention, or list of list of Mention
+            From left to right, without overlap.
+
+        Raises
+        ------
+        TypeError
+            If something else than a string is given.
+        """
+        one = isinstance(texts, str)
+        if isinstance(texts, bytes) or not isinstance(texts, Iterable):
+            raise TypeError(f"a ViewpointTagger takes a str or an iterable of str, got {texts!r:.60}")
+        texts = [texts] if one else list(texts)
+        for i, text in enumerate(texts):
+            if not isinstance(text, str):
+                raise TypeError(f"text {i} is {text!r:.60}; a ViewpointTagger takes str")
+        read = self.log_probabilities(texts)
+        found = [self.mentions(text, log_p) for text, log_p in zip(texts, read, strict=True)]
+        return found[0] if one else found
+
+    def log_probabilities(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """Return the log-probabilities of the tags of each text, float32 (T, 4) or (T, 7)."""
+        out = [np.zeros((len(text), len(self.scheme.tags)), np.float32) for text in texts]
+        pieces = [(i, a, b) for i, text in enumerate(texts) for a, b in _cut(text)]
+        inputs = [self._network_input(text) for text in texts]
+        cells = _READING_CELLS if len(pieces) > 1 else 0
+        for length, members in _by_length([b - a for _, a, b in pieces]).items():
+            size = max(1, cells // length)
+            for start in range(0, len(members), size):
+                batch = [pieces[j] for j in members[start : start + size]]
+                rows = _padded([inputs[i][a:b] for i, a, b in batch], length, size)
+                p = keras.ops.convert_to_numpy(self.network.predict_on_batch(rows))
+                for row, (i, a, b) in zip(p, batch, strict=False):
+                    out[i][a:b] = np.log(np.maximum(row[: b - a], 1e-30))
+        return out
+
+    def decode(self, text: str, log_probabilities: np.ndarray) -> list[Entity]:
+        """Find the entities of a text whose log-probabilities are known.
+
+        Parameters
+        ----------
+        text : str, length T
+        log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
+
+        Returns
+        -------
+        list of (start, end, opinion)
+        """
+        starts, ends, _ = self.names.find(text)
+        if self.decoding == "forced":
+            return align_entities(log_probabilities, starts, ends).entities
+        if self.decoding == "names":
+            return entities_among(log_probabilities, starts, ends, self.scheme, self.bonus)
+        return tags_to_entities(viterbi(log_probabilities, self.scheme), self.scheme)
+
+    def mentions(self, text: str, log_probabilities: np.ndarray) -> list[Mention]:
+        """As :meth:`decode`, with the names and the probabilities of their opinions."""
+        entities = self.decode(text, log_probabilities)
+        if not entities:
+            return []
+        starts, ends = np.array([entity[:2] for entity in entities]).T
+        means = _span_scores(log_probabilities, starts, ends, self.scheme) / (ends - starts)[:, None]
+        p = np.exp(means - means.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        return [
+            Mention(text[start:end], start, end, opinion, float(row[1 + _OPINIONS.index(opinion)]))
+            for (start, end, opinion), row in zip(entities, p, strict=True)
+        ]
+
+    # --- files -----------------------------------------------------------------------------------------------
+
+    def save(self, path: str | Path, dtype: str = "float32") -> None:
+        """Write network, characters and names to one file, all or nothing.
+
+        Parameters
+        ----------
+        path : str or Path
+        dtype : {"float32", "float16"}
+            Of the stored weights.
+        """
+        meta = {
+            "network": keras.saving.serialize_keras_object(self.network),
+            "characters": list(self.characters.tokens),
+            "views": list(self.views),
+            "decoding": self.decoding,
+            "bonus": self.bonus,
+        }
+        weights = {f"weight_{i}": w.astype(dtype) for i, w in enumerate(self.network.get_weights())}
+        write_model(path, FORMAT, meta, weights)
+
+    @classmethod
+    def load(cls, path: str | Path = "pretrained") -> ViewpointTagger:
+        """Read a tagger that :meth:`save` wrote, or the one that comes with the package.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file, or ``"pretrained"``.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If it is not a tagger's file, is cut short, or was written by another version.
+        """
+        if path == "pretrained":
+            path = Path(__file__).parent / "pretrained" / "viewpoint_tagger.npz"
+        meta, arrays = read_model(path, FORMAT, "viewpoint tagger")
+        try:
+            network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
+            network.set_weights([arrays[f"weight_{i}"].astype(np.float32) for i in range(len(arrays))])
+            return cls(
+                network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"]
+            )
+        except (KeyError, ValueError, TypeError) as error:
+            raise ValueError(f"the parts in {path} do not fit together: {error}; make it again") from error
+
+
+class _Batches(keras.utils.PyDataset):
+    """Pieces of text (ids, tags, weight), padded to one of a few lengths."""
+
+    def __init__(self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._groups = _by_length([len(ids) for ids, _, _ in pieces])
+        self._rng = np.random.default_rng(seed)
+        self.on_epoch_end()
+
+    def on_epoch_end(self) -> None:
+        self._batches = []
+        for length, members in self._groups.items():
+            size = _TRAINING_CELLS // length
+            order = self._rng.permutation(members)
+            self._batches += [(length, size, order[i : i + size]) for i in range(0, len(order), size)]
+        self._rng.shuffle(self._batches)
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        length, size, members = self._batches[index]
+        ids, tags, weights = zip(*(self._pieces[i] for i in members), strict=True)
+        spread = [np.full(len(one), weight, np.float32) for one, weight in zip(ids, weights, strict=True)]
+        return (
+            _padded(ids, length, size),
+            _padded(tags, length, size).astype(np.int32),
+            _padded(spread, length, size),
+        )
+
+
+def _padded(rows: Sequence[np.ndarray], length: int, size: int) -> np.ndarray:
+    """Lay rows (T_i, …) into one array (size, length, …) with zeros behind and below them."""
+    out = np.zeros((size, length, *rows[0].shape[1:]), rows[0].dtype)
+    for target, row in zip(out, rows, strict=False):
+        target[: len(row)] = row
+    return out
+
+
+def _by_length(lengths: Sequence[int]) -> dict[int, list[int]]:
+    """Group numbers of pieces by the length that they are padded to."""
+    groups: dict[int, list[int]] = {}
+    for i, length in enumerate(lengths):
+        groups.setdefault(next(limit for limit in _LENGTHS if length <= limit), []).append(i)
+    return groups
+
+
+def _cut(text: str) -> Iterator[tuple[int, int]]:
+    """Cut a text into pieces that are short enough, at ends of sentences if possible; (start, end) of each."""
+    start, most = 0, _LENGTHS[-1]
+    while len(text) - start > most:
+        ends = [match.start() for match in SENTENCE_END.finditer(normalise(text[start : start + most]))]
+        end = start + (max(ends, default=0) or most)
+        yield start, end
+        start = end
+    if start < len(text):
+        yield start, len(text)

@@ -1,0 +1,89 @@
+"""Small charts in SVG: quicker than a picture from Matplotlib, and in the colours of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kexue_nlp.plots import GREY
+
+__all__ = ["STYLE", "Chart"]
+
+STYLE = """
+.kexue-chart text { fill: var(--jp-ui-font-color1, black); font-size: 12px; }
+"""
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Axes, from data to pixels, and what is drawn on them. Words must be safe in HTML."""
+
+    x0: float
+    x1: float
+    y0: float
+    y1: float
+    width: int
+    height: int
+    left: int = 44
+    right: int = 10
+    top: int = 8
+    bottom: int = 30
+
+    def x(self, value: float) -> float:
+        return self.left + (self.width - self.left - self.right) * (value - self.x0) / (self.x1 - self.x0)
+
+    def y(self, value: float) -> float:
+        full = self.height - self.bottom - self.top
+        return self.height - self.bottom - full * (value - self.y0) / (self.y1 - self.y0)
+
+    def line(
+        self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "", width: float = 2.5
+    ) -> str:
+        if not len(xs):
+            return ""
+        points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
+        dashes = f' stroke-dasharray="{dash}"' if dash else ""
+        return f'<path d="M{points}" fill="none" stroke="{colour}" stroke-width="{width}"{dashes}/>'
+
+    def dot(self, x: float, y: float, colour: str) -> str:
+        return f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="6" fill="{colour}" stroke="black"/>'
+
+    def bar(self, start: float, end: float, height: float, colour: str, words: str) -> str:
+        x, width = self.x(start), self.x(end) - self.x(start)
+        top, bottom = sorted((self.y(height), self.y(0)))
+        return (
+            f'<rect x="{x:.1f}" y="{top:.1f}" width="{max(0.5, width - 1):.1f}" height="{bottom - top:.1f}" '
+            f'fill="{colour}"><title>{words}</title></rect>'
+        )
+
+    def shade(self, start: float, end: float) -> str:
+        x = self.x(min(start, end))
+        width = max(0.0, self.x(end) - x)
+        return (
+            f'<rect x="{x:.1f}" y="{self.top}" width="{width:.1f}" '
+            f'height="{self.height - self.bottom - self.top}" fill="{GREY}" fill-opacity=".22"/>'
+        )
+
+    def x_tick(self, value: float, label: str) -> str:
+        y = self.height - self.bottom + 15
+        return f'<text x="{self.x(value):.1f}" y="{y}" text-anchor="middle">{label}</text>'
+
+    def y_tick(self, value: float, label: str) -> str:
+        y = self.y(value)
+        return (
+            f'<path d="M{self.left} {y:.1f}H{self.width - self.right}" stroke="{GREY}" stroke-opacity=".3"/>'
+            f'<text x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
+        )
+
+    def x_name(self, label: str) -> str:
+        middle = (self.left + self.width - self.right) / 2
+        return f'<text x="{middle}" y="{self.height - 4}" text-anchor="middle">{label}</text>'
+
+    def text(self, x: float, y: float, words: str, dx: float = 0, anchor: str = "start") -> str:
+        return f'<text x="{self.x(x) + dx:.1f}" y="{self.y(y):.1f}" text-anchor="{anchor}">{words}</text>'
+
+    def svg(self, label: str, parts: Sequence[str]) -> str:
+        return (
+            f'<svg class="kexue-chart" width="{self.width}" height="{self.height}" role="img" '
+            f'aria-label="{label}">{"".join(parts)}</svg>'
+        )
