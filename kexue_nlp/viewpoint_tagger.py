@@ -21,7 +21,15 @@ from kexue_nlp.tagging import OPINION, OPINION_BEGIN, TagScheme, entities_to_tag
 from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
 
-__all__ = ["Entity", "Mention", "ViewpointTagger", "entities_among", "find_views", "neutral_weights"]
+__all__ = [
+    "Entity",
+    "Mention",
+    "ViewpointTagger",
+    "entities_among",
+    "find_views",
+    "neutral_weights",
+    "opinion_probabilities",
+]
 
 FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
 
@@ -50,8 +58,7 @@ class Mention:
     opinion : str
         "pos", "neu" or "neg".
     probability : float
-        Of this opinion, against the other two and against there being no entity: the geometric mean over the
-        characters of the name, made to sum to 1.
+        Of this opinion, against the other two and no entity: see :func:`opinion_probabilities`.
     """
 
     view: str
@@ -202,6 +209,38 @@ def entities_among(
             entities.append((int(starts[i]), place, _OPINIONS[opinions[i]]))
             place = int(starts[i])
     return entities[::-1]
+
+
+def opinion_probabilities(
+    log_probabilities: np.ndarray, entities: Sequence[Entity], scheme: TagScheme = OPINION
+) -> np.ndarray:
+    """Say how sure a tagger is of the opinions on entities.
+
+    Parameters
+    ----------
+    log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
+    entities : sequence of (start, end, opinion), length N
+    scheme : {OPINION, OPINION_BEGIN}
+
+    Returns
+    -------
+    ndarray of float64, shape (N,)
+        Geometric mean of the opinion's probability over the characters of the entity, divided by the sum of these
+        means over the three opinions and "no entity".
+
+    Examples
+    --------
+    >>> p = np.array([[0.2, 0.6, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]])
+    >>> opinion_probabilities(np.log(p), [(0, 2, "pos")]).round(3).tolist()
+    [0.657]
+    """
+    if not entities:
+        return np.empty(0)
+    starts, ends = np.array([entity[:2] for entity in entities]).T
+    means = _span_scores(log_probabilities, starts, ends, scheme) / (ends - starts)[:, None]
+    p = np.exp(means - means.max(axis=1, keepdims=True))
+    chosen = [1 + _OPINIONS.index(opinion) for _, _, opinion in entities]
+    return p[np.arange(len(p)), chosen] / p.sum(axis=1)
 
 
 def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarray:
@@ -418,15 +457,10 @@ class ViewpointTagger:
     def mentions(self, text: str, log_probabilities: np.ndarray) -> list[Mention]:
         """As :meth:`decode`, with the names and the probabilities of their opinions."""
         entities = self.decode(text, log_probabilities)
-        if not entities:
-            return []
-        starts, ends = np.array([entity[:2] for entity in entities]).T
-        means = _span_scores(log_probabilities, starts, ends, self.scheme) / (ends - starts)[:, None]
-        p = np.exp(means - means.max(axis=1, keepdims=True))
-        p /= p.sum(axis=1, keepdims=True)
+        certain = opinion_probabilities(log_probabilities, entities, self.scheme)
         return [
-            Mention(text[start:end], start, end, opinion, float(row[1 + _OPINIONS.index(opinion)]))
-            for (start, end, opinion), row in zip(entities, p, strict=True)
+            Mention(text[start:end], start, end, opinion, p)
+            for (start, end, opinion), p in zip(entities, certain.tolist(), strict=True)
         ]
 
     # --- files -----------------------------------------------------------------------------------------------

@@ -15,7 +15,8 @@ from kexue_nlp.tagging import SBME
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets import SegmentationExplorer, errors
-from kexue_nlp.widgets.segmentation import MAP_LIMIT, regions, render, state
+from kexue_nlp.widgets._tag_map import LIMIT
+from kexue_nlp.widgets.segmentation import regions, render, state
 
 SENTENCE = "扫描二维码，关注微信号。"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</td><script>x</script>\n\x00\u202eabc\ud83d👨‍👩‍👧"
@@ -178,8 +179,8 @@ def test_probabilities_after_the_dictionary_add_up_to_one(fake):
 
 def test_the_heat_map_of_a_long_text_is_cut_and_says_so(fake):
     page = render(state(fake, "中" * 1000, {}))
-    assert (len(rows(page, 0)[0].findall("td")), f"first {MAP_LIMIT} of 1,000 characters" in page) == (
-        MAP_LIMIT,
+    assert (len(rows(page, 0)[0].findall("td")), f"first {LIMIT} of 1,000 characters" in page) == (
+        LIMIT,
         True,
     )
 

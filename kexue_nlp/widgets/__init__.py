@@ -10,6 +10,7 @@ from kexue_nlp.widgets.hashing import Hashes, HashExplorer, picture_items, word_
 from kexue_nlp.widgets.margin import MarginExplorer, Training
 from kexue_nlp.widgets.segmentation import SegmentationExplorer
 from kexue_nlp.widgets.sentiment import RoundScore, SentimentExplorer
+from kexue_nlp.widgets.viewpoint import ViewpointExplorer
 
 __all__ = [
     "HashExplorer",
@@ -19,6 +20,7 @@ __all__ = [
     "SegmentationExplorer",
     "SentimentExplorer",
     "Training",
+    "ViewpointExplorer",
     "errors",
     "picture_items",
     "word_items",

@@ -13,44 +13,25 @@ import ipywidgets as widgets
 import numpy as np
 
 from kexue_nlp.lexicon import Lexicon
-from kexue_nlp.plots import BLUE, GREEN, ORANGE, TAG_NAMES, visible
+from kexue_nlp.plots import TAG_NAMES, visible
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.widgets._base import Explorer, InvalidInput, TextArea, TextBox, escape, heading, row
+from kexue_nlp.widgets._tag_map import STYLE, Panel, render_panels
 
 if TYPE_CHECKING:
     from kexue_nlp.segmenter import Segmenter
 
 __all__ = ["SegmentationExplorer", "SegmentationState", "regions", "render", "state"]
 
-MAP_LIMIT = 120  # characters in the heat map
 REGION_LIMIT = 400  # words in the lists
 LOWEST, HIGHEST = 0.01, 100.0  # multipliers
-
-# Sizes of the heat map's cells in pixels: the path is drawn over the table and must meet them.
-_LABEL, _WIDTH, _HEIGHT = 88, 34, 27
 
 _WORD_STARTS = SBME.tags.index("s"), SBME.tags.index("b")
 _WITHOUT, _WITH = "Without the dictionary", "With the dictionary"
 
-_STYLE = f"""
+_STYLE = f"""{STYLE}
 .kexue-line {{ display: flex; align-items: baseline; gap: 12px; line-height: 34px; }}
 .kexue-name {{ flex: 0 0 176px; font-size: 14px; }}
-.kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; border: 0; margin: 0; }}
-.kexue .kexue-map tbody tr, .kexue .kexue-map tr {{ background: none; height: {_HEIGHT}px; }}
-.kexue .kexue-map :is(th, td) {{ box-sizing: border-box; width: {_WIDTH}px; height: {_HEIGHT}px; padding: 0;
-  border: 0; line-height: 22px; text-align: center; vertical-align: middle; font-weight: 400; }}
-.kexue .kexue-map thead th {{ font-size: 21px; }}
-.kexue .kexue-map td {{ border: 1px solid var(--jp-layout-color0, white); font-size: 14px; }}
-.kexue .kexue-map .kexue-cut {{ border-left: 2px solid var(--jp-ui-font-color1, black); }}
-.kexue .kexue-map .kexue-bonus {{ box-shadow: inset 0 0 0 2px {GREEN}; }}
-.kexue .kexue-map td b {{ position: relative; z-index: 2; display: inline-block; width: 20px; line-height: 20px;
-  border-radius: 10px; color: black; background: {ORANGE}; }}
-.kexue .kexue-map .kexue-tag {{ position: sticky; left: 0; z-index: 3; width: {_LABEL}px; padding-right: 8px;
-  text-align: right; font-size: 14px; background: var(--jp-layout-color0, white); }}
-.kexue .kexue-map .kexue-tag i {{ font-weight: 700; font-style: normal; }}
-.kexue .kexue-map .kexue-title {{ position: relative; text-align: left; font-size: 14px; font-weight: 600; }}
-.kexue-title span {{ position: sticky; left: 0; }}
-.kexue-title svg {{ position: absolute; z-index: 1; left: {_LABEL}px; top: {_HEIGHT}px; pointer-events: none; }}
 """
 
 
@@ -205,56 +186,24 @@ def _chips(words: list[str], changed: bool) -> str:
 
 
 def _render_map(state: SegmentationState) -> str:
-    characters = [escape(character) for character in state.text[:MAP_LIMIT]]
-    n = len(characters)
-    bonuses = state.bonuses[:n]
-    before = np.exp(state.log_probabilities[:n])
-    after = before * np.exp(bonuses)
+    before = np.exp(state.log_probabilities)
+    after = before * np.exp(state.bonuses)
     after /= after.sum(axis=1, keepdims=True)
     caption = (
         "The bluer a cell, the more probable the tag. Letters and line: the best legal path (Viterbi). "
         "Bars: where words begin. Green frames: what the dictionary multiplies."
     )
-    if len(state.text) > n:
-        caption += f" Shown: the first {n} of {len(state.text):,} characters."
-    head = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in characters)
-    width = _LABEL + n * _WIDTH
-    return (
-        f'<p class="kexue-fixed kexue-quiet">{caption}</p>'
-        f'<table class="kexue-map" dir="ltr" style="width:{width}px" aria-label="tag probabilities">'
-        f'<thead><tr><th class="kexue-tag"></th>{head}</tr></thead>'
-        + _render_tags(_WITHOUT, characters, before, state.tags_before[:n], np.zeros_like(bonuses))
-        + _render_tags(_WITH, characters, after, state.tags_after[:n], bonuses)
-        + "</table>"
+    panels = [
+        Panel(title, p, tags, bonuses, np.isin(tags, _WORD_STARTS))
+        for title, p, tags, bonuses in (
+            (_WITHOUT, before, state.tags_before, np.zeros_like(state.bonuses)),
+            (_WITH, after, state.tags_after, state.bonuses),
+        )
+    ]
+    tags = [(TAG_NAMES[tag], tag) for tag in SBME.tags]
+    return render_panels(
+        state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(bonus):.3g}"
     )
-
-
-def _render_tags(
-    title: str, characters: list[str], probabilities: np.ndarray, path: np.ndarray, bonuses: np.ndarray
-) -> str:
-    """Table rows of one heat map: a title, which holds the line of the path, then a row per tag."""
-    n = len(characters)
-    points = " ".join(f"{(t + 0.5) * _WIDTH},{(k + 0.5) * _HEIGHT}" for t, k in enumerate(path.tolist()))
-    line = (
-        f'<svg width="{n * _WIDTH}" height="{4 * _HEIGHT}" aria-hidden="true">'
-        f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/></svg>'
-    )
-    top = f'<th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{title}</span>{line}</th>'
-    rows = [f"<tbody><tr>{top}</tr>"]
-    for k, tag in enumerate(SBME.tags):
-        cells = []
-        for t, character in enumerate(characters):
-            p, bonus = float(probabilities[t, k]), float(bonuses[t, k])
-            classes = ["kexue-cut"] * (path[t] in _WORD_STARTS) + ["kexue-bonus"] * bool(bonus)
-            multiplied = f", multiplied by {math.exp(bonus):.3g}" if bonus else ""
-            cells.append(
-                f'<td class="{" ".join(classes)}" style="background:{BLUE}{round(255 * p):02x}" '
-                f'title="{character} {TAG_NAMES[tag]} {p:.2f}{multiplied}">'
-                + (f"<b>{tag}</b></td>" if path[t] == k else "</td>")
-            )
-        name = f'<th class="kexue-tag" scope="row">{TAG_NAMES[tag]} <i>{tag}</i></th>'
-        rows.append(f"<tr>{name}{''.join(cells)}</tr>")
-    return "".join(rows) + "</tbody>"
 
 
 class SegmentationExplorer(Explorer):

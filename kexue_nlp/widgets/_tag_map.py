@@ -1,0 +1,111 @@
+"""Tag probabilities of a text as a heat map, with the path that Viterbi takes through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from kexue_nlp.plots import BLUE, GREEN, ORANGE
+from kexue_nlp.widgets._base import escape
+
+__all__ = ["LIMIT", "STYLE", "Panel", "render_panels"]
+
+LIMIT = 120  # characters that are shown
+
+# Sizes of the cells in pixels: the path is drawn over the table and must meet them.
+_LABEL, _WIDTH, _HEIGHT = 88, 34, 27
+
+STYLE = f"""
+.kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; border: 0; margin: 0; }}
+.kexue .kexue-map tbody tr, .kexue .kexue-map tr {{ background: none; height: {_HEIGHT}px; }}
+.kexue .kexue-map :is(th, td) {{ box-sizing: border-box; width: {_WIDTH}px; height: {_HEIGHT}px; padding: 0;
+  border: 0; line-height: 22px; text-align: center; vertical-align: middle; font-weight: 400; }}
+.kexue .kexue-map thead th {{ font-size: 21px; }}
+.kexue .kexue-map td {{ border: 1px solid var(--jp-layout-color0, white); font-size: 14px; }}
+.kexue .kexue-map .kexue-cut {{ border-left: 2px solid var(--jp-ui-font-color1, black); }}
+.kexue .kexue-map .kexue-bonus {{ box-shadow: inset 0 0 0 2px {GREEN}; }}
+.kexue .kexue-map td b {{ position: relative; z-index: 2; display: inline-block; width: 20px; line-height: 20px;
+  border-radius: 10px; color: black; background: {ORANGE}; }}
+.kexue .kexue-map .kexue-tag {{ position: sticky; left: 0; z-index: 3; width: {_LABEL}px; padding-right: 8px;
+  text-align: right; font-size: 14px; background: var(--jp-layout-color0, white); }}
+.kexue .kexue-map .kexue-tag i {{ font-weight: 700; font-style: normal; }}
+.kexue .kexue-map .kexue-title {{ position: relative; text-align: left; font-size: 14px; font-weight: 600; }}
+.kexue-title span {{ position: sticky; left: 0; }}
+.kexue-title svg {{ position: absolute; z-index: 1; left: {_LABEL}px; top: {_HEIGHT}px; pointer-events: none; }}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One heat map of a text of T characters, with K tags."""
+
+    title: str
+    probabilities: np.ndarray  # (T, K)
+    path: np.ndarray  # (T,), tags
+    bonuses: np.ndarray  # (T, K), what was added to logarithms of probabilities
+    cuts: np.ndarray  # (T,), whether there is a bar before the character
+
+
+def render_panels(
+    text: str,
+    tags: Sequence[tuple[str, str]],
+    panels: Sequence[Panel],
+    caption: str,
+    bonus_in_words: Callable[[float], str],
+) -> str:
+    """Draw heat maps of one text, one below the other, as HTML.
+
+    Parameters
+    ----------
+    text : str, length T
+        Only its first characters are shown; that is said behind the caption.
+    tags : sequence of (name, letter)
+        K of them.
+    panels : sequence of Panel
+    caption : str
+        Safe in HTML.
+    bonus_in_words : callable
+        What a cell's title says of a bonus, such as "multiplied by 10".
+    """
+    characters = [escape(character) for character in text[:LIMIT]]
+    n = len(characters)
+    if len(text) > n:
+        caption += f" Shown: the first {n} of {len(text):,} characters."
+    head = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in characters)
+    return (
+        f'<p class="kexue-fixed kexue-quiet">{caption}</p>'
+        f'<table class="kexue-map" dir="ltr" style="width:{_LABEL + n * _WIDTH}px" aria-label="tag probabilities">'
+        f'<thead><tr><th class="kexue-tag"></th>{head}</tr></thead>'
+        + "".join(_render_panel(characters, tags, panel, bonus_in_words) for panel in panels)
+        + "</table>"
+    )
+
+
+def _render_panel(characters, tags, panel: Panel, bonus_in_words: Callable[[float], str]) -> str:
+    """Table rows: the title, which holds the line of the path, then a row per tag."""
+    n = len(characters)
+    points = " ".join(
+        f"{(t + 0.5) * _WIDTH},{(k + 0.5) * _HEIGHT}" for t, k in enumerate(panel.path[:n].tolist())
+    )
+    line = (
+        f'<svg width="{n * _WIDTH}" height="{len(tags) * _HEIGHT}" aria-hidden="true">'
+        f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/></svg>'
+    )
+    top = f'<th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{panel.title}</span>{line}</th>'
+    rows = [f"<tbody><tr>{top}</tr>"]
+    for k, (name, letter) in enumerate(tags):
+        cells = []
+        for t, character in enumerate(characters):
+            p, bonus = float(panel.probabilities[t, k]), float(panel.bonuses[t, k])
+            classes = ["kexue-cut"] * bool(panel.cuts[t]) + ["kexue-bonus"] * bool(bonus)
+            added = f", {bonus_in_words(bonus)}" if bonus else ""
+            cells.append(
+                f'<td class="{" ".join(classes)}" style="background:{BLUE}{round(255 * p):02x}" '
+                f'title="{character} {name} {p:.2f}{added}">'
+                + (f"<b>{letter}</b></td>" if panel.path[t] == k else "</td>")
+            )
+        head = f'<th class="kexue-tag" scope="row">{name} <i>{letter}</i></th>'
+        rows.append(f"<tr>{head}{''.join(cells)}</tr>")
+    return "".join(rows) + "</tbody>"

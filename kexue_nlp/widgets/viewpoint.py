@@ -1,0 +1,381 @@
+"""Edit the list of names and the bonuses of forced alignment, and watch who is praised and who is blamed (4118)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import ipywidgets as widgets
+import numpy as np
+
+from kexue_nlp.lexicon import align_entities
+from kexue_nlp.plots import BLUE, GREY, ORANGE, visible
+from kexue_nlp.tagging import OPINION, entities_to_tags, tags_to_entities
+from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, opinion_probabilities
+from kexue_nlp.viterbi import viterbi
+from kexue_nlp.widgets._base import Explorer, TextArea, escape, heading, row
+from kexue_nlp.widgets._tag_map import STYLE, Panel, render_panels
+
+__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "render", "state"]
+
+DECODINGS = {"tags alone": "plain", "forced alignment": "forced", "names compete": "names"}
+BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
+TEXT_LIMIT = 600  # characters of the coloured sentence
+
+_TAGS = (("none", "0"), ("positive", "1"), ("neutral", "2"), ("negative", "3"))
+_WORDS = {"pos": "praised", "neu": "mentioned", "neg": "blamed"}
+_SIGNS = {"pos": "+", "neu": "○", "neg": "−"}
+
+_STYLE = f"""{STYLE}
+.kexue-sentence {{ font-size: 21px; line-height: 42px; white-space: normal; overflow-wrap: anywhere; }}
+.kexue-sentence mark {{ color: inherit; padding: 2px 4px; border-radius: 5px; }}
+.kexue-sentence sup {{ font-size: 12px; padding-left: 3px; }}
+.kexue-sentence .kexue-pos {{ background: {BLUE}55; border-bottom: 3px solid {BLUE}; }}
+.kexue-sentence .kexue-neu {{ background: {GREY}33; border-bottom: 3px dotted {GREY}; }}
+.kexue-sentence .kexue-neg {{ background: {ORANGE}66; border-bottom: 3px dashed {ORANGE}; }}
+"""
+
+
+@dataclass(frozen=True, eq=False)
+class ViewpointState:
+    """A sentence, tagged without and with a list of names.
+
+    Attributes
+    ----------
+    text : str, length T
+    names : tuple of str
+        The list.
+    decoding : {"plain", "forced", "names"}
+    log_probabilities : ndarray of float32, shape (T, 4)
+        What the network says, the weight of neutral included.
+    bonuses : ndarray of float32, shape (T, 4)
+        What forced alignment adds to it.
+    tags_before, tags_after : ndarray of int8, shape (T,)
+        Best legal tags by the network alone, and those that the decoding leaves.
+    mentions : list of Mention
+        What is found.
+    dropped : list of (start, end)
+        Names that forced alignment found and dropped, because the network alone tags nothing there.
+    """
+
+    text: str
+    names: tuple[str, ...]
+    decoding: str
+    log_probabilities: np.ndarray
+    bonuses: np.ndarray
+    tags_before: np.ndarray
+    tags_after: np.ndarray
+    mentions: list[Mention]
+    dropped: list[tuple[int, int]]
+
+
+def state(
+    tagger: ViewpointTagger,
+    text: str,
+    decoding: str = "forced",
+    inside: float = 100.0,
+    outside: float = 50.0,
+    neutral: float = 1.0,
+    log_probabilities: np.ndarray | None = None,
+) -> ViewpointState:
+    """Decode a sentence in one of three ways.
+
+    Parameters
+    ----------
+    tagger : ViewpointTagger
+        Its list of names is used, its own decoding is not.
+    text : str, length T
+    decoding : {"plain", "forced", "names"}
+        As for the tagger.
+    inside, outside : float
+        The bonuses of forced alignment.
+    neutral : float
+        The probability of "neutral" is multiplied by this first, at each character.
+    log_probabilities : ndarray of float, shape (T, 4), optional
+        The network's, if they are known; otherwise it is run.
+
+    Returns
+    -------
+    ViewpointState
+    """
+    if log_probabilities is None:
+        log_probabilities = tagger.log_probabilities([text])[0]
+    log_p = np.array(log_probabilities, dtype=np.float32)
+    log_p[:, OPINION.tags.index("neu")] += np.log(neutral)
+    starts, ends, _ = tagger.names.find(text)
+    before = viterbi(log_p, OPINION)
+    bonuses = np.zeros_like(log_p)
+    dropped: list[tuple[int, int]] = []
+    if decoding == "forced":
+        aligned = align_entities(log_p, starts, ends, inside, outside)
+        entities, after = aligned.entities, aligned.forced
+        bonuses = aligned.emissions - log_p
+        kept = {entity[:2] for entity in entities}
+        dropped = [run[:2] for run in tags_to_entities(after) if run[:2] not in kept]
+    elif decoding == "names":
+        entities = entities_among(log_p, starts, ends)
+        after = entities_to_tags(len(text), entities)
+    else:
+        entities, after = tags_to_entities(before), before
+    return ViewpointState(
+        text, tagger.views, decoding, log_p, bonuses, before, after, _mentions(text, entities, log_p), dropped
+    )
+
+
+def _mentions(text: str, entities: list[Entity], log_p: np.ndarray) -> list[Mention]:
+    certain = opinion_probabilities(log_p, entities).tolist()
+    return [
+        Mention(text[start:end], start, end, opinion, p)
+        for (start, end, opinion), p in zip(entities, certain, strict=True)
+    ]
+
+
+def render(state: ViewpointState) -> str:
+    """Draw a state as HTML: the sentence with its entities, and the heat maps.
+
+    Parameters
+    ----------
+    state : ViewpointState
+
+    Returns
+    -------
+    str
+        Everything typed by a user is escaped in it.
+    """
+    if not state.text:
+        return '<p class="kexue-quiet">Type a sentence that names something.</p>'
+    return f'<div class="kexue-fixed">{_sentence(state)}{_list(state)}</div>{_map(state)}'
+
+
+def _sentence(state: ViewpointState) -> str:
+    parts, place = [], 0
+    for mention in state.mentions:
+        if mention.end > TEXT_LIMIT:
+            break
+        parts.append(escape(state.text[place : mention.start]))
+        parts.append(
+            f'<mark class="kexue-{mention.opinion}">{escape(mention.view)}'
+            f"<sup>{_SIGNS[mention.opinion]} {mention.probability:.2f}</sup></mark>"
+        )
+        place = mention.end
+    parts.append(escape(state.text[place:TEXT_LIMIT]))
+    rest = (
+        f' <span class="kexue-quiet">and {len(state.text) - TEXT_LIMIT:,} more characters</span>'
+        if len(state.text) > TEXT_LIMIT
+        else ""
+    )
+    return f'<p class="kexue-sentence"><bdi>{"".join(parts)}</bdi>{rest}</p>'
+
+
+def _list(state: ViewpointState) -> str:
+    found = "; ".join(
+        f"<bdi>{escape(mention.view)}</bdi> is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
+        for mention in state.mentions[:40]
+    )
+    dropped = "".join(
+        f" <bdi>{escape(state.text[start:end])}</bdi> is in the list, but without it nothing was tagged there: dropped."
+        for start, end in state.dropped[:40]
+    )
+    return f"<p>{found or 'No entity is found'}.{dropped}</p>"
+
+
+def _map(state: ViewpointState) -> str:
+    caption = "The bluer a cell, the more probable the tag. Digits, line: the best legal path. Bars: entities begin."
+    before = np.exp(state.log_probabilities)
+    before /= before.sum(axis=1, keepdims=True)
+    none = np.zeros_like(before)
+    panels = [
+        Panel(
+            "Without the list",
+            before,
+            state.tags_before,
+            none,
+            _beginnings(tags_to_entities(state.tags_before), none),
+        )
+    ]
+    if state.decoding != "plain":
+        logits = state.log_probabilities + state.bonuses
+        after = np.exp(logits - logits.max(axis=1, keepdims=True))
+        after /= after.sum(axis=1, keepdims=True)
+        found = [(mention.start, mention.end, mention.opinion) for mention in state.mentions]
+        panels.append(
+            Panel("With the list", after, state.tags_after, state.bonuses, _beginnings(found, none))
+        )
+        if state.decoding == "forced":
+            caption += " Green frames: what the list adds to."
+    return render_panels(state.text, _TAGS, panels, caption, lambda bonus: f"log-probability {bonus:+g}")
+
+
+def _beginnings(entities: Sequence[Entity], like: np.ndarray) -> np.ndarray:
+    cuts = np.zeros(len(like), dtype=bool)
+    cuts[[start for start, _, _ in entities]] = True
+    return cuts
+
+
+class ViewpointExplorer(Explorer):
+    """Type a sentence, edit the list of names, and see tags and opinions without and with it.
+
+    Parameters
+    ----------
+    tagger : ViewpointTagger
+        With the four tags of :data:`kexue_nlp.tagging.OPINION`. It is not changed.
+    examples : sequence of str
+        Sentences to choose from; the first is shown.
+    names : sequence of str, optional
+        The list to begin with; by default those names of the tagger's that occur in the examples.
+
+    Attributes
+    ----------
+    example, sentence, names, decoding, inside, outside, neutral : ipywidgets.Widget
+        The controls.
+    state : ViewpointState
+        What is shown.
+
+    Raises
+    ------
+    ValueError
+        If there is no example, or the tagger has begin tags.
+
+    Examples
+    --------
+    >>> ViewpointExplorer(ViewpointTagger.load(), ["我喜欢本田，我不喜欢丰田。"])  # doctest: +SKIP
+    """
+
+    styles = _STYLE
+
+    def __init__(
+        self, tagger: ViewpointTagger, examples: Sequence[str], names: Sequence[str] | None = None
+    ) -> None:
+        super().__init__()
+        if isinstance(examples, str) or not len(examples):
+            raise ValueError("examples must be a list of at least one sentence")
+        if tagger.scheme is not OPINION:
+            raise ValueError("the explorer shows four tags; give a tagger without begin tags")
+        if names is None:
+            names = [name for name in tagger.views if any(name in text for text in examples)]
+        self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
+        self._examples, self._start = list(examples), ", ".join(self._tagger.views)
+        self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
+        self._filling = False
+
+        numbered = [f"{i}: {visible(text[:50])}" for i, text in enumerate(examples, start=1)]
+        self.example = widgets.Dropdown(
+            options=list(zip(numbered, range(len(numbered)), strict=True)),
+            description="example",
+            layout={"width": "640px"},
+        )
+        self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
+        self.names = TextArea(
+            description="names",
+            rows=2,
+            placeholder="本田, 丰田",
+            layout={"width": "auto"},
+        )
+        self.decoding = widgets.ToggleButtons(
+            options=list(DECODINGS),
+            description="decoding",
+            tooltips=(
+                "Viterbi without the list",
+                "the article's: names of the list get bonuses, then Viterbi again",
+                "only names of the list can be entities; those that overlap compete",
+            ),
+        )
+        self.decoding.style.button_width = "auto"
+        self.inside, self.outside = (
+            widgets.SelectionSlider(
+                options=BONUSES,
+                description=f"bonus {where}",
+                tooltip=what,
+                layout={"width": "330px"},
+                style={"description_width": "100px"},
+            )
+            for where, what in (
+                ("inside", "added to the log-probabilities of all opinions in a name of the list"),
+                ("outside", "added to that of no entity just before and behind it"),
+            )
+        )
+        self.neutral = widgets.FloatLogSlider(
+            description="neutral ×",
+            min=-1,
+            max=1,
+            step=0.05,
+            tooltip="the probability of neutral is multiplied by this",
+            layout={"width": "330px"},
+            style={"description_width": "100px"},
+        )
+        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        self.on_change(self.example, self._take_example)
+        for control in (
+            self.sentence,
+            self.names,
+            self.decoding,
+            self.inside,
+            self.outside,
+            self.neutral,
+        ):
+            self.on_change(control, self._refresh)
+        self.on_click(reset, self.reset)
+        self.lay_out(
+            self.example,
+            self.sentence,
+            heading("Known names, with commas or line breaks between them"),
+            self.names,
+            self.decoding,
+            row(self.inside, self.outside, self.neutral, reset),
+        )
+        self.reset()
+
+    def reset(self) -> None:
+        """Go back to the first example, the list of the beginning, and the article's bonuses."""
+        self._filling = True  # one refresh at the end, not one per control
+        try:
+            self.example.value, self.sentence.value = 0, self._examples[0]
+            self.names.value, self.decoding.value = self._start, "forced alignment"
+            self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
+        finally:
+            self._filling = False
+        self._refresh()
+
+    def static_text(self) -> str:
+        """Return what is found, in words."""
+        found = "; ".join(
+            f"{visible(mention.view)} is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
+            for mention in self.state.mentions
+        )
+        return f"{visible(self.state.text)}\nNames: {self._start}\n{found or 'No entity is found'}"
+
+    def static_html(self) -> str:
+        """Return sentence, entities and heat maps."""
+        return f"<p>Known names: {escape(', '.join(self.state.names))}</p>{self.picture.value}"
+
+    def _take_example(self) -> None:
+        if not self._filling:
+            self.sentence.value = self._examples[self.example.value]
+
+    def _refresh(self) -> None:
+        if self._filling:
+            return
+        text = self.sentence.value
+        names = tuple(name.strip() for name in re.split("[,，、\n]", self.names.value))
+        if self._asked != (text, names):
+            with self.busy():
+                self._tagger.views = names
+                self._answer = self._tagger.log_probabilities([text])[0]
+            self._asked = text, names
+        decoding = DECODINGS[self.decoding.value]
+        for slider in (self.inside, self.outside):
+            slider.disabled = decoding != "forced"
+        self.state = state(
+            self._tagger,
+            text,
+            decoding,
+            self.inside.value,
+            self.outside.value,
+            self.neutral.value,
+            self._answer,
+        )
+        self.picture.value = render(self.state)
+        self.say(
+            *["No name of the list occurs in the sentence."] * (not len(self._tagger.names.find(text)[0]))
+        )

@@ -1,0 +1,189 @@
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
+
+# isort: split
+import keras
+
+from kexue_nlp.text import Vocabulary
+from kexue_nlp.viewpoint_tagger import ViewpointTagger
+from kexue_nlp.widgets import ViewpointExplorer, errors
+from kexue_nlp.widgets.viewpoint import DECODINGS, render, state
+
+SENTENCE = "我喜欢本田，我不喜欢北京奔驰。"
+HOSTILE = "<img src=x onerror=alert(1)>\"'&</td><script>x</script>\n\x00\u202eabc\ud83d👨‍👩‍👧"
+
+pytestmark = pytest.mark.usefixtures("no_explorer_errors")
+
+
+def make_tagger(views=("本田", "奔驰", "北京奔驰"), n_tags=4):
+    """Tags 本 and 田 as positive, 奔 and 驰 as negative, rather sure of both, and 北 as nearly negative."""
+    table = np.full((10, n_tags), 0.1, np.float32)
+    table[:, 0] = 0.7
+    table[2:4, :2] = table[2:4, 1::-1]
+    table[4:6, [0, 3]] = table[4:6][:, [3, 0]]
+    table[6] = [0.45, 0.05, 0.1, 0.4] + [0] * (n_tags - 4)
+    ids = keras.Input((None, 2), dtype="int32")
+    embedding = keras.layers.Embedding(10, n_tags)
+    network = keras.Model(ids, embedding(ids[..., 0]))
+    embedding.set_weights([table])
+    return ViewpointTagger(network, Vocabulary("本田奔驰北京"), views)
+
+
+@pytest.fixture(scope="module")
+def tagger():
+    return make_tagger()
+
+
+@pytest.fixture
+def explorer(tagger):
+    return ViewpointExplorer(tagger, [SENTENCE, "本田奔驰"])
+
+
+def found(state):
+    return [(mention.view, mention.opinion) for mention in state.mentions]
+
+
+def parse(page):
+    return ElementTree.fromstring(f"<div>{page}</div>")
+
+
+# state
+
+
+@pytest.mark.parametrize("decoding", DECODINGS.values())
+def test_the_three_decodings(tagger, decoding):
+    expected = [("本田", "pos"), ("奔驰" if decoding != "forced" else "北京奔驰", "neg")]
+    result = state(tagger, SENTENCE, decoding)
+    assert found(result) == expected
+    assert [SENTENCE[m.start : m.end] for m in result.mentions] == [m.view for m in result.mentions]
+    assert [m.view for m in make_tagger_decoding(tagger, decoding)(SENTENCE)] == [
+        view for view, _ in expected
+    ]
+
+
+def make_tagger_decoding(tagger, decoding):
+    return ViewpointTagger(tagger.network, tagger.characters, tagger.views, decoding)
+
+
+def test_small_bonuses_leave_the_network_its_way(tagger):
+    assert found(state(tagger, SENTENCE, "forced", inside=0, outside=0)) == found(
+        state(tagger, SENTENCE, "plain")
+    )
+
+
+def test_what_the_list_adds_is_what_the_article_adds(tagger):
+    result = state(make_tagger(["本田"]), "我本田，", "forced", inside=7, outside=3)
+    assert result.bonuses.round(4).tolist() == [[3, 0, 0, 0], [0, 7, 7, 7], [0, 7, 7, 7], [3, 0, 0, 0]]
+
+
+def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown():
+    result = state(make_tagger(["喜欢"]), "我喜欢", "forced")
+    assert (found(result), result.dropped) == ([], [(1, 3)])
+    assert "喜欢</bdi> is in the list" in render(result)
+
+
+def test_the_weight_of_neutral_turns_opinions(tagger):
+    assert [opinion for _, opinion in found(state(tagger, SENTENCE, "names", neutral=10))] == ["neu", "neu"]
+
+
+# render
+
+
+@pytest.mark.parametrize("decoding", DECODINGS.values())
+@pytest.mark.parametrize("text", ["", " ", HOSTILE, "本田" * 1000, "مرحبا"], ids=ascii)
+def test_any_text_gives_a_well_formed_page(tagger, text, decoding):
+    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    page = render(state(tagger, text, decoding))
+    page.encode("utf-8")
+    assert {element.tag for element in parse(page).iter()}.isdisjoint({"img", "script"})
+
+
+def test_the_path_is_marked_in_the_heat_maps(tagger):
+    result = state(tagger, SENTENCE, "forced")
+    for body, path in zip(
+        parse(render(result)).iter("tbody"), (result.tags_before, result.tags_after), strict=True
+    ):
+        rows = body.findall("tr")[1:]
+        marked = np.array([[cell.find("b") is not None for cell in row.iter("td")] for row in rows])
+        assert marked.argmax(axis=0).tolist() == path.tolist()
+        framed = ["kexue-bonus" in cell.get("class") for row in rows for cell in row.iter("td")]
+        assert any(framed) == (path is result.tags_after)
+
+
+def test_entities_are_marked_in_the_sentence(tagger):
+    marks = parse(render(state(tagger, SENTENCE, "forced"))).findall(".//mark")
+    assert [(mark.text, mark.get("class")) for mark in marks] == [
+        ("本田", "kexue-pos"),
+        ("北京奔驰", "kexue-neg"),
+    ]
+
+
+# explorer
+
+
+def test_every_control_changes_the_picture_and_reset_goes_back(explorer):
+    beginning = explorer.picture.value
+    for control, value in (
+        ("example", 1),
+        ("sentence", "北京奔驰"),
+        ("names", "奔驰"),
+        ("decoding", "tags alone"),
+        ("decoding", "names compete"),
+        ("neutral", 10.0),
+    ):
+        before = explorer.picture.value
+        getattr(explorer, control).value = value
+        assert explorer.picture.value != before, control
+    explorer.children[-3].children[-1].click()
+    assert explorer.picture.value == beginning
+    for slider in (explorer.inside, explorer.outside):
+        before = explorer.picture.value
+        slider.value = 0
+        assert explorer.picture.value != before
+
+
+def test_sliders_do_not_run_the_network(explorer, monkeypatch):
+    monkeypatch.setattr(ViewpointTagger, "log_probabilities", None)
+    explorer.inside.value = 5
+    explorer.neutral.value = 2.0
+    explorer.decoding.value = "tags alone"
+    assert errors == []
+
+
+def test_the_bonuses_belong_to_forced_alignment(explorer):
+    assert not explorer.inside.disabled
+    explorer.decoding.value = "names compete"
+    assert explorer.inside.disabled
+    assert explorer.outside.disabled
+
+
+def test_names_may_be_written_in_any_way(explorer):
+    explorer.names.value = " 本田、奔驰，本田\n\n,唐 "
+    assert explorer.state.names == ("本田", "奔驰", "唐")
+    explorer.names.value = ""
+    assert "No name of the list" in explorer.message.value
+    explorer.names.value = HOSTILE
+    assert errors == []
+
+
+def test_the_tagger_is_not_changed(tagger, explorer):
+    before = tagger.views
+    explorer.names.value = "唐"
+    assert tagger.views == before
+
+
+def test_where_widgets_do_not_run_there_are_html_and_text(explorer):
+    bundle = explorer._repr_mimebundle_()
+    assert "北京奔驰 is blamed" in bundle["text/plain"]
+    assert len(parse(explorer.static_html()).findall(".//tbody")) == 2
+
+
+def test_unfit_arguments_are_named(tagger):
+    with pytest.raises(ValueError, match="at least one sentence"):
+        ViewpointExplorer(tagger, [])
+    with pytest.raises(ValueError, match="begin tags"):
+        ViewpointExplorer(make_tagger(n_tags=7), [SENTENCE])
