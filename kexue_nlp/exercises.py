@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import re
 import reprlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -15,6 +16,7 @@ import numpy as np
 from scipy import stats
 
 from kexue_nlp.hashing import em_round, winner_take_all
+from kexue_nlp.scoring import ViewpointScores
 from kexue_nlp.tagging import SBME, words_to_tags
 from kexue_nlp.viterbi import viterbi
 
@@ -366,6 +368,44 @@ def _find_fault_in_round(returned: Any, X: np.ndarray, W: np.ndarray) -> str:
     )
 
 
+def _find_fault_in_runs(returned: Any, tags: str) -> str:
+    right = _runs(tags)
+    try:
+        found = [(int(start), int(end), str(tag)) for start, end, tag in returned]
+    except (TypeError, ValueError):
+        return f"returned {_short(returned)}; expected a list of triples (start, end, tag)."
+    return "" if found == right else f"returned {_short(found)}; expected {right}."
+
+
+def _runs(tags: str) -> list[tuple[int, int, str]]:
+    return [(m.start(), m.end(), m.group()[0]) for m in re.finditer(r"([1-3])\1*", tags)]
+
+
+def _find_fault_in_f1(returned: Any, right: int, wrong: int, missed: int, extra: int) -> str:
+    expected = ViewpointScores(right, wrong, missed, extra).contest_f1
+    if isinstance(returned, Real) and abs(returned - expected) < 1e-6:
+        return ""
+    strict = ViewpointScores(right, wrong, missed, extra).strict_f1
+    if isinstance(returned, Real) and abs(returned - strict) < 1e-6:
+        return (
+            f"returned {returned:.4f}: that is strict; in the contest's recall wrong opinions do not count."
+        )
+    return f"returned {_short(returned)}; expected {expected:.4f}."
+
+
+def _find_fault_in_vote(returned: Any, plain: str, forced: str) -> str:
+    right = []
+    for start, end, _ in _runs(forced):
+        votes = [plain[start:end].count(tag) for tag in "123"]
+        if any(votes):
+            right.append((start, end, "123"[votes.index(max(votes))]))
+    try:
+        found = [(int(start), int(end), str(tag)) for start, end, tag in returned]
+    except (TypeError, ValueError):
+        return f"returned {_short(returned)}; expected a list of triples (start, end, tag)."
+    return "" if found == right else f"returned {_short(found)}; expected {right}."
+
+
 def _sign_cases() -> list[tuple[np.ndarray, np.ndarray]]:
     rng = np.random.default_rng(8159)
     cases = [np.where(rng.random((2, n)) < 0.5, 1, -1) for n in (4, 8, 32, 256)]
@@ -503,6 +543,73 @@ _EXERCISES: dict[str, _Exercise] = {
             "above it is whole. Halve an interval of log(m) around that value again and again.",
             "Search over log(m), not m, and also below 0: a word that the network already keeps whole has a "
             "smallest multiplier less than 1. Return m itself, as a float.",
+        ),
+    ),
+    "04.1": _Exercise(
+        _on_cases(
+            _find_fault_in_runs,
+            [
+                (tags,)
+                for tags in (
+                    "0110330",
+                    "000",
+                    "",
+                    "2",
+                    "1100",
+                    "0022",
+                    "11033",
+                    "0111033300220",
+                    "1133",
+                    "30303",
+                )
+            ],
+        ),
+        (
+            "An entity is a run of one tag other than 0. Where does a run begin, and where does it end?",
+            "It begins where a tag is not 0 and differs from the one before; it ends before the next that differs.",
+            'The last run may end with the text. A "0" put behind the tags ends it like any other; or use '
+            "itertools.groupby, which cuts a string into runs.",
+        ),
+    ),
+    "04.2": _Exercise(
+        _on_cases(
+            _find_fault_in_f1,
+            [
+                (6, 2, 2, 4),
+                (3, 0, 0, 0),
+                (5, 5, 0, 0),
+                (1, 0, 9, 0),
+                (2, 3, 4, 5),
+                (0, 4, 1, 2),
+                (0, 0, 0, 0),
+                (0, 0, 3, 0),
+            ],
+        ),
+        (
+            "Precision is right / (right + wrong + extra): of all that was said, how much is right?",
+            "The contest's recall is right / (right + missed): pairs with a wrong opinion are in neither.",
+            "F1 = 2PR / (P + R). If nothing is right it is 0: mind the divisions by zero.",
+        ),
+    ),
+    "04.3": _Exercise(
+        _on_cases(
+            _find_fault_in_vote,
+            [
+                ("00100", "02220"),
+                ("0000", "0110"),
+                ("3311", "2222"),
+                ("1330", "1110"),
+                ("110033", "110022"),
+                ("0203", "1111"),
+                ("", ""),
+                ("0010", "0000"),
+                ("1110300", "0110330"),
+            ],
+        ),
+        (
+            "Where the entities are, the second tags say; what is said of each, the first.",
+            "For each run of the second tags count 1, 2 and 3 among the first tags of the same places.",
+            "The most frequent wins, of equally frequent ones the smallest. Are all three counts 0, leave the run out.",
         ),
     ),
     "05.1": _Exercise(

@@ -1,5 +1,6 @@
 """Exercises: right answers pass, each likely mistake is named, and hints come one after another."""
 
+import itertools
 import math
 import re
 
@@ -105,6 +106,29 @@ def choose_without_minding_none(p, k):
     return {**dict.fromkeys(order[:k], 0), **dict.fromkeys(order[-k:], 1)}
 
 
+def runs(tags):
+    found, start = [], 0
+    for tag, group in itertools.groupby(tags):
+        end = start + len(list(group))
+        found += [(start, end, tag)] * (tag != "0")
+        start = end
+    return found
+
+
+def contest_f1(right, wrong, missed, extra):
+    return 2 * right / ((right + wrong + extra) + (right + missed)) if right else 0.0
+
+
+def vote(plain, forced, tie=min, drop=True):
+    found = []
+    for start, end, _ in runs(forced):
+        counts = {tag: plain[start:end].count(tag) for tag in "123"}
+        most = max(counts.values())
+        if most or not drop:
+            found.append((start, end, tie(tag for tag in "123" if counts[tag] == most)))
+    return found
+
+
 RIGHT = {
     "01.1": weight_of,
     "01.2": leads,
@@ -115,6 +139,9 @@ RIGHT = {
     "03.1": tag_sentence,
     "03.2": legal,
     "03.3": smallest_multiplier,
+    "04.1": runs,
+    "04.2": contest_f1,
+    "04.3": vote,
     "05.1": winners,
     "05.2": cosine_from_bits,
     "05.3": em,
@@ -190,6 +217,29 @@ WRONG = {
         "no end rule": lambda tags: legal(tags) or legal(tags + "e"),
         "neighbours only": lambda tags: legal(tags.lstrip("me")) or legal(tags.rstrip("bm")),
         "empty is illegal": lambda tags: bool(tags) and legal(tags),
+    },
+    "04.1": {
+        "the last run forgotten": lambda tags: [run for run in runs(tags) if run[1] < len(tags)],
+        "runs of 0 too": lambda tags: [(i, i + 1, tag) for i, tag in enumerate(tags)],
+        "end included": lambda tags: [(start, end - 1, tag) for start, end, tag in runs(tags)],
+        "neighbours of two opinions merged": lambda tags: [
+            (m.start(), m.end(), m.group()[0]) for m in re.finditer("[123]+", tags)
+        ],
+        "a number": lambda tags: 3,
+    },
+    "04.2": {
+        "strict": lambda a, b, c, d: 2 * a / max(1, 2 * a + 2 * b + c + d),
+        "arithmetic mean": lambda a, b, c, d: (a / max(1, a + b + d) + a / max(1, a + c)) / 2,
+        "extra ones forgotten": lambda a, b, c, d: contest_f1(a, b, c, 0),
+        "division by zero": lambda a, b, c, d: 2 / ((a + b + d) / a + (a + c) / a),
+        "text": lambda a, b, c, d: "0.5",
+    },
+    "04.3": {
+        "opinion of the forced tags": lambda plain, forced: runs(forced),
+        "ties to the largest": lambda plain, forced: vote(plain, forced, tie=max),
+        "nothing dropped": lambda plain, forced: vote(plain, forced, drop=False),
+        "runs of the first tags": lambda plain, forced: runs(plain),
+        "a number": lambda plain, forced: 3,
     },
     "05.1": {
         "not sorted": lambda a, k: sorted(range(len(a)), key=lambda unit: -a[unit])[:k],
