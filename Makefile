@@ -62,13 +62,15 @@ endef
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' Makefile
 
-.PHONY: install-lab install-test install-bench
+.PHONY: install-lab install-test install-bench install-browser
 install-lab:
 	$(call install,lab,lab)
 install-test:
 	$(call install,test,lab$(comma)test,lab)
 install-bench:
 	$(call install,bench,lab$(comma)test$(comma)bench,lab test)
+install-browser:
+	$(call install,browser,lab$(comma)test$(comma)browser,lab test)
 
 .PHONY: lab
 lab: install-lab ## open the lessons in JupyterLab
@@ -88,6 +90,10 @@ test-backends: ## check the losses on TensorFlow too, in an environment of its o
 	@set -e; if [ ! -x .venv-tf/bin/python ]; then $(find_python); "$$python" -m venv .venv-tf; fi
 	.venv-tf/bin/python -m pip install --quiet tensorflow-cpu $$(grep -E '^(keras|pytest)==' constraints.txt)
 	KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest --confcutdir tests tests/test_losses.py
+
+.PHONY: test-browser
+test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium, and move what can be moved
+	$(venv_python) -m pytest tests/browser $(ARGS)
 
 .PHONY: notebooks
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
@@ -130,7 +136,7 @@ constraints: ## pin today's versions in constraints.txt and binder/environment.y
 	"$$python" -m venv "$$work/v"; \
 	"$$work/v/bin/python" -m pip install --quiet '.[lab]'; \
 	"$$work/v/bin/python" -m pip freeze --exclude kexue_nlp > "$$work/lab"; \
-	"$$work/v/bin/python" -m pip install --quiet '.[lab,test,bench]' appnope; \
+	"$$work/v/bin/python" -m pip install --quiet '.[lab,test,bench,browser]' appnope; \
 	"$$work/v/bin/python" -m pip freeze --exclude kexue_nlp > "$$work/all"; \
 	{ sed -n '/^#/p' constraints.txt; cat "$$work/all"; } > "$$work/constraints.txt"; \
 	{ sed '/- pip:/q' binder/environment.yml; sed 's/^/      - /' "$$work/lab"; } > "$$work/environment.yml"; \

@@ -39,6 +39,7 @@ __all__ = [
     "semi_supervised_diagram",
     "show",
     "use_chinese_font",
+    "viewpoint_diagram",
     "visible",
 ]
 
@@ -375,36 +376,74 @@ def semi_supervised_diagram() -> Figure:
         "head": (6, 0, "small classifier", ORANGE),
         "guesses": (9, 0, "guesses for\nall other reviews", "white"),
     }
-    for x, y, note, colour in boxes.values():
-        box = FancyBboxPatch((x - 1.05, y - 0.32), 2.1, 0.64, boxstyle="round,pad=0.06", fc=colour, ec=GREY)
-        ax.add_patch(box)
-        ax.text(
-            x,
-            y,
-            note,
-            ha="center",
-            va="center",
-            size=9.5,
-            color="black" if colour in ("white", ORANGE) else "white",
-        )
     arrows = (
         ("texts", "model", "read"),
         ("labels", "encoder", "read"),
         ("encoder", "head", "states"),
         ("head", "guesses", ""),
     )
+    _draw_boxes(ax, boxes, arrows)
+    ax.annotate("", (3, 0.42), (3, 1.08), arrowprops={"arrowstyle": "->", "lw": 1.6})
+    ax.text(3.12, 0.75, "keep what was learned", va="center", size=8.5)
+    _draw_way_back(ax, 9, 6, "self-training: learn from the guesses too, and guess again")
+    ax.set(xlim=(-1.3, 10.3), ylim=(-1.35, 2.0))
+    return ax.figure
+
+
+def viewpoint_diagram() -> Figure:
+    """Draw the idea of article 4118: character vectors from a language model, a tagger, a list of names.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    ax = _axes(9.5, 3.1)
+    boxes = {
+        "texts": (0, 1.5, "many sentences\nwithout labels", "white"),
+        "model": (3, 1.5, "language model:\nwhich character is next?", BLUE),
+        "names": (6, 1.5, "list of names", "white"),
+        "labels": (0, 0, "我喜欢本田，\n我不喜欢丰田。", "white"),
+        "tagger": (3, 0, "tagger that reads\nin both directions", BLUE),
+        "decoder": (6, 0, "best path\nthrough the tags", ORANGE),
+        "entities": (9, 0, "本田 positive\n丰田 negative", "white"),
+    }
+    arrows = (
+        ("texts", "model", "read"),
+        ("labels", "tagger", "read"),
+        ("tagger", "decoder", "tags"),
+        ("decoder", "entities", ""),
+    )
+    _draw_boxes(ax, boxes, arrows)
+    for x, note in ((3, "keep the characters' vectors"), (6, "what stands in it is found whole")):
+        ax.annotate("", (x, 0.42), (x, 1.08), arrowprops={"arrowstyle": "->", "lw": 1.6})
+        ax.text(x + 0.12, 0.75, note, va="center", size=8.5)
+    _draw_way_back(ax, 9, 3, "self-training: learn from what is found in other sentences too")
+    ax.set(xlim=(-1.3, 10.3), ylim=(-1.75, 2.0))
+    return ax.figure
+
+
+def _draw_boxes(
+    ax: Axes, boxes: dict[str, tuple[float, float, str, str]], arrows: Sequence[tuple[str, str, str]]
+) -> None:
+    """Draw boxes (x, y, note, colour), and arrows (from, to, note) between those side by side."""
+    for x, y, note, colour in boxes.values():
+        box = FancyBboxPatch((x - 1.05, y - 0.32), 2.1, 0.64, boxstyle="round,pad=0.06", fc=colour, ec=GREY)
+        ax.add_patch(box)
+        ink = "black" if colour in ("white", ORANGE) else "white"
+        ax.text(x, y, note, ha="center", va="center", size=9.5, color=ink)
     for start, end, note in arrows:
         (x0, y, *_), (x1, *_) = boxes[start], boxes[end]
         ax.annotate("", (x1 - 1.15, y), (x0 + 1.15, y), arrowprops={"arrowstyle": "->", "lw": 1.6})
         ax.text((x0 + x1) / 2, y + 0.09, note, ha="center", size=8.5)
-    ax.annotate("", (3, 0.42), (3, 1.08), arrowprops={"arrowstyle": "->", "lw": 1.6})
-    ax.text(3.12, 0.75, "keep what was learned", va="center", size=8.5)
-    curve = {"arrowstyle": "->", "lw": 1.6, "color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
-    ax.annotate("", (6, -0.42), (9, -0.42), arrowprops=curve)
-    ax.text(7.5, -1.22, "self-training: learn from the guesses too, and guess again", ha="center", size=8.5)
-    ax.set(xlim=(-1.3, 10.3), ylim=(-1.35, 2.0))
     ax.set_axis_off()
-    return ax.figure
+
+
+def _draw_way_back(ax: Axes, start: float, end: float, note: str) -> None:
+    """Draw an arrow below the lower boxes, from right to left."""
+    depth = 0.42 + 0.35 / 2 * (start - end)
+    curve = {"arrowstyle": "->", "lw": 1.6, "color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
+    ax.annotate("", (end, -0.42), (start, -0.42), arrowprops=curve)
+    ax.text((start + end) / 2, -depth - 0.28, note, ha="center", size=8.5)
 
 
 def _axes(width: float, height: float) -> Axes:

@@ -40,8 +40,8 @@ _OPINIONS = ("pos", "neu", "neg")
 
 # Rows are padded to one of these lengths; few shapes, since JAX builds the network anew for each. Longer texts are
 # cut, at the end of a sentence if there is one.
-_LENGTHS = (64, 128, 256)
-_TRAINING_CELLS = 2048  # of a batch: 32 texts of 64 characters, 8 of 256
+_LENGTHS = (32, 64, 128, 256)
+_TRAINING_CELLS = 2048  # of a batch: 64 texts of 32 characters, 8 of 256
 _READING_CELLS = 8192
 
 

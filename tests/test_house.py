@@ -92,7 +92,9 @@ PINS = parse_pins(constraint_lines())
 
 @pytest.mark.parametrize(("python", "system"), PLATFORMS)
 def test_constraints_pin_all_that_the_extras_install(python, system):
-    needed = {canonicalize_name(r.name) for _, r in closure(("lab", "test", "bench"), python, system)}
+    needed = {
+        canonicalize_name(r.name) for _, r in closure(("lab", "test", "bench", "browser"), python, system)
+    }
     assert needed - PINS.keys() == set()
 
 
@@ -100,7 +102,7 @@ def test_constraints_pin_all_that_the_extras_install(python, system):
 def test_pins_satisfy_the_bounds_of_all_that_ask_for_them(python, system):
     broken = [
         f"{asker} asks for {requirement}, pinned is {PINS[canonicalize_name(requirement.name)]}"
-        for asker, requirement in closure(("lab", "test", "bench"), python, system)
+        for asker, requirement in closure(("lab", "test", "bench", "browser"), python, system)
         if not requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
     ]
     assert broken == []
@@ -128,7 +130,7 @@ def test_constraints_hold_nothing_that_is_not_installed():
     needed = {
         canonicalize_name(requirement.name)
         for python, system in PLATFORMS
-        for _, requirement in closure(("lab", "test", "bench"), python, system)
+        for _, requirement in closure(("lab", "test", "bench", "browser"), python, system)
     }
     assert PINS.keys() - needed == set()
 
@@ -237,7 +239,13 @@ def clone(tmp_path):
 
 @needs_make
 @pytest.mark.parametrize(
-    ("target", "extras"), [("lab", "lab"), ("test", "lab,test"), ("bench", "lab,test,bench")]
+    ("target", "extras"),
+    [
+        ("lab", "lab"),
+        ("test", "lab,test"),
+        ("bench", "lab,test,bench"),
+        ("test-browser", "lab,test,browser"),
+    ],
 )
 def test_make_installs_the_extras_against_the_constraints(clone, target, extras):
     clone(target)

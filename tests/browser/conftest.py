@@ -1,0 +1,187 @@
+"""A real JupyterLab in headless Chromium: the server, the browser, and a lesson that has been run in it."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, sync_playwright
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+LESSONS = sorted(path.name for path in NOTEBOOKS.glob("0[1-9]_*.ipynb"))
+
+# What JupyterLab itself complains about on a machine without internet.
+HARMLESS = (
+    "ERR_INTERNET",
+    "ERR_NAME_NOT",
+    "api/news",
+    "announcements",
+    "extensions",
+    "favicon",
+    "workspaces",
+)
+
+# All cells are drawn, not only those in view: what is not drawn cannot be looked at.
+SETTINGS = {
+    "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {
+        "windowingMode": "none",
+        "autoStartDefaultKernel": True,
+    },
+    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
+        "fetchNews": "false",
+        "checkForUpdates": False,
+    },
+}
+
+
+IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory):
+    """Address of a JupyterLab that serves a copy of the lessons, and that copy."""
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*"))
+    for path in folder.glob("*.ipynb"):
+        without_outputs(path)
+    settings = folder.parent / "settings"
+    for name, values in SETTINGS.items():
+        path = settings / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(values), encoding="utf-8")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    options = [
+        "--no-browser",
+        "--allow-root",
+        "--port-retries=0",
+        "--IdentityProvider.token=",
+        f"--port={port}",
+    ]
+    folders = [f"--ServerApp.root_dir={folder}", f"--LabApp.user_settings_dir={settings}"]
+    log = folder.parent / "lab.log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "jupyterlab", *options, *folders], stdout=file, stderr=file
+        )
+    try:
+        address = f"http://127.0.0.1:{port}"
+        wait_until(
+            lambda: answers(f"{address}/api"), 60, lambda: f"JupyterLab does not answer: {log.read_text()}"
+        )
+        yield address, folder
+    finally:
+        server.terminate()
+        server.wait(20)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Chromium."""
+    names = ("chromium", "chromium-browser", "google-chrome")
+    path = next(filter(None, map(shutil.which, names)), None)
+    if path is None:
+        pytest.exit("no Chromium on the PATH; on Debian or Ubuntu: apt install chromium", returncode=1)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+@dataclass
+class Lesson:
+    """A lesson that has been run from top to bottom in a browser."""
+
+    name: str
+    page: Page
+    seconds: float
+    problems: list[str]  # errors of the page's console
+    outputs: list[dict] = field(repr=False)  # of all cells, as saved
+
+    @property
+    def explorer(self) -> Locator:
+        """The explorer."""
+        return self.page.locator(".jp-OutputArea-output .kexue.widget-vbox").first
+
+    @property
+    def picture(self) -> Locator:
+        """What it shows."""
+        return self.explorer.locator(".kexue-picture").first
+
+
+@pytest.fixture(scope="session", params=LESSONS)
+def lesson(request, lab, browser):
+    """A lesson, opened and run."""
+    address, folder = lab
+    page = browser.new_page(viewport={"width": 1200, "height": 1000})
+    problems: list[str] = []
+    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(f"{address}/lab/tree/{request.param}?reset")
+    page.wait_for_selector(
+        ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
+    )
+    start = time.monotonic()
+    page.click("text=Run >> nth=0")
+    page.click("text=Run All Cells >> nth=0")
+    wait_until(lambda: done(page), 300, lambda: f"{request.param} is still running")
+    seconds = time.monotonic() - start
+    page.keyboard.press("Control+s")
+    saved = folder / request.param
+    wait_until(lambda: executed(saved), 20, lambda: f"{request.param} was not saved")
+    outputs = [output for cell in cells(saved) for output in cell.get("outputs", ())]
+    yield Lesson(
+        request.param,
+        page,
+        seconds,
+        [p for p in problems if not any(word in p for word in HARMLESS)],
+        outputs,
+    )
+    page.close()
+
+
+def done(page: Page) -> bool:
+    """Whether no cell is running or waiting."""
+    waiting = page.locator(".jp-InputPrompt", has_text="[*]").count()
+    return not waiting and page.locator(IDLE).count() > 0
+
+
+def without_outputs(path: Path) -> None:
+    """Forget what is stored, so that what is there afterwards comes from this run."""
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            cell["execution_count"], cell["outputs"] = None, []
+    path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def cells(path: Path) -> list[dict]:
+    return json.loads(path.read_text(encoding="utf-8"))["cells"]
+
+
+def executed(path: Path) -> bool:
+    return all(cell["execution_count"] for cell in cells(path) if cell["cell_type"] == "code")
+
+
+def answers(address: str) -> bool:
+    try:
+        return bool(urllib.request.urlopen(address, timeout=2).read())
+    except OSError:
+        return False
+
+
+def wait_until(condition, seconds: float, message) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(message())
+        time.sleep(0.1)
