@@ -14,7 +14,7 @@ from kexue_nlp.text import Vocabulary
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
 script = importlib.import_module("semi_supervised")
 
-CACHED = ("reviews", "labels", "texts", "language_model", "ids", "frozen_states")
+CACHED = ("reviews", "labels", "test_reviews", "texts", "language_model", "ids", "frozen_states")
 
 
 def made_up_reviews():
@@ -102,13 +102,24 @@ def test_fine_tuning_starts_from_the_language_model_each_time(small):
     learner = script.FineTuned()
     learner.length, learner.batch_size, learner.epochs = 12, 10, 2
     examples, _ = script.draw(20, 0, script.labels("train"))
-    first = learner.fit("train", examples, script.labels("train")[examples], seed=5)
-    again = learner.fit("train", examples, script.labels("train")[examples], seed=5)
-    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    other = learner.fit("train", examples, 1 - script.labels("train")[examples], seed=5)
+    labels = script.labels("train")[examples]
+    path = learner.fit("train", examples, labels, seed=5)
+    first = weights_in(path)
+    p = learner.probability(path, "test", np.arange(13))
+    path.unlink()
+    assert learner.fit("train", examples, labels, seed=5) == path
+    assert all(np.array_equal(a, b) for a, b in zip(first, weights_in(path), strict=True))
+    other = weights_in(learner.fit("train", examples, 1 - labels, seed=5))
     assert any(not np.array_equal(a, b) for a, b in zip(first, other, strict=True))
-    p = learner.probability(first, "test", np.arange(13))
     assert p.shape == (13,)
+    learner.fit = None  # what was said is kept, for other methods and after an interruption
+    np.testing.assert_array_equal(learner.probability(path, "test", np.arange(13)), p)
+    assert len(list(script.RUNS.glob("tuned_*"))) == 3
+
+
+def weights_in(path):
+    with np.load(path) as arrays:
+        return [arrays[name] for name in arrays.files]
 
 
 def test_two_learners_average_their_log_odds():

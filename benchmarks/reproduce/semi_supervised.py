@@ -1,7 +1,7 @@
 """Learn the sentiment of IMDB reviews from few labels: article 4374, its baselines, and what goes further.
 
-The labels of a draw are as many positive as negative reviews of the 25,000 for training; scores are on the 25,000 of
-the test, which no classifier sees before (the language model reads their texts, without labels). Runs called
+The labels of a draw are as many positive as negative reviews of the 25,000 for training; scores are on 10,000 of
+those of the test, which no classifier sees before (the language model reads their texts, without labels). Runs called
 *transductive* do as the article does: labels drawn from all 50,000 reviews, and the others are both test and, with
 guessed labels, training. Each finished run appends one JSON line to ``benchmarks/results/semi_supervised.jsonl``; runs
 already there are skipped. The article's window model is trained on the way, and goes on where it was interrupted.
@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import os
 import sys
@@ -49,6 +50,7 @@ RUNS = ROOT / ".runs" / "semi_supervised"
 
 LABELS = (50, 100, 300, 1000, 3000)
 N_LABELS = 1000  # the article's
+N_TEST = 10_000  # reviews of the test, the same for all: fine-tuned networks are slow readers
 LAST_WORDS = 100  # what the article's classifier reads
 
 
@@ -66,6 +68,12 @@ def labels(split: str) -> np.ndarray:
     """0 or 1 for each review of "train", "test" or "both"."""
     parts = ("train", "test") if split == "both" else (split,)
     return np.concatenate([getattr(reviews(), f"{part}_labels") for part in parts])
+
+
+@functools.cache
+def test_reviews() -> np.ndarray:
+    """Numbers of the reviews of the test that are scored."""
+    return np.sort(np.random.default_rng(4374).permutation(len(labels("test")))[:N_TEST])
 
 
 @functools.cache
@@ -161,7 +169,7 @@ class FrozenStates:
 
 
 class FineTuned:
-    """The pretrained language model, trained on with a pooled classifier on top."""
+    """The pretrained language model, trained on with a pooled classifier on top. What it learned is kept on disk."""
 
     length = 256  # words, the last of each review
     batch_size = 50
@@ -180,28 +188,64 @@ class FineTuned:
     def _rows(self, split):
         return padded(ids(split), self.length)
 
-    def fit(self, split, examples, labels, seed):
+    def fit(self, split, examples, labels, seed) -> Path:
+        examples, labels = np.asarray(examples), np.asarray(labels, np.float32)
+        path = RUNS / f"tuned_{_digest(split, examples, labels, seed)}.npz"
+        if path.exists():
+            return path
         encoder, first, network = self._parts
         restart(network, seed)
         encoder.set_weights(first)
-        rows, labels = self._rows(split)[examples], np.asarray(labels, np.float32)
         rng = np.random.default_rng(seed)
-        epochs = max(2, round(self.epochs * (N_LABELS / len(rows)) ** 0.5))
-        for epoch in range(epochs):
+        epochs = max(2, round(self.epochs * (N_LABELS / len(examples)) ** 0.5))
+        n = len(examples) // self.batch_size * self.batch_size  # one shape for the compiler
+        batches = np.concatenate([rng.permutation(len(examples))[:n] for _ in range(epochs)])
+        batches = batches.reshape(-1, self.batch_size)
+        parts = np.array_split(batches, 20)
+        for number, part in enumerate(parts):
             # Slanted triangular rates: up to the peak in a fifth of the time, then down along a line.
-            place = (epoch + 0.5) / epochs
+            place = (number + 0.5) / len(parts)
             network.optimizer.learning_rate.assign(self.peak * min(place / 0.2, (1 - place) / 0.8))
-            order = rng.permutation(len(rows))
-            order = order[: len(order) // self.batch_size * self.batch_size]  # one shape for the compiler
-            network.fit(rows[order], labels[order], batch_size=self.batch_size, shuffle=False, verbose=0)
-        return network.get_weights()
+            if len(part):
+                chosen = part.ravel()
+                network.fit(
+                    self._rows(split)[examples[chosen]],
+                    labels[chosen],
+                    batch_size=self.batch_size,
+                    shuffle=False,
+                    verbose=0,
+                )
+        _keep(path, *network.get_weights())
+        return path
 
-    def probability(self, model, split, examples):
-        network = self._parts[2]
-        network.set_weights(model)
-        rows = self._rows(split)[examples]
-        filled = np.concatenate([rows, np.zeros((-len(rows) % 100, rows.shape[1]), rows.dtype)])
-        return network.predict(filled, batch_size=100, verbose=0)[: len(rows), 0]
+    def probability(self, model: Path, split, examples):
+        path = model.with_name(f"{model.stem}_{_digest(split, examples)}.npz")
+        if not path.exists():
+            network = self._parts[2]
+            with np.load(model) as weights:
+                network.set_weights([weights[f"arr_{i}"] for i in range(len(weights.files))])
+            rows = self._rows(split)[examples]
+            filled = np.concatenate([rows, np.zeros((-len(rows) % 100, rows.shape[1]), rows.dtype)])
+            _keep(path, network.predict(filled, batch_size=100, verbose=0)[: len(rows), 0])
+        with np.load(path) as kept:
+            return kept["arr_0"]
+
+
+def _digest(*parts: Any) -> str:
+    """A name for what depends on these."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(
+            np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode()
+        )
+    return digest.hexdigest()[:16]
+
+
+def _keep(path: Path, *arrays: np.ndarray) -> None:
+    RUNS.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name("partial.npz")
+    np.savez(partial, *arrays)
+    os.replace(partial, path)
 
 
 @dataclass(frozen=True)
@@ -352,8 +396,8 @@ def run(method: Method, n_labels: int, seed: int) -> dict:
         return (p > 0.5).astype(int), sure
 
     def accuracy(model) -> float:
-        p = learner.probability(model, "test", np.arange(len(labels("test"))))
-        return float(np.mean((p > 0.5) == labels("test")))
+        p = learner.probability(model, "test", test_reviews())
+        return float(np.mean((p > 0.5) == labels("test")[test_reviews()]))
 
     record: dict[str, list] = {"accuracy": [], "flips": [], "used": [], "guesses": []}
     if not method.rounds:
@@ -377,10 +421,9 @@ def vader() -> dict:
     from vaderSentiment.vaderSentiment import SentimentIntensityAnalyzer
 
     analyzer = SentimentIntensityAnalyzer()
-    positive = [
-        analyzer.polarity_scores(text.replace("<br />", " "))["compound"] > 0 for text in reviews().test
-    ]
-    return {"accuracy": [round(float(np.mean(np.array(positive) == labels("test"))), 5)]}
+    texts = [reviews().test[i].replace("<br />", " ") for i in test_reviews()]
+    positive = np.array([analyzer.polarity_scores(text)["compound"] > 0 for text in texts])
+    return {"accuracy": [round(float(np.mean(positive == labels("test")[test_reviews()])), 5)]}
 
 
 def main() -> None:
