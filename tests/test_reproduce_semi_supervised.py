@@ -100,7 +100,7 @@ def test_frozen_states_are_kept_and_leave_the_model_alone(small):
 
 def test_fine_tuning_starts_from_the_language_model_each_time(small):
     learner = script.FineTuned()
-    learner.length, learner.batch_size, learner.epochs = 12, 10, 2
+    learner.length, learner.batch_size, learner.reads = 12, 10, 40
     examples, _ = script.draw(20, 0, script.labels("train"))
     labels = script.labels("train")[examples]
     path = learner.fit("train", examples, labels, seed=5)
@@ -136,6 +136,15 @@ def test_two_learners_average_their_log_odds():
     both = script.Both(Fixed(0.9), Fixed(0.5))
     p = both.probability(both.fit("train", [], [], 0), "test", np.arange(2))
     np.testing.assert_allclose(p, 0.75)  # odds 3, the root of 9
+
+
+def test_a_pupil_learns_from_the_guesses_of_its_teacher(small, monkeypatch):
+    monkeypatch.setattr(script, "N_LABELS", 20)
+    taught = script.Taught(script.BagOfWords(preset=True), script.BagOfWords(preset=True, last=3))
+    record = script.run(script.Method(taught, rounds=1), 20, 0)
+    assert record["used"] == [0, 60]
+    model = taught.fit("train", np.arange(80), script.labels("train"), 0)
+    assert model[0] is taught.pupil
 
 
 def test_article_continues_its_head_on_guesses(small, monkeypatch):
