@@ -12,7 +12,17 @@ import traitlets
 
 from kexue_nlp.plots import BLUE, ORANGE, visible
 
-__all__ = ["Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "heading", "row"]
+__all__ = [
+    "Explorer",
+    "InvalidInput",
+    "TextArea",
+    "TextBox",
+    "errors",
+    "escape",
+    "heading",
+    "one_line",
+    "row",
+]
 
 errors: list[Exception] = []
 """Exceptions that callbacks of explorers raised, oldest first. What a user mistypes is not among them."""
@@ -49,6 +59,17 @@ def escape(text: str) -> str:
     '&lt;b&gt;␣&quot;x&quot;'
     """
     return html.escape(visible(text))
+
+
+def one_line(text: str) -> str:
+    """Replace what cannot be seen or sent, but for spaces; not yet safe inside HTML.
+
+    Examples
+    --------
+    >>> one_line("two words" + chr(10) + "two lines")
+    'two words↵two lines'
+    """
+    return visible(text).replace("␣", " ")
 
 
 class _Sendable(traitlets.HasTraits):

@@ -10,6 +10,7 @@ from kexue_nlp.plots import GREY
 __all__ = ["STYLE", "Chart"]
 
 STYLE = """
+.kexue-chart { max-width: 100%; height: auto; }
 .kexue-chart text { fill: var(--jp-ui-font-color1, black); font-size: 12px; }
 """
 
@@ -84,6 +85,6 @@ class Chart:
 
     def svg(self, label: str, parts: Sequence[str]) -> str:
         return (
-            f'<svg class="kexue-chart" width="{self.width}" height="{self.height}" role="img" '
-            f'aria-label="{label}">{"".join(parts)}</svg>'
+            f'<svg class="kexue-chart" width="{self.width}" height="{self.height}" '
+            f'viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
         )

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 
-from kexue_nlp.plots import BLUE, GREY, ORANGE, VERMILION, visible
-from kexue_nlp.widgets._base import Explorer, row
+from kexue_nlp.plots import BLUE, GREY, ORANGE, VERMILION
+from kexue_nlp.widgets._base import Explorer, one_line, row
 from kexue_nlp.widgets._chart import STYLE, Chart
 
 __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
@@ -247,16 +247,11 @@ def _reviews(state: MarginState) -> str:
         status = "active" if state.active[i] else "switched off"
         rows.append(
             f"<tr><td>{status}</td><td>{label}</td><td>p = {state.predictions[i]:.3f}</td>"
-            f"<td><bdi>{html.escape(_one_line(short))}</bdi></td></tr>"
+            f"<td><bdi>{html.escape(one_line(short))}</bdi></td></tr>"
         )
     titles = ("now", "label", "predicted", "the reviews nearest to the margin (their ends)")
     head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
     return f'<table class="kexue-reviews">{head}{"".join(rows)}</table>'
-
-
-def _one_line(text: str) -> str:
-    """Replace what cannot be seen or sent, but for spaces."""
-    return visible(text).replace("␣", " ")
 
 
 def _shown(edge: float, scale: str) -> str:
@@ -373,7 +368,7 @@ class MarginExplorer(Explorer):
         """Return the setting and what it switches off."""
         lines = [self._describe()]
         lines += [
-            f"{self.state.predictions[i]:.3f} …{_one_line(self.state.texts[i][-60:])}"
+            f"{self.state.predictions[i]:.3f} …{one_line(self.state.texts[i][-60:])}"
             for i in self.state.nearest
         ]
         return "\n".join(lines)

@@ -11,9 +11,9 @@ import ipywidgets as widgets
 import numpy as np
 
 from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.plots import BLUE, GREY, ORANGE, visible
+from kexue_nlp.plots import BLUE, GREY, ORANGE
 from kexue_nlp.text import split_words
-from kexue_nlp.widgets._base import Explorer, TextArea, escape, row
+from kexue_nlp.widgets._base import Explorer, TextArea, escape, one_line, row
 from kexue_nlp.widgets._chart import STYLE, Chart
 
 __all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading", "render_rounds", "state"]
@@ -21,8 +21,8 @@ __all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading"
 WORD_LIMIT = 400
 _LEVELS = 5  # shades of each colour
 
-_WIDTH, _HEIGHT = 1040, 150
-_PANEL = 500  # pixels of each of the two panels about rounds
+_WIDTH, _HEIGHT = 830, 150
+_PANEL = 405  # pixels of each of the two panels about rounds
 
 _STYLE = f"""{STYLE}.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; font-size: 15px; white-space: normal; }}
 .kexue-words i {{ font-style: normal; padding: 1px 3px; border-radius: 3px; }}
@@ -151,8 +151,8 @@ def render_reading(state: SentimentState) -> str:
         else ""
     )
     return (
-        f'<p class="kexue-quiet">{caption}</p>'
-        f'<div class="kexue-words" dir="ltr">{" ".join(words)}{rest}</div>{_running(state)}'
+        f'<div class="kexue-fixed"><p class="kexue-quiet">{caption}</p>'
+        f'<div class="kexue-words" dir="ltr">{" ".join(words)}{rest}</div>{_running(state)}</div>'
     )
 
 
@@ -197,9 +197,8 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         [right.y_tick(y, f"{y:,.0f}") for y in (0, flips / 2, flips)],
     )
     lines = []
-    for (name, rounds), (colour, dash) in zip(
-        methods.items(), ((BLUE, ""), (ORANGE, "6 3"), (GREY, "2 3")), strict=False
-    ):
+    lines_of = ((BLUE, "", "solid"), (ORANGE, "6 3", "dashed"), (GREY, "2 3", "dotted"))
+    for (name, rounds), (colour, dash, style) in zip(methods.items(), lines_of, strict=False):
         here = min(number, len(rounds) - 1)
         accuracy = [score.accuracy for score in rounds]
         changed = [score.flips for score in rounds[1:]]
@@ -216,7 +215,7 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         moved = "" if score.flips is None else f", {score.flips:,} predictions changed"
         stopped = f" (stopped after round {here})" if here < number else ""
         lines.append(
-            f'<li><b style="border-bottom:3px {"dashed" if dash else "solid"} {colour}">{html.escape(name)}</b>'
+            f'<li><b style="border-bottom:3px {style} {colour}">{html.escape(name)}</b>'
             f"{stopped}: {score.accuracy:.1%} on the test; {trained}{moved}.</li>"
         )
     for frame, panel in zip((left, right), parts, strict=True):
@@ -299,7 +298,7 @@ class SentimentExplorer(Explorer):
             np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
         )
 
-        names = [f"{i}: {visible(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
+        names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
         self.review = widgets.Dropdown(
             options=list(zip(names, range(len(names)), strict=True)),
             description="review",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +11,11 @@ import ipywidgets as widgets
 import numpy as np
 
 from kexue_nlp.lexicon import align_entities
-from kexue_nlp.plots import BLUE, GREY, ORANGE, visible
+from kexue_nlp.plots import BLUE, GREY, ORANGE
 from kexue_nlp.tagging import OPINION, entities_to_tags, tags_to_entities
 from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, opinion_probabilities
 from kexue_nlp.viterbi import viterbi
-from kexue_nlp.widgets._base import Explorer, TextArea, escape, heading, row
+from kexue_nlp.widgets._base import Explorer, TextArea, heading, one_line, row
 from kexue_nlp.widgets._tag_map import STYLE, Panel, render_panels
 
 __all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "render", "state"]
@@ -153,13 +154,13 @@ def _sentence(state: ViewpointState) -> str:
     for mention in state.mentions:
         if mention.end > TEXT_LIMIT:
             break
-        parts.append(escape(state.text[place : mention.start]))
+        parts.append(_safe(state.text[place : mention.start]))
         parts.append(
-            f'<mark class="kexue-{mention.opinion}">{escape(mention.view)}'
+            f'<mark class="kexue-{mention.opinion}">{_safe(mention.view)}'
             f"<sup>{_SIGNS[mention.opinion]} {mention.probability:.2f}</sup></mark>"
         )
         place = mention.end
-    parts.append(escape(state.text[place:TEXT_LIMIT]))
+    parts.append(_safe(state.text[place:TEXT_LIMIT]))
     rest = (
         f' <span class="kexue-quiet">and {len(state.text) - TEXT_LIMIT:,} more characters</span>'
         if len(state.text) > TEXT_LIMIT
@@ -168,13 +169,17 @@ def _sentence(state: ViewpointState) -> str:
     return f'<p class="kexue-sentence"><bdi>{"".join(parts)}</bdi>{rest}</p>'
 
 
+def _safe(text: str) -> str:
+    return html.escape(one_line(text))
+
+
 def _list(state: ViewpointState) -> str:
     found = "; ".join(
-        f"<bdi>{escape(mention.view)}</bdi> is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
+        f"<bdi>{_safe(mention.view)}</bdi> is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
         for mention in state.mentions[:40]
     )
     dropped = "".join(
-        f" <bdi>{escape(state.text[start:end])}</bdi> is in the list, but without it nothing was tagged there: dropped."
+        f" <bdi>{_safe(state.text[start:end])}</bdi> is in the list, but without it nothing was tagged there: dropped."
         for start, end in state.dropped[:40]
     )
     return f"<p>{found or 'No entity is found'}.{dropped}</p>"
@@ -259,7 +264,7 @@ class ViewpointExplorer(Explorer):
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
         self._filling = False
 
-        numbered = [f"{i}: {visible(text[:50])}" for i, text in enumerate(examples, start=1)]
+        numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
         self.example = widgets.Dropdown(
             options=list(zip(numbered, range(len(numbered)), strict=True)),
             description="example",
@@ -340,14 +345,14 @@ class ViewpointExplorer(Explorer):
     def static_text(self) -> str:
         """Return what is found, in words."""
         found = "; ".join(
-            f"{visible(mention.view)} is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
+            f"{one_line(mention.view)} is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
             for mention in self.state.mentions
         )
-        return f"{visible(self.state.text)}\nNames: {self._start}\n{found or 'No entity is found'}"
+        return f"{one_line(self.state.text)}\nNames: {self._start}\n{found or 'No entity is found'}"
 
     def static_html(self) -> str:
         """Return sentence, entities and heat maps."""
-        return f"<p>Known names: {escape(', '.join(self.state.names))}</p>{self.picture.value}"
+        return f"<p>Known names: {_safe(', '.join(self.state.names))}</p>{self.picture.value}"
 
     def _take_example(self) -> None:
         if not self._filling:
