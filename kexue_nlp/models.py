@@ -151,7 +151,7 @@ def article_tagger(
     Examples
     --------
     >>> article_tagger(3000).count_params()
-    261380
+    260868
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     x = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids)
@@ -190,7 +190,7 @@ def viewpoint_tagger(
     Examples
     --------
     >>> viewpoint_tagger(3000).count_params()
-    391508
+    394196
     """
     ids = keras.Input((None, 2), dtype="int32", name="features")
     characters = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids[..., 0])

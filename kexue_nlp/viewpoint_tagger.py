@@ -174,6 +174,11 @@ def entities_among(
     list of (start, end, opinion)
         From left to right, without overlap.
 
+    Raises
+    ------
+    ValueError
+        If a span is empty or outside the text.
+
     Notes
     -----
     Viterbi over spans instead of characters (semi-Markov decoding, Sarawagi and Cohen 2004). The best score up to
@@ -232,7 +237,7 @@ def opinion_probabilities(
     --------
     >>> p = np.array([[0.2, 0.6, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]])
     >>> opinion_probabilities(np.log(p), [(0, 2, "pos")]).round(3).tolist()
-    [0.657]
+    [0.655]
     """
     if not entities:
         return np.empty(0)
@@ -245,6 +250,10 @@ def opinion_probabilities(
 
 def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarray:
     """Log-probabilities of each span to be outside, and to be an entity of each opinion: float64 (N, 4)."""
+    if len(starts) and not (
+        min(starts) >= 0 and max(ends) <= len(log_probabilities) and np.less(starts, ends).all()
+    ):
+        raise ValueError(f"spans must lie in a text of {len(log_probabilities)} characters and not be empty")
     log_p = np.maximum(np.asarray(log_probabilities, dtype=np.float64), -100.0)
     up_to = np.concatenate([np.zeros((1, log_p.shape[1])), log_p.cumsum(axis=0)])
     scores = (up_to[ends] - up_to[starts])[:, [0, -3, -2, -1]]
@@ -281,8 +290,10 @@ class ViewpointTagger:
     Examples
     --------
     >>> from kexue_nlp.models import article_tagger
-    >>> tagger = ViewpointTagger(article_tagger(5), Vocabulary("本田好"), ["本田"])
-    >>> [(m.view, m.start, m.end) for m in tagger("本田好") if m.opinion == "nothing"]
+    >>> tagger = ViewpointTagger(article_tagger(5), Vocabulary("本田好"), ["本田"])  # not trained yet
+    >>> tagger.features("本田好").tolist()
+    [[2, 1], [3, 3], [4, 0]]
+    >>> tagger("这里没有车名")
     []
     """
 
@@ -298,14 +309,24 @@ class ViewpointTagger:
         schemes = {len(scheme.tags): scheme for scheme in (OPINION, OPINION_BEGIN)}
         if n_tags not in schemes:
             raise ValueError(f"the network gives {n_tags} tags for each character; a tagger needs 4 or 7")
-        if decoding not in ("names", "forced", "plain") or (decoding == "forced" and n_tags != 4):
-            raise ValueError(
-                f"decoding must be 'names', 'plain', or without begin tags 'forced'; got {decoding!r} and {n_tags} tags"
-            )
         self.network, self.characters = network, characters
         self.scheme = schemes[n_tags]
         self.decoding, self.bonus = decoding, bonus
         self.views = views
+
+    @property
+    def decoding(self) -> str:
+        """How entities are made of tags; may be set."""
+        return self._decoding
+
+    @decoding.setter
+    def decoding(self, decoding: str) -> None:
+        n_tags = len(self.scheme.tags)
+        if decoding not in ("names", "forced", "plain") or (decoding == "forced" and n_tags != 4):
+            raise ValueError(
+                f"decoding must be 'names', 'plain', or without begin tags 'forced'; got {decoding!r} and {n_tags} tags"
+            )
+        self._decoding = decoding
 
     @property
     def views(self) -> tuple[str, ...]:

@@ -214,6 +214,11 @@ def test_unfit_arguments_are_named():
     with pytest.raises(TypeError, match="single string '本田'"):
         ViewpointTagger(fixed({}), CHARACTERS, "本田")
     tagger = ViewpointTagger(fixed({}), CHARACTERS, NAMES)
+    with pytest.raises(ValueError, match="got 'crf'"):
+        tagger.decoding = "crf"
+    for start, end in ((0, 0), (-1, 1), (1, 4)):
+        with pytest.raises(ValueError, match="text of 3 characters"):
+            entities_among(np.zeros((3, 4)), np.array([start]), np.array([end]))
     with pytest.raises(TypeError, match="takes a str"):
         tagger(b"abc")
     with pytest.raises(TypeError, match="text 1 is None"):
