@@ -88,6 +88,11 @@ def find_views(text: str, labels: Iterable[tuple[str, str]], names: Matcher) -> 
         From left to right, without overlap. A view that does not occur, or only inside another that is labelled, is
         not among them.
 
+    Raises
+    ------
+    ValueError
+        If a view has two opinions.
+
     Examples
     --------
     >>> names = Matcher(["奔驰", "北京奔驰"])
@@ -96,7 +101,10 @@ def find_views(text: str, labels: Iterable[tuple[str, str]], names: Matcher) -> 
     >>> find_views("北京奔驰好", [("奔驰", "pos")], names)
     [(2, 4, 'pos')]
     """
+    labels = list(labels)
     opinions = dict(labels)
+    if len(opinions) < len(set(labels)):
+        raise ValueError(f"a view has two opinions in {labels}")
     known = np.stack(names.find(text)[:2], axis=1).tolist()
     labelled = np.stack(Matcher(opinions).find(text)[:2], axis=1).tolist()
     spans = np.array(known + labelled, dtype=np.intp).reshape(-1, 2)
@@ -135,8 +143,8 @@ def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) ->
 
     Notes
     -----
-    Article 4118 (https://kexue.fm/archives/4118), its code. Half of the contest's labels are neutral; without weights
-    a tagger learns to say so of everything.
+    Article 4118 (https://kexue.fm/archives/4118), its code. Half of the contest's labels are neutral; with the
+    weights they count for less in training.
 
     Examples
     --------
@@ -177,7 +185,7 @@ def entities_among(
     Raises
     ------
     ValueError
-        If a span is empty or outside the text.
+        If a span is empty or outside the text, or the log-probabilities hold NaN or do not fit the scheme.
 
     Notes
     -----
@@ -233,6 +241,11 @@ def opinion_probabilities(
         Geometric mean of the opinion's probability over the characters of the entity, divided by the sum of these
         means over the three opinions and "no entity".
 
+    Raises
+    ------
+    ValueError
+        As :func:`entities_among`.
+
     Examples
     --------
     >>> p = np.array([[0.2, 0.6, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]])
@@ -254,7 +267,13 @@ def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarr
         min(starts) >= 0 and max(ends) <= len(log_probabilities) and np.less(starts, ends).all()
     ):
         raise ValueError(f"spans must lie in a text of {len(log_probabilities)} characters and not be empty")
-    log_p = np.maximum(np.asarray(log_probabilities, dtype=np.float64), -100.0)
+    log_p = np.asarray(log_probabilities, dtype=np.float64)
+    if log_p.shape[1:] != (len(scheme.tags),) or np.isnan(log_p).any():
+        raise ValueError(
+            f"log-probabilities must be numbers of shape (T, {len(scheme.tags)}), as the scheme has so many tags; "
+            f"got shape {log_p.shape}{' with NaN' if np.isnan(log_p).any() else ''}"
+        )
+    log_p = np.maximum(log_p, -100.0)
     up_to = np.concatenate([np.zeros((1, log_p.shape[1])), log_p.cumsum(axis=0)])
     scores = (up_to[ends] - up_to[starts])[:, [0, -3, -2, -1]]
     if scheme is OPINION_BEGIN:  # the first character has another tag
@@ -285,7 +304,8 @@ class ViewpointTagger:
     Raises
     ------
     ValueError
-        If the network's output fits no scheme of tags, or the decoding is not one of these.
+        If the network's output fits no scheme of tags, its embedding has fewer rows than there are characters, or
+        the decoding is not one of these.
 
     Examples
     --------
@@ -309,6 +329,11 @@ class ViewpointTagger:
         schemes = {len(scheme.tags): scheme for scheme in (OPINION, OPINION_BEGIN)}
         if n_tags not in schemes:
             raise ValueError(f"the network gives {n_tags} tags for each character; a tagger needs 4 or 7")
+        rows = [layer.input_dim for layer in network.layers if layer.name == "embedding"]
+        if rows and rows[0] < len(characters):
+            raise ValueError(
+                f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters"
+            )
         self.network, self.characters = network, characters
         self.scheme = schemes[n_tags]
         self.decoding, self.bonus = decoding, bonus
@@ -337,6 +362,9 @@ class ViewpointTagger:
     def views(self, views: Iterable[str]) -> None:
         if isinstance(views, str):
             raise TypeError(f"views must be a list of names, not the single string {views!r:.60}")
+        views = list(views)
+        if others := [view for view in views if not isinstance(view, str)]:
+            raise TypeError(f"views must be names, but among them is {others[0]!r:.60}")
         self._views = tuple(dict.fromkeys(view for view in views if view.strip()))
         self.names = Matcher(self._views)
 
@@ -372,6 +400,8 @@ class ViewpointTagger:
         seed: int = 0,
     ) -> keras.utils.PyDataset:
         """Lay out sentences for ``tagger.network.fit``, those of like length together, in a new order in each epoch.
+
+        Give ``shuffle=False`` to ``fit``: otherwise Keras mixes the batches once more, and the seed does not decide.
 
         Parameters
         ----------
@@ -441,7 +471,15 @@ class ViewpointTagger:
         return found[0] if one else found
 
     def log_probabilities(self, texts: Sequence[str]) -> list[np.ndarray]:
-        """Return the log-probabilities of the tags of each text, float32 (T, 4) or (T, 7)."""
+        """Return the log-probabilities of the tags of each text, float32 (T, 4) or (T, 7).
+
+        Raises
+        ------
+        TypeError
+            If a single string is given instead of a list.
+        """
+        if isinstance(texts, str):
+            raise TypeError(f"a list of texts is needed, not the single text {texts!r:.60}; put it in a list")
         out = [np.zeros((len(text), len(self.scheme.tags)), np.float32) for text in texts]
         pieces = [(i, a, b) for i, text in enumerate(texts) for a, b in _cut(text)]
         inputs = [self._network_input(text) for text in texts]
@@ -506,13 +544,12 @@ class ViewpointTagger:
         write_model(path, FORMAT, meta, weights)
 
     @classmethod
-    def load(cls, path: str | Path = "pretrained") -> ViewpointTagger:
-        """Read a tagger that :meth:`save` wrote, or the one that comes with the package.
+    def load(cls, path: str | Path) -> ViewpointTagger:
+        """Read a tagger that :meth:`save` wrote.
 
         Parameters
         ----------
         path : str or Path
-            A file, or ``"pretrained"``.
 
         Raises
         ------
@@ -521,8 +558,6 @@ class ViewpointTagger:
         ValueError
             If it is not a tagger's file, is cut short, or was written by another version.
         """
-        if path == "pretrained":
-            path = Path(__file__).parent / "pretrained" / "viewpoint_tagger.npz"
         meta, arrays = read_model(path, FORMAT, "viewpoint tagger")
         try:
             network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)

@@ -1,5 +1,7 @@
 """Sentences about cars: the contest's files in all their conditions, the grammar, and folds."""
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -40,6 +42,28 @@ def test_repeated_labels_are_counted_and_the_first_stays(write):
     data = load_viewpoints("full", write(Label=LABEL + more))
     assert data.labels[0] == (("本田", "pos"), ("丰田", "neg"))
     assert data.skipped == {"label given twice": 2, "label with another opinion than before": 1}
+
+
+def test_blank_sentences_are_left_out_with_their_labels_and_counted(write):
+    whole = load_viewpoints("full", write())
+    data = load_viewpoints("full", write(Train=TRAIN + "004\t \r\n", Label=LABEL + "004\t本田\tpos\r\n"))
+    assert (data.sentences, data.labels) == (whole.sentences, whole.labels)
+    assert data.skipped == {"blank sentence": 1, "label of a blank sentence": 1}
+
+
+def test_the_real_contest_when_it_is_there():
+    try:
+        data = load_viewpoints("full")
+    except DatasetUnavailable:
+        pytest.skip("the contest's files are not on this machine")
+    opinions = Counter(opinion for labels in data.labels for _, opinion in labels)
+    assert (len(data.sentences), len(data.unlabelled), len(data.views)) == (7999, 20171, 2452)
+    assert opinions == {"neu": 5410, "pos": 3809, "neg": 1526}
+    assert data.skipped == {
+        "blank sentence": 1,
+        "label given twice": 12,
+        "label with another opinion than before": 5,
+    }
 
 
 @pytest.mark.parametrize(

@@ -219,6 +219,21 @@ def test_unfit_arguments_are_named():
     for start, end in ((0, 0), (-1, 1), (1, 4)):
         with pytest.raises(ValueError, match="text of 3 characters"):
             entities_among(np.zeros((3, 4)), np.array([start]), np.array([end]))
+    for wrong, scheme in (
+        (np.full((3, 4), np.nan), OPINION),
+        (np.zeros((3, 7)), OPINION),
+        (np.zeros((3, 4)), OPINION_BEGIN),
+    ):
+        with pytest.raises(ValueError, match="log-probabilities must be numbers of shape"):
+            entities_among(wrong, np.array([0]), np.array([2]), scheme)
+    with pytest.raises(ValueError, match="4 rows for 7 ids"):
+        ViewpointTagger(article_tagger(4), CHARACTERS, NAMES)
+    with pytest.raises(TypeError, match="among them is None"):
+        ViewpointTagger(fixed({}), CHARACTERS, ["本田", None])
+    with pytest.raises(ValueError, match="two opinions"):
+        find_views("本田", [("本田", "pos"), ("本田", "neg")], Matcher(NAMES))
+    with pytest.raises(TypeError, match="put it in a list"):
+        tagger.log_probabilities("本田")
     with pytest.raises(TypeError, match="takes a str"):
         tagger(b"abc")
     with pytest.raises(TypeError, match="text 1 is None"):
@@ -260,7 +275,7 @@ def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_pat
     tagger = ViewpointTagger(network, characters, data.views)
     entities = [find_views(text, given, tagger.names) for text, given in zip(texts, labels, strict=True)]
     network.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
-    network.fit(tagger.batches(texts, entities), epochs=4, verbose=0)
+    network.fit(tagger.batches(texts, entities), epochs=4, shuffle=False, verbose=0)
 
     held_out, truth = data.sentences[1000:1400], data.labels[1000:1400]
     found = [[(m.view, m.opinion) for m in mentions] for mentions in tagger(held_out)]

@@ -83,7 +83,7 @@ def test_what_the_list_adds_is_what_the_article_adds(tagger):
 def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown():
     result = state(make_tagger(["喜欢"]), "我喜欢", "forced")
     assert (found(result), result.dropped) == ([], [(1, 3)])
-    assert "喜欢</bdi> is in the list" in render(result)
+    assert "nothing was tagged there without it: <bdi>喜欢</bdi>" in render(result)
 
 
 def test_the_weight_of_neutral_turns_opinions(tagger):
@@ -112,6 +112,10 @@ def test_the_path_is_marked_in_the_heat_maps(tagger):
         assert marked.argmax(axis=0).tolist() == path.tolist()
         framed = ["kexue-bonus" in cell.get("class") for row in rows for cell in row.iter("td")]
         assert any(framed) == (path is result.tags_after)
+
+
+def test_long_lists_are_cut_and_counted(tagger):
+    assert "; and 60 more." in render(state(tagger, "本田，" * 100, "names"))
 
 
 def test_entities_are_marked_in_the_sentence(tagger):
@@ -185,5 +189,9 @@ def test_where_widgets_do_not_run_there_are_html_and_text(explorer):
 def test_unfit_arguments_are_named(tagger):
     with pytest.raises(ValueError, match="at least one sentence"):
         ViewpointExplorer(tagger, [])
+    with pytest.raises(ValueError, match="'C,D' does"):
+        ViewpointExplorer(tagger, [SENTENCE], ["C,D"])
+    with pytest.raises(ValueError, match="got 'crf'"):
+        state(tagger, SENTENCE, "crf")
     with pytest.raises(ValueError, match="begin tags"):
         ViewpointExplorer(make_tagger(n_tags=7), [SENTENCE])

@@ -144,19 +144,32 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
 
 
 def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
-    skipped = {"blank sentence": 0, "label given twice": 0, "label with another opinion than before": 0}
+    skipped = dict.fromkeys(
+        (
+            "blank sentence",
+            "label of a blank sentence",
+            "label given twice",
+            "label with another opinion than before",
+        ),
+        0,
+    )
     train, test = [], []
+    blank = set()
     for path, kept in ((train_path, train), (test_path, test)):
         for number, row in _read_rows(path, 2, may_be_blank=1):
             if row[1].strip():
                 kept.append((number, row))
             else:
                 skipped["blank sentence"] += 1
+                blank.add(row[0])
     ids = {row[0]: i for i, (_, row) in enumerate(train)}
     if len(ids) < len(train):
         raise ValueError(f"{train_path}: a SentenceId occurs twice; take the file from one release")
     labels: list[dict[str, str]] = [{} for _ in train]
     for number, (sentence, view, opinion) in _read_rows(label_path, 3):
+        if sentence in blank and sentence not in ids:
+            skipped["label of a blank sentence"] += 1
+            continue
         if sentence not in ids:
             raise ValueError(f"{label_path}, line {number}: no sentence has the id {sentence!r}")
         if opinion not in OPINIONS:

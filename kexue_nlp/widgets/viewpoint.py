@@ -23,7 +23,9 @@ __all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "render", "state"
 DECODINGS = {"tags alone": "plain", "forced alignment": "forced", "names compete": "names"}
 BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
 TEXT_LIMIT = 600  # characters of the coloured sentence
+LIST_LIMIT = 40  # entities named below it
 
+_SEPARATORS = re.compile("[,，、\n]")  # of names
 _TAGS = (("none", "0"), ("positive", "1"), ("neutral", "2"), ("negative", "3"))
 _WORDS = {"pos": "praised", "neu": "mentioned", "neg": "blamed"}
 _SIGNS = {"pos": "+", "neu": "○", "neg": "−"}
@@ -99,7 +101,14 @@ def state(
     Returns
     -------
     ViewpointState
+
+    Raises
+    ------
+    ValueError
+        If the decoding is not one of the three.
     """
+    if decoding not in DECODINGS.values():
+        raise ValueError(f"decoding must be one of {', '.join(DECODINGS.values())}; got {decoding!r}")
     if log_probabilities is None:
         log_probabilities = tagger.log_probabilities([text])[0]
     log_p = np.array(log_probabilities, dtype=np.float32)
@@ -174,19 +183,26 @@ def _safe(text: str) -> str:
 
 
 def _list(state: ViewpointState) -> str:
-    found = "; ".join(
+    found = [
         f"<bdi>{_safe(mention.view)}</bdi> is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
-        for mention in state.mentions[:40]
-    )
-    dropped = "".join(
-        f" <bdi>{_safe(state.text[start:end])}</bdi> is in the list, but without it nothing was tagged there: dropped."
-        for start, end in state.dropped[:40]
-    )
-    return f"<p>{found or 'No entity is found'}.{dropped}</p>"
+        for mention in state.mentions
+    ]
+    dropped = [f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped]
+    lines = f"<p>{_joined(found) or 'No entity is found'}.</p>"
+    if dropped:
+        lines += f"<p>In the list, but dropped, because nothing was tagged there without it: {_joined(dropped)}.</p>"
+    return lines
+
+
+def _joined(items: list[str]) -> str:
+    rest = f"; and {len(items) - LIST_LIMIT:,} more" if len(items) > LIST_LIMIT else ""
+    return "; ".join(items[:LIST_LIMIT]) + rest
 
 
 def _map(state: ViewpointState) -> str:
-    caption = "The bluer a cell, the more probable the tag. Digits, line: the best legal path. Bars: entities begin."
+    caption = (
+        "The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin."
+    )
     before = np.exp(state.log_probabilities)
     before /= before.sum(axis=1, keepdims=True)
     none = np.zeros_like(before)
@@ -240,11 +256,11 @@ class ViewpointExplorer(Explorer):
     Raises
     ------
     ValueError
-        If there is no example, or the tagger has begin tags.
+        If there is no example, the tagger has begin tags, or a name holds a comma or a line break.
 
     Examples
     --------
-    >>> ViewpointExplorer(ViewpointTagger.load(), ["我喜欢本田，我不喜欢丰田。"])  # doctest: +SKIP
+    >>> ViewpointExplorer(tagger, ["我喜欢本田，我不喜欢丰田。"])  # doctest: +SKIP
     """
 
     styles = _STYLE
@@ -259,6 +275,8 @@ class ViewpointExplorer(Explorer):
             raise ValueError("the explorer shows four tags; give a tagger without begin tags")
         if names is None:
             names = [name for name in tagger.views if any(name in text for text in examples)]
+        if cut := [name for name in names if _SEPARATORS.search(name)]:
+            raise ValueError(f"names are separated by commas, so none may hold one; {cut[0]!r} does")
         self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
         self._examples, self._start = list(examples), ", ".join(self._tagger.views)
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
@@ -348,7 +366,8 @@ class ViewpointExplorer(Explorer):
             f"{one_line(mention.view)} is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
             for mention in self.state.mentions
         )
-        return f"{one_line(self.state.text)}\nNames: {self._start}\n{found or 'No entity is found'}"
+        names = one_line(", ".join(self.state.names))
+        return f"{one_line(self.state.text)}\nNames: {names}\n{found or 'No entity is found'}"
 
     def static_html(self) -> str:
         """Return sentence, entities and heat maps."""
@@ -362,7 +381,7 @@ class ViewpointExplorer(Explorer):
         if self._filling:
             return
         text = self.sentence.value
-        names = tuple(name.strip() for name in re.split("[,，、\n]", self.names.value))
+        names = tuple(name.strip() for name in _SEPARATORS.split(self.names.value))
         if self._asked != (text, names):
             with self.busy():
                 self._tagger.views = names

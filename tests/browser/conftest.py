@@ -104,8 +104,13 @@ class Lesson:
     name: str
     page: Page
     seconds: float
-    problems: list[str]  # errors of the page's console
+    console: list[str]  # its errors; grows as the lesson is used
     outputs: list[dict] = field(repr=False)  # of all cells, as saved
+
+    @property
+    def problems(self) -> list[str]:
+        """Errors of the page's console that are not JupyterLab's own."""
+        return [line for line in self.console if not any(word in line for word in HARMLESS)]
 
     @property
     def explorer(self) -> Locator:
@@ -123,36 +128,31 @@ def lesson(request, lab, browser):
     """A lesson, opened and run."""
     address, folder = lab
     page = browser.new_page(viewport={"width": 1200, "height": 1000})
-    problems: list[str] = []
-    page.on("console", lambda m: problems.append(m.text) if m.type == "error" else None)
-    page.on("pageerror", lambda error: problems.append(str(error)))
+    console: list[str] = []
+    page.on("console", lambda m: console.append(m.text) if m.type == "error" else None)
+    page.on("pageerror", lambda error: console.append(str(error)))
     page.goto(f"{address}/lab/tree/{request.param}?reset")
-    page.wait_for_selector(
-        ".jp-NotebookPanel-toolbar [data-status=idle], .jp-Notebook-ExecutionIndicator[data-status=idle]"
-    )
+    page.wait_for_selector(IDLE)
     start = time.monotonic()
     page.click("text=Run >> nth=0")
     page.click("text=Run All Cells >> nth=0")
-    wait_until(lambda: done(page), 300, lambda: f"{request.param} is still running")
-    seconds = time.monotonic() - start
-    page.keyboard.press("Control+s")
     saved = folder / request.param
-    wait_until(lambda: executed(saved), 20, lambda: f"{request.param} was not saved")
-    outputs = [output for cell in cells(saved) for output in cell.get("outputs", ())]
-    yield Lesson(
-        request.param,
-        page,
-        seconds,
-        [p for p in problems if not any(word in p for word in HARMLESS)],
-        outputs,
+    wait_until(
+        lambda: executed(page, saved), 300, lambda: f"{request.param} is still running, or was not saved"
     )
+    seconds = time.monotonic() - start
+    outputs = [output for cell in cells(saved) for output in cell.get("outputs", ())]
+    yield Lesson(request.param, page, seconds, console, outputs)
     page.close()
 
 
-def done(page: Page) -> bool:
-    """Whether no cell is running or waiting."""
-    waiting = page.locator(".jp-InputPrompt", has_text="[*]").count()
-    return not waiting and page.locator(IDLE).count() > 0
+def executed(page: Page, path: Path) -> bool:
+    """Whether every cell has been run. Saves, to see that."""
+    if page.locator(".jp-InputPrompt", has_text="[*]").count() or not page.locator(IDLE).count():
+        return False
+    page.keyboard.press("Control+s")
+    page.wait_for_timeout(500)
+    return all(cell["execution_count"] for cell in cells(path) if cell["cell_type"] == "code")
 
 
 def without_outputs(path: Path) -> None:
@@ -166,10 +166,6 @@ def without_outputs(path: Path) -> None:
 
 def cells(path: Path) -> list[dict]:
     return json.loads(path.read_text(encoding="utf-8"))["cells"]
-
-
-def executed(path: Path) -> bool:
-    return all(cell["execution_count"] for cell in cells(path) if cell["cell_type"] == "code")
 
 
 def answers(address: str) -> bool:

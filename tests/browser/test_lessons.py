@@ -7,6 +7,8 @@ import time
 from functools import partial
 from pathlib import Path
 
+from playwright.sync_api import TimeoutError
+
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "latency.json"
 HOSTILE = "<img src=x onerror=\"document.title='injected'\">"
 
@@ -36,11 +38,14 @@ def changes(lesson, act, seconds=5.0) -> bool:
     before = shown()
     act()
     end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if shown() != before:
-            return True
+    while time.monotonic() < end and shown() == before:
         time.sleep(0.05)
-    return False
+    assert_no_exception(lesson)
+    return shown() != before
+
+
+def assert_no_exception(lesson):
+    assert "This should not have happened" not in lesson.explorer.inner_text()
 
 
 def reset(lesson):
@@ -87,7 +92,8 @@ def test_every_slider_answers_to_keyboard_and_mouse(lesson):
 def test_every_choice_changes_what_is_shown(lesson):
     for group in lesson.explorer.locator(".widget-toggle-buttons").all():
         buttons = visible(group.get_by_role("button"))
-        for button in [*buttons[1:], *buttons[:1]]:
+        chosen = next(i for i, button in enumerate(buttons) if "mod-active" in button.get_attribute("class"))
+        for button in [*buttons[chosen + 1 :], *buttons[: chosen + 1]]:
             assert changes(lesson, button.click), f"{button.inner_text()} of {lesson.name}"
     reset(lesson)
     for select in visible(lesson.explorer.locator("select")):
@@ -108,6 +114,7 @@ def test_what_is_typed_stays_text(lesson):
         lesson.page.wait_for_timeout(500)
         assert lesson.explorer.locator("img[src=x]").count() == 0
         assert lesson.page.title() != "injected"
+        assert_no_exception(lesson)
     reset(lesson)
 
 
@@ -119,13 +126,16 @@ def test_a_move_is_seen_soon(lesson):
     lesson.page.keyboard.press("Home")
     lesson.page.wait_for_timeout(500)
     lesson.page.evaluate("window.kexueTimes.length = 0")
+    key = "ArrowRight"
     for _ in range(20):
         n = lesson.page.evaluate("window.kexueTimes.length")
-        lesson.page.keyboard.press("ArrowRight")
+        place = slider.get_attribute("aria-valuenow")
+        lesson.page.keyboard.press(key)
         try:
             lesson.page.wait_for_function(f"window.kexueTimes.length > {n}", timeout=2000)
-        except Exception:  # at this place the slider moves, but the picture is the same
-            continue
+        except TimeoutError:  # the slider moves, but the picture is the same here; or it is at its end
+            if slider.get_attribute("aria-valuenow") == place:
+                key = "ArrowLeft"
         lesson.page.wait_for_timeout(50)
     times = lesson.page.evaluate("window.kexueTimes")
     assert len(times) >= 10, f"only {len(times)} of 20 moves changed the picture of {lesson.name}"
@@ -138,6 +148,8 @@ def test_a_move_is_seen_soon(lesson):
     if os.environ.get("KEXUE_NLP_RECORD"):
         known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         RESULTS.write_text(json.dumps({**known, lesson.name: record}, indent=2) + "\n", encoding="utf-8")
+    # The aim is 60 ms; what is failed is only what nobody would call soon, for machines are busy at times.
+    assert record["median_ms"] < 250, record
 
 
 def test_nothing_was_logged_on_the_way(lesson):
