@@ -92,7 +92,7 @@ def test_frozen_states_are_kept_and_leave_the_model_alone(small):
     method = script.Method(script.FrozenStates((1,)))
     weights = [w.copy() for w in script.language_model().encoder.get_weights()]
     first = script.run(method, 20, 0)
-    assert (script.RUNS / "states_test.npy").exists()
+    assert len(list(script.RUNS.glob("states_test_*.npz"))) == 1
     assert script.run(method, 20, 0)["accuracy"] == first["accuracy"]
     same = zip(weights, script.language_model().encoder.get_weights(), strict=True)
     assert all((a == b).all() for a, b in same)
@@ -114,7 +114,10 @@ def test_fine_tuning_starts_from_the_language_model_each_time(small):
     assert p.shape == (13,)
     learner.fit = None  # what was said is kept, for other methods and after an interruption
     np.testing.assert_array_equal(learner.probability(path, "test", np.arange(13)), p)
-    assert len(list(script.RUNS.glob("tuned_*"))) == 3
+    assert len(list(script.RUNS.glob("tuned_*/tuned_*"))) == 3
+    learner = script.FineTuned()
+    learner.length, learner.batch_size, learner.reads = 13, 10, 40
+    assert learner.fit("train", examples, labels, seed=5) != path  # another recipe
 
 
 def weights_in(path):
