@@ -27,6 +27,7 @@ __all__ = [
     "ViewpointTagger",
     "entities_among",
     "find_views",
+    "name_entities",
     "neutral_weights",
     "opinion_probabilities",
 ]
@@ -36,7 +37,7 @@ FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longe
 Entity = tuple[int, int, str]
 """First character, the one behind the last, and "pos", "neu" or "neg"."""
 
-_OPINIONS = ("pos", "neu", "neg")
+_OPINIONS = OPINION.tags[1:]
 
 # Rows are padded to one of these lengths; few shapes, since JAX builds the network anew for each. Longer texts are
 # cut, at the end of a sentence if there is one.
@@ -261,6 +262,34 @@ def opinion_probabilities(
     return p[np.arange(len(p)), chosen] / p.sum(axis=1)
 
 
+def name_entities(
+    text: str, log_probabilities: np.ndarray, entities: Sequence[Entity], scheme: TagScheme = OPINION
+) -> list[Mention]:
+    """Give entities their names and the probabilities of their opinions (:func:`opinion_probabilities`).
+
+    Parameters
+    ----------
+    text : str, length T
+    log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
+    entities : sequence of (start, end, opinion), length N
+    scheme : {OPINION, OPINION_BEGIN}
+
+    Returns
+    -------
+    list of Mention, length N
+
+    Raises
+    ------
+    ValueError
+        As :func:`entities_among`.
+    """
+    certain = opinion_probabilities(log_probabilities, entities, scheme).tolist()
+    return [
+        Mention(text[start:end], start, end, opinion, p)
+        for (start, end, opinion), p in zip(entities, certain, strict=True)
+    ]
+
+
 def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarray:
     """Log-probabilities of each span to be outside, and to be an entity of each opinion: float64 (N, 4)."""
     if len(starts) and not (
@@ -332,7 +361,8 @@ class ViewpointTagger:
         rows = [layer.input_dim for layer in network.layers if layer.name == "embedding"]
         if rows and rows[0] < len(characters):
             raise ValueError(
-                f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters"
+                f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters; "
+                "build it with the length of the vocabulary"
             )
         self.network, self.characters = network, characters
         self.scheme = schemes[n_tags]
@@ -515,12 +545,7 @@ class ViewpointTagger:
 
     def mentions(self, text: str, log_probabilities: np.ndarray) -> list[Mention]:
         """As :meth:`decode`, with the names and the probabilities of their opinions."""
-        entities = self.decode(text, log_probabilities)
-        certain = opinion_probabilities(log_probabilities, entities, self.scheme)
-        return [
-            Mention(text[start:end], start, end, opinion, p)
-            for (start, end, opinion), p in zip(entities, certain.tolist(), strict=True)
-        ]
+        return name_entities(text, log_probabilities, self.decode(text, log_probabilities), self.scheme)
 
     # --- files -----------------------------------------------------------------------------------------------
 

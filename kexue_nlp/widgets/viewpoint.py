@@ -13,7 +13,7 @@ import numpy as np
 from kexue_nlp.lexicon import align_entities
 from kexue_nlp.plots import BLUE, GREY, ORANGE
 from kexue_nlp.tagging import OPINION, entities_to_tags, tags_to_entities
-from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, opinion_probabilities
+from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, name_entities
 from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets._base import Explorer, TextArea, heading, one_line, row
 from kexue_nlp.widgets._tag_map import STYLE, Panel, render_panels
@@ -129,16 +129,16 @@ def state(
     else:
         entities, after = tags_to_entities(before), before
     return ViewpointState(
-        text, tagger.views, decoding, log_p, bonuses, before, after, _mentions(text, entities, log_p), dropped
+        text,
+        tagger.views,
+        decoding,
+        log_p,
+        bonuses,
+        before,
+        after,
+        name_entities(text, log_p, entities),
+        dropped,
     )
-
-
-def _mentions(text: str, entities: list[Entity], log_p: np.ndarray) -> list[Mention]:
-    certain = opinion_probabilities(log_p, entities).tolist()
-    return [
-        Mention(text[start:end], start, end, opinion, p)
-        for (start, end, opinion), p in zip(entities, certain, strict=True)
-    ]
 
 
 def render(state: ViewpointState) -> str:
