@@ -17,7 +17,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from kexue_nlp.results import hashing_table, load_results, margin_table, segmentation_table, word_table
+from kexue_nlp.results import (
+    hashing_table,
+    load_results,
+    margin_table,
+    segmentation_table,
+    semi_supervised_table,
+    word_table,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -129,8 +136,15 @@ def margin_scores() -> str:
     return f"{scores}\n\n{note} {speed['rounds']} paired rounds: {ratios}."
 
 
+def semi_supervised_scores() -> str:
+    """Accuracy with 1,000 labels."""
+    table = semi_supervised_table(load_results("semi_supervised"))
+    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+
+
 TABLES = {
     "margin-scores": margin_scores,
+    "semi-supervised-scores": semi_supervised_scores,
     "segmentation-scores": segmentation_scores,
     "segmentation-speed": segmentation_speed,
     "hashing-scores": hashing_scores,

@@ -141,13 +141,22 @@ def test_two_learners_average_their_log_odds():
     np.testing.assert_allclose(p, 0.75)  # odds 3, the root of 9
 
 
-def test_a_pupil_learns_from_the_guesses_of_its_teacher(small, monkeypatch):
-    monkeypatch.setattr(script, "N_LABELS", 20)
-    taught = script.Taught(script.BagOfWords(preset=True), script.BagOfWords(preset=True, last=3))
-    record = script.run(script.Method(taught, rounds=1), 20, 0)
-    assert record["used"] == [0, 60]
-    model = taught.fit("train", np.arange(80), script.labels("train"), 0)
-    assert model[0] is taught.pupil
+class Recorder:
+    """A learner that keeps what it was given and calls all reviews after the first of a split positive."""
+
+    def fit(self, split, examples, labels, seed):
+        self.examples, self.labels = np.asarray(examples), np.asarray(labels)
+
+    def probability(self, model, split, examples):
+        return (np.asarray(examples) > 0).astype(float)
+
+
+def test_the_self_taught_learn_from_labels_and_from_guesses_of_all_others(small):
+    first, then = Recorder(), Recorder()
+    script.SelfTaught(first, then).fit("train", np.array([5, 70]), np.array([0, 1]), 0)
+    assert first.examples.tolist() == [5, 70]
+    given = dict(zip(then.examples.tolist(), then.labels.tolist(), strict=True))
+    assert given == {i: int(i > 0) for i in range(80)} | {5: 0, 70: 1}
 
 
 def test_article_continues_its_head_on_guesses(small, monkeypatch):

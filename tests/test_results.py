@@ -12,6 +12,7 @@ from kexue_nlp.results import (
     margin_table,
     segmentation_table,
     semi_supervised_table,
+    viewpoint_table,
     word_table,
 )
 
@@ -176,7 +177,7 @@ FEW_LABELS = [
 
 def test_semi_supervised_table_pairs_draws_and_rounds():
     table = semi_supervised_table(FEW_LABELS)
-    assert table.index.tolist() == [TFIDF, "a lexicon", "fine-tuned", "article's way, transductive"]
+    assert table.index.tolist() == [TFIDF, "a lexicon", "article's way, transductive", "fine-tuned"]
     assert table.loc[TFIDF].tolist() == ["2", "85.0 ± 1.4", "", "", "", ""]
     # Differences of 1 and 3 points: t for one degree of freedom is 12.706, their error 1.
     assert table.loc["fine-tuned", "minus TF-IDF [95 %]"] == "+2.00 [-10.71, +14.71]"
@@ -196,3 +197,34 @@ def test_label_curve_has_a_row_per_number_of_labels():
 @pytest.mark.skipif(not (ROOT / "benchmarks/results/semi_supervised.jsonl").exists(), reason="not run yet")
 def test_stored_runs_with_few_labels_begin_with_the_trivial_baseline():
     assert semi_supervised_table(load_results("semi_supervised")).index[0].startswith("TF-IDF")
+
+
+def fold_of_a_tagger(method, fold, right, wrong, missed, extra, simpler=None):
+    counts = {"right": right, "wrong": wrong, "missed": missed, "extra": extra}
+    return {"method": method, "simpler": simpler, "fold": fold, **counts}
+
+
+def test_viewpoint_table_compares_fold_by_fold():
+    table = viewpoint_table(
+        [
+            fold_of_a_tagger("list", 0, 4, 4, 0, 2),  # precision 0.4, recalls 1 and 0.5
+            fold_of_a_tagger("list", 1, 5, 5, 0, 0),
+            fold_of_a_tagger("tagger", 0, 5, 3, 0, 2, "list"),
+            fold_of_a_tagger("tagger", 1, 5, 5, 0, 0, "list"),
+        ]
+    )
+    assert table.index.tolist() == ["list", "tagger"]
+    assert table.loc["list", ["folds", "contest F1", "strict F1"]].tolist() == [
+        "2",
+        "61.9 ± 6.7",
+        "47.2 ± 3.9",
+    ]
+    # 2 · 5/10 · 5/8 / (5/10 + 5/8) − 2 · 4/10 · 4/8 / (4/10 + 4/8) = 5/9 − 4/9 in one fold, nothing in the other.
+    assert table.loc["tagger", "compared with"] == "list"
+    assert table.loc["tagger", "gain in strict F1"] == "+5.56 [-65.03, +76.15], above 0 in 1 of 2"
+    assert table.loc["list", "gain in strict F1"] == ""
+
+
+def test_viewpoint_table_waits_for_the_simpler_row():
+    table = viewpoint_table([fold_of_a_tagger("tagger", 0, 5, 3, 0, 2, "list")])
+    assert table.loc["tagger", "gain in strict F1"] == ""

@@ -351,7 +351,7 @@ class SentimentExplorer(Explorer):
     def static_text(self) -> str:
         """Return the unit, the prediction and the self-training that are shown, in words."""
         rounds = "; ".join(
-            f"{name}: {scores[0].accuracy:.1%}, after {len(scores) - 1} rounds {scores[-1].accuracy:.1%}"
+            f"{name}: {scores[0].accuracy:.1%}, after round {len(scores) - 1} {scores[-1].accuracy:.1%}"
             for name, scores in self._runs[self.n_labels.value].items()
         )
         return (
