@@ -292,8 +292,8 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
     Returns
     -------
     pandas.DataFrame of str
-        One row per method, TF-IDF first, the others from the worst to the best: the number of draws; accuracy in per cent before and after self-training,
-        mean ± standard deviation over draws; the mean paired gain of self-training, and the mean paired difference of
+        One row per method, TF-IDF first, the others from the worst to the best: the number of draws; accuracy in per
+        cent before and after self-training, mean ± standard deviation over draws; the mean paired gain of self-training, and the mean paired difference of
         the last accuracy to TF-IDF's, in points with 95 % intervals (Student's t); the article's one run.
     """
     import pandas as pd

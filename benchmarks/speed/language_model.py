@@ -7,7 +7,7 @@ Writes ``benchmarks/results/language_model_speed.json``.
 
 Usage::
 
-    python benchmarks/speed/language_model.py [--seconds 60] [--turns 3]
+    python benchmarks/speed/language_model.py [--seconds 45] [--turns 3]
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--seconds", type=float, default=60)
+    parser.add_argument("--seconds", type=float, default=45)
     parser.add_argument("--turns", type=int, default=3)
     args = parser.parse_args()
     try:
