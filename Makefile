@@ -99,6 +99,15 @@ test-browser: install-browser ## run every lesson in JupyterLab in a real Chromi
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
 	$(venv_python) benchmarks/notebooks.py $(ARGS)
 
+# The browser loads reveal.js from the web (nbconvert has no copy of it), and MathJax for formulas. Without a network the
+# same files are pages to scroll through, all slides one below the other; with copies of what they load, which nbconvert
+# calls reveal_url_prefix, require_js_url, jquery_url and mathjax_url, they are slides again:
+# make slides ARGS="--SlidesExporter.reveal_url_prefix=reveal.js --SlidesExporter.require_js_url=require.js" and so on.
+.PHONY: slides
+slides: install-lab ## export the lessons, as they are stored, to slides in build/slides/
+	$(venv_python) -m nbconvert --to slides --template-file benchmarks/slides.html.j2 \
+		--SlidesExporter.reveal_scroll=True --output-dir build/slides $(ARGS) notebooks/*.ipynb
+
 .PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm
 pretrain: pretrain-segmenter pretrain-bioword pretrain-lm ## train every network that the package carries
 pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
