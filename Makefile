@@ -136,6 +136,15 @@ bench: install-bench ## measure speed side by side with other tools
 results: install-lab ## write the measured tables into the README
 	$(venv_python) benchmarks/tables.py $(ARGS)
 
+# pip makes wheels of what comes as source only, so that nothing has to be built where they are installed. They fit
+# this system and this version of Python.
+.PHONY: wheelhouse
+wheelhouse: install-lab ## collect in wheelhouse/ the wheels that install kexue_nlp[lab] without a network
+	rm -rf build/wheelhouse
+	$(venv_python) -m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse '.[lab]'
+	rm -rf wheelhouse
+	mv build/wheelhouse wheelhouse
+
 # Resolved on the oldest Python 3.11 at hand: it needs every package that a newer Python needs and a few more, and
 # what runs on 3.11.0 runs on the rest (a test checks). appnope is what macOS needs on top.
 .PHONY: constraints
@@ -154,6 +163,6 @@ constraints: ## pin today's versions in constraints.txt and binder/environment.y
 
 .PHONY: clean
 clean: ## remove .venv and everything that is made again
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist wheelhouse
 	find kexue_nlp tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
 	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +
