@@ -99,6 +99,15 @@ test-browser: install-browser ## run every lesson in JupyterLab in a real Chromi
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
 	$(venv_python) benchmarks/notebooks.py $(ARGS)
 
+# The browser loads reveal.js from the web (nbconvert has no copy of it), and MathJax for formulas. Without a network the
+# same files are pages to scroll through, all slides one below the other; with copies of what they load, which nbconvert
+# calls reveal_url_prefix, require_js_url, jquery_url and mathjax_url, they are slides again:
+# make slides ARGS="--SlidesExporter.reveal_url_prefix=reveal.js --SlidesExporter.require_js_url=require.js" and so on.
+.PHONY: slides
+slides: install-lab ## export the lessons, as they are stored, to slides in build/slides/
+	$(venv_python) -m nbconvert --to slides --template-file benchmarks/slides.html.j2 \
+		--SlidesExporter.reveal_scroll=True --output-dir build/slides $(ARGS) notebooks/*.ipynb
+
 .PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm
 pretrain: pretrain-segmenter pretrain-bioword pretrain-lm ## train every network that the package carries
 pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
@@ -127,6 +136,15 @@ bench: install-bench ## measure speed side by side with other tools
 results: install-lab ## write the measured tables into the README
 	$(venv_python) benchmarks/tables.py $(ARGS)
 
+# pip makes wheels of what comes as source only, so that nothing has to be built where they are installed. They fit
+# this system and this version of Python.
+.PHONY: wheelhouse
+wheelhouse: install-lab ## collect in wheelhouse/ the wheels that install kexue_nlp[lab] without a network
+	rm -rf build/wheelhouse
+	$(venv_python) -m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse '.[lab]'
+	rm -rf wheelhouse
+	mv build/wheelhouse wheelhouse
+
 # Resolved on the oldest Python 3.11 at hand: it needs every package that a newer Python needs and a few more, and
 # what runs on 3.11.0 runs on the rest (a test checks). appnope is what macOS needs on top.
 .PHONY: constraints
@@ -145,6 +163,6 @@ constraints: ## pin today's versions in constraints.txt and binder/environment.y
 
 .PHONY: clean
 clean: ## remove .venv and everything that is made again
-	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist
+	rm -rf .venv .pytest_cache .ruff_cache .hypothesis build dist wheelhouse
 	find kexue_nlp tests benchmarks notebooks -name __pycache__ -prune -exec rm -rf {} +
 	find notebooks -name .ipynb_checkpoints -prune -exec rm -rf {} +

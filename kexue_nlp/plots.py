@@ -26,6 +26,7 @@ from kexue_nlp.tagging import SBME, words_to_tags
 
 __all__ = [
     "BLUE",
+    "FAINT",
     "GREEN",
     "GREY",
     "ORANGE",
@@ -43,8 +44,10 @@ __all__ = [
     "visible",
 ]
 
-# Okabe and Ito's colours: told apart with every common kind of colour vision. The explorers use them too.
-BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#767676"
+# Okabe and Ito's colours, told apart with every common kind of colour vision; the orange is darker here, to be seen on
+# white. The explorers use them too.
+BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00", "#767676"
+FAINT = "#949494"  # of lines behind others
 
 _DIRECTION_MARKS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
 
@@ -190,7 +193,7 @@ def emission_heatmap(
     ax.pcolormesh(probabilities.T, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
     if len(text) <= 16:
         for (t, k), p in np.ndenumerate(probabilities):
-            colour = "white" if p > 0.6 else "black"
+            colour = "white" if p > 0.715 else "black"  # each on cells where it is legible
             ax.text(t + 0.5, k + 0.5, f"{p:.2f}", ha="center", va="center", size=8, color=colour)
     if path is not None:
         for t, k in enumerate(path):
@@ -233,7 +236,7 @@ def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
         name = f"convolution {layer}" if layer else "characters"
         ax.text(-2.8, layer, name + " → tag" * (layer == n_layers), ha="right", va="center")
     for t in range(-reach, reach + 1):
-        ax.text(reach + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center", color=VERMILION)
+        ax.text(reach + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
     ax.set_title(f"one tag sees {2 * reach + 1} characters", size=11)
     ax.set_axis_off()
     return ax.figure
@@ -317,7 +320,7 @@ def hashing_diagram() -> Figure:
             for source in sources:
                 wins = j in winners
                 width = rng.uniform(0.3, 2.6) if name == "BioHash" else 1.0
-                ax.plot([source, x], [0, 1], color=BLUE if wins else "#cccccc", lw=width, zorder=int(wins))
+                ax.plot([source, x], [0, 1], color=BLUE if wins else FAINT, lw=width, zorder=int(wins))
         ax.scatter(inputs, np.zeros(len(inputs)), 90, "white", edgecolors=GREY, zorder=3)
         colours = np.where(np.isin(np.arange(n_units), winners), ORANGE, "white")
         ax.scatter(units, np.ones(n_units), 90, colours, edgecolors=GREY, zorder=3)
@@ -461,5 +464,5 @@ def _draw_layers(ax: Axes, columns: np.ndarray, ys: Sequence[float], half: int, 
         for column, marked in zip(columns, seen, strict=True):
             if layer:
                 for below in columns[abs(columns - column) <= half]:
-                    colour = VERMILION if marked else "#cccccc"
+                    colour = VERMILION if marked else FAINT
                     ax.plot([column, below], [y, ys[layer - 1]], color=colour, lw=1, zorder=int(marked))

@@ -204,6 +204,7 @@ STAND_IN = """#!/bin/sh
 case "$*" in
     *"-m venv"*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
     *"-m pip install"*) echo "$*" >> installs; [ ! -e network-down ] ;;
+    *"-m pip wheel"*) echo "$*" >> installs; mkdir -p build/wheelhouse; [ ! -e network-down ] ;;
 esac
 """
 
@@ -339,9 +340,31 @@ def test_settings_of_another_environment_do_not_reach_the_install(clone):
 
 
 @needs_make
+def test_wheelhouse_is_collected_against_the_constraints(clone):
+    clone("wheelhouse")
+    collected = "-m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse .[lab]"
+    assert clone.installs()[-1] == collected
+    assert (clone.folder / "wheelhouse").is_dir()
+
+
+@needs_make
+@pytest.mark.parametrize(("network", "stays"), [(True, False), (False, True)], ids=["up", "down"])
+def test_old_wheels_go_only_when_the_new_ones_are_there(clone, network, stays):
+    clone("lab")
+    old = clone.folder / "wheelhouse/old.whl"
+    old.parent.mkdir()
+    old.touch()
+    if not network:
+        (clone.folder / "network-down").touch()
+    assert (clone("wheelhouse").returncode == 0) is network
+    assert old.exists() is stays
+
+
+@needs_make
 def test_make_alone_lists_the_targets(clone):
     listed = clone().stdout
-    assert all(f"  make {target} " in listed for target in ("lab", "test", "notebooks", "results", "clean"))
+    targets = ("lab", "test", "notebooks", "slides", "results", "wheelhouse", "clean")
+    assert all(f"  make {target} " in listed for target in targets)
 
 
 # --- .ci/run ----------------------------------------------------------------------------------------------

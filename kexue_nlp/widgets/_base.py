@@ -37,7 +37,7 @@ _STYLE = f"""
 .kexue-message {{ border-left: 4px solid {ORANGE}; background: {ORANGE}26; padding: 3px 10px;
   line-height: 20px; }}
 .kexue-chip {{ display: inline-block; padding: 0 8px; margin: 2px 0; border-radius: 9px; font-size: 17px;
-  line-height: 27px; border: 1px solid {BLUE}99; background: {BLUE}29; }}
+  line-height: 27px; border: 1px solid {BLUE}cc; background: {BLUE}29; }}
 .kexue-changed {{ font-weight: 700; color: black; border-color: black; background: {ORANGE}; }}
 .kexue-picture {{ container-type: inline-size; overflow-x: auto; transition: opacity .1s .2s; }}
 .kexue-fixed {{ position: sticky; left: 0; width: 100cqw; }} /* stays put when a wide picture is scrolled */

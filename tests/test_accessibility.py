@@ -1,0 +1,265 @@
+"""Explorers and figures for everybody: contrast, colours that stay apart, names of controls.
+
+Contrast is that of the Web Content Accessibility Guidelines 2.2 (1.4.3 and 1.4.11). Colour vision is simulated as by
+Machado, Oliveira and Fernandes (2009), "A physiologically-based model for simulation of color vision deficiency",
+IEEE Transactions on Visualization and Computer Graphics 15, at full severity.
+"""
+
+import re
+
+import ipywidgets
+import numpy as np
+import pytest
+from matplotlib import colors
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from sklearn.linear_model import LogisticRegression
+from test_widgets_segmentation import FakeSegmenter
+from test_widgets_viewpoint import make_tagger
+
+from kexue_nlp import plots, widgets
+from kexue_nlp.language_model import LanguageModel
+from kexue_nlp.plots import BLUE, FAINT, GREEN, GREY, ORANGE, VERMILION
+from kexue_nlp.text import Vocabulary
+
+TEXT, GRAPHICS = 4.5, 3.0  # least contrasts
+INK = (0, 0, 0, 0.87)  # JupyterLab's --jp-ui-font-color1 on its light ground
+
+PALETTE = (BLUE, ORANGE, GREEN, VERMILION, GREY, FAINT)
+
+# What is told apart by colour, though not by colour alone, in explorers and figures.
+PAIRS = {
+    "positive or negative, probability or path": (BLUE, ORANGE),
+    "positive: active or switched off": (BLUE, GREY),
+    "negative: active or switched off": (ORANGE, GREY),
+    "loss or gradient": (BLUE, VERMILION),
+    "neighbours of the same class or another": (GREEN, VERMILION),
+    "probability or what a dictionary adds": (BLUE, GREEN),
+    "connections of winners or of others": (BLUE, FAINT),
+    "connections that one tag depends on or others": (VERMILION, FAINT),
+}
+VISION = {
+    "usual": np.eye(3),
+    "protanopia": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopia": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopia": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
+# The least distance in CIELAB of colours that stand for different things. One of 2.3 is just noticeable (Mahy, Van
+# Eycken and Oosterlinck 1994); small marks that do not touch need several of these.
+APART = 15
+# Linear sRGB to XYZ, by IEC 61966-2-1.
+XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+
+FIGURES = {
+    "emission_heatmap": lambda: plots.emission_heatmap(
+        "的" * 16, np.linspace(0, 1, 64).reshape(16, 4), path=[0, 1, 2, 3] * 4
+    ),
+    "hashing_diagram": plots.hashing_diagram,
+    "margin_diagram": plots.margin_diagram,
+    "receptive_field": plots.receptive_field,
+    "segmentation_diagram": plots.segmentation_diagram,
+    "semi_supervised_diagram": plots.semi_supervised_diagram,
+    "viewpoint_diagram": plots.viewpoint_diagram,
+}
+
+
+def blend(colour, ground="white"):
+    """Return opaque RGB of a colour on a ground."""
+    *rgb, alpha = colors.to_rgba(colour)
+    return alpha * np.array(rgb) + (1 - alpha) * np.array(colors.to_rgb(ground))
+
+
+def linear(rgb):
+    rgb = np.asarray(rgb)
+    return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+
+
+def contrast(colour, ground="white"):
+    luminances = (XYZ[1] @ linear(blend(part, ground)) for part in (colour, ground))
+    low, high = sorted(luminances)
+    return (high + 0.05) / (low + 0.05)
+
+
+def lab(rgb):
+    """Return CIELAB of linear sRGB."""
+    xyz = XYZ @ np.clip(rgb, 0, 1) / XYZ.sum(axis=1)
+    x, y, z = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
+    return np.array([116 * y - 16, 500 * (x - y), 200 * (y - z)])
+
+
+def distance(one, other, vision):
+    one, other = (lab(np.array(VISION[vision]) @ linear(colors.to_rgb(part))) for part in (one, other))
+    return np.linalg.norm(one - other)
+
+
+def test_contrast_of_black_and_white_is_that_of_the_guidelines():
+    assert contrast("black") == pytest.approx(21)
+    assert contrast("white") == pytest.approx(1)
+
+
+def test_a_colour_blind_reader_is_simulated():
+    assert distance("#c80000", "#6e6400", "usual") > 4 * distance("#c80000", "#6e6400", "protanopia")
+
+
+# colours
+
+
+@pytest.mark.parametrize("colour", PALETTE)
+def test_colours_of_the_palette_are_seen_on_white(colour):
+    assert contrast(colour) >= GRAPHICS
+
+
+@pytest.mark.parametrize("vision", VISION)
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
+def test_colours_that_mean_something_are_told_apart(pair, vision):
+    assert distance(*pair, vision) >= APART
+
+
+def test_every_figure_is_looked_at_here():
+    functions = {name: getattr(plots, name) for name in plots.__all__}
+    returned = {name: getattr(f, "__annotations__", {}).get("return") for name, f in functions.items()}
+    assert FIGURES.keys() == {name for name, kind in returned.items() if kind == "Figure"}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_text_in_figures_is_legible(name):
+    figure = FIGURES[name]()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # lays out, once
+    figure.set_layout_engine("none")
+    texts = [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
+    places = [text.get_window_extent().extents.round().astype(int) for text in texts]
+    for text in texts:
+        text.set_alpha(0)  # still takes its place, and shows its ground
+    canvas.draw()
+    pixels = np.asarray(canvas.buffer_rgba())[::-1, :, :3] / 255
+    faint, seen = [], 0
+    for text, (x0, y0, x1, y1) in zip(texts, places, strict=True):
+        box = pixels[y0:y1, x0:x1].reshape(-1, 3)
+        if not box.size:  # a tick beyond the end of its axis has a label that is not drawn
+            continue
+        seen += 1
+        ratio = contrast(text.get_color(), np.median(box, axis=0))
+        if ratio < TEXT:
+            faint.append(f"{text.get_text()}: {ratio:.2f}")
+    assert seen
+    assert faint == []
+
+
+# explorers
+
+
+def margin_explorer():
+    run = widgets.Training(np.array([[0.4, 0.6, 0.9], [0.1, 0.8, 0.3]]), [0.5, 1.0])
+    return widgets.MarginExplorer(["dull", "fine", "good"], np.array([0, 1, 1]), run, {0.6: run})
+
+
+def segmentation_explorer():
+    networks = {"one": FakeSegmenter(0), "another": FakeSegmenter(1)}
+    return widgets.SegmentationExplorer(networks)
+
+
+def hash_explorer():
+    vectors = np.random.default_rng(0).normal(size=(340, 4))
+    words = widgets.Hashes(widgets.word_items([f"word{i}" for i in range(340)], vectors, n_queries=20))
+    return widgets.HashExplorer({"words": words, "the same": words})
+
+
+def sentiment_explorer():
+    model = LanguageModel(Vocabulary(["good", "bad"]), embedding=2, units=3)
+    classifier = LogisticRegression().fit(np.random.default_rng(0).normal(size=(9, 3)), np.arange(9) % 2)
+    rounds = [widgets.RoundScore(0.7, None, 0), widgets.RoundScore(0.8, 9, 50)]
+    runs = {100: {"words": rounds, "states": rounds, "both": rounds}}
+    return widgets.SentimentExplorer(model, classifier, np.array([0.9, 0.5, 0.2]), ["good bad"], runs)
+
+
+def viewpoint_explorer():
+    return widgets.ViewpointExplorer(make_tagger(), ["我喜欢本田，我不喜欢北京奔驰。"])
+
+
+EXPLORERS = {
+    "HashExplorer": hash_explorer,
+    "MarginExplorer": margin_explorer,
+    "SegmentationExplorer": segmentation_explorer,
+    "SentimentExplorer": sentiment_explorer,
+    "ViewpointExplorer": viewpoint_explorer,
+}
+PASSIVE = (ipywidgets.HTML, ipywidgets.HTMLMath, ipywidgets.Label)
+
+
+@pytest.fixture(scope="module", params=EXPLORERS)
+def explorer(request):
+    return EXPLORERS[request.param]()
+
+
+def rules(explorer):
+    """Yield the declarations of every CSS rule of an explorer."""
+    for block in re.findall(r"\{([^{}]*)\}", explorer._style_element()):
+        yield dict(re.findall(r"([\w-]+):\s*([^;]+)", block))
+
+
+def hexes(text):
+    return re.findall(r"#(?:[0-9A-Fa-f]{8}|[0-9A-Fa-f]{6})\b", text)
+
+
+def controls(widget):
+    children = [below for child in getattr(widget, "children", ()) for below in controls(child)]
+    reacts = isinstance(widget, (ipywidgets.ValueWidget, ipywidgets.Button, ipywidgets.Tab))
+    return [widget] * (reacts and not isinstance(widget, PASSIVE)) + children
+
+
+def name(control):
+    """Return what a control is called by a screen reader, or at least on hovering."""
+    if isinstance(control, ipywidgets.Tab):
+        return all(control.get_title(i) for i in range(len(control.children)))
+    return control.description or control.tooltip or getattr(control, "placeholder", "")
+
+
+def test_every_explorer_is_looked_at_here():
+    assert EXPLORERS.keys() == {name for name in widgets.__all__ if name.endswith("Explorer")}
+
+
+def test_explorers_use_colours_of_the_palette(explorer):
+    used = {colour[:7].lower() for colour in hexes(explorer._style_element() + explorer.static_html())}
+    assert used
+    assert used <= {colour.lower() for colour in PALETTE}
+
+
+def test_text_of_explorers_is_legible_on_its_ground(explorer):
+    inherited = {"inherit": INK}
+    faint = [
+        rule
+        for rule in rules(explorer)
+        for ground in hexes(rule.get("background", ""))
+        if contrast(inherited.get(ink := rule.get("color", "inherit"), ink), blend(ground)) < TEXT
+    ]
+    assert faint == []
+
+
+def test_borders_in_explorers_are_seen_on_white(explorer):
+    faint = [
+        colour
+        for rule in rules(explorer)
+        for declaration, value in rule.items()
+        for colour in hexes(value)
+        if declaration.startswith("border") and contrast(colour) < GRAPHICS
+    ]
+    assert faint == []
+
+
+def test_every_control_has_a_name(explorer):
+    found = controls(explorer)
+    assert found
+    assert [control for control in found if not name(control)] == []
