@@ -159,8 +159,9 @@ def test_the_self_taught_learn_from_labels_and_from_guesses_of_all_others(small)
     assert given == {i: int(i > 0) for i in range(80)} | {5: 0, 70: 1}
 
 
-def test_article_continues_its_head_on_guesses(small, monkeypatch):
-    article = script.Article()
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_article_continues_its_head_on_guesses(small, monkeypatch, pretrained):
+    article = script.Article(pretrained)
     monkeypatch.setattr(script, "N_LABELS", 20)
     monkeypatch.setattr(script, "LAST_WORDS", 6)
     monkeypatch.setattr(script.Article, "units", 3)
