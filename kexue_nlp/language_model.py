@@ -61,8 +61,8 @@ def ngram_perplexity(
     Raises
     ------
     ValueError
-        If `order` or `discount` is out of range, keys of so many tokens do not fit in 64 bits, or one of the two
-        corpora is empty.
+        If `order` or `discount` is out of range, ids are not below `n_tokens`, keys of so many tokens do not fit in 64
+        bits, or one of the two corpora is empty.
 
     Notes
     -----
@@ -79,6 +79,9 @@ def ngram_perplexity(
             f"order must be 1 or more, discount from 0 to 1, and {n_tokens} tokens to the power of the order below "
             f"2**63; got {order} and {discount}"
         )
+    for texts in (train, held_out):
+        if any(len(text) and not (np.min(text) >= 0 and np.max(text) < n_tokens) for text in texts):
+            raise ValueError(f"ids must be from 0 to {n_tokens - 1}; were they made with another vocabulary?")
     keys, wanted = (_ngram_keys(texts, n_tokens, order) for texts in (train, held_out))
     tables = []
     grams, counts = np.unique(keys, return_counts=True)
@@ -160,6 +163,8 @@ class WindowBatches(keras.utils.PyDataset):
 
     def __init__(self, sequences: Sequence[np.ndarray], n: int, batch_size: int, seed: int = 0) -> None:
         super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
         self.windows, self.rows = ngram_windows(sequences, n)
         self.batch_size = batch_size
         self._rng = np.random.default_rng(seed)

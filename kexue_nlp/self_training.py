@@ -80,14 +80,17 @@ def self_train(
     Raises
     ------
     ValueError
-        If there is nothing to learn from, labels are not as many as examples, an example is on both sides, all labels
-        are the same, or a number is out of range.
+        If there is nothing to learn from, labels are not as many as examples, an example occurs twice, all labels
+        are the same, or a number is out of range; or, when the round is asked for, if `predict` returns too few or
+        too many labels.
+    TypeError
+        If examples are not numbered by integers.
 
     Notes
     -----
     Article 4374 (https://kexue.fm/archives/4374). What is scored afterwards on the unlabelled examples is
     *transductive*: the model was trained on them, though not on their true labels. Hold others out for a clean score.
-    `sklearn.self_training.SelfTrainingClassifier` differs in that a label once given stays.
+    `sklearn.semi_supervised.SelfTrainingClassifier` differs in that a label once given stays.
 
     Examples
     --------
@@ -123,6 +126,11 @@ def _rounds(fit, predict, labelled, labels, unlabelled, rounds, threshold, toler
         model = fit(np.concatenate([labelled, unlabelled[chosen]]), labels + own)
         before = predicted
         predicted, confidence = predict(model, unlabelled)
+        if not len(predicted) == len(confidence) == len(unlabelled):
+            raise ValueError(
+                f"predict must return a label and a confidence for each of {len(unlabelled)} examples; "
+                f"it returned {len(predicted)} and {len(confidence)}"
+            )
         if before is not None:
             flips = sum(not np.array_equal(a, b) for a, b in zip(before, predicted, strict=True))
         yield Round(number, model, predicted, confidence, used, flips)
@@ -132,7 +140,7 @@ def _rounds(fit, predict, labelled, labels, unlabelled, rounds, threshold, toler
 
 
 def _checked(labelled, labels, unlabelled) -> tuple[np.ndarray, np.ndarray, list]:
-    labelled, unlabelled = (np.asarray(part, dtype=np.intp) for part in (labelled, unlabelled))
+    labelled, unlabelled = np.asarray(labelled), np.asarray(unlabelled)
     labels = list(labels)
     if not len(labelled) or not len(unlabelled):
         raise ValueError(
@@ -140,9 +148,14 @@ def _checked(labelled, labels, unlabelled) -> tuple[np.ndarray, np.ndarray, list
         )
     if len(labels) != len(labelled):
         raise ValueError(f"{len(labelled)} labelled examples need as many labels, not {len(labels)}")
-    twice = np.intersect1d(labelled, unlabelled)
-    if len(twice):
-        raise ValueError(f"example {twice[0]} is among the labelled and the unlabelled ones")
+    for part in (labelled, unlabelled):
+        if part.dtype.kind not in "iu":
+            raise TypeError(f"examples must be numbered by integers, not {part.dtype}: {part[:3].tolist()}…")
+    numbers, counts = np.unique(np.concatenate([labelled, unlabelled]), return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(
+            f"example {numbers[counts > 1][0]} occurs twice among the labelled and the unlabelled ones"
+        )
     if all(np.array_equal(label, labels[0]) for label in labels):
         raise ValueError(f"all {len(labels)} labels are {labels[0]!r}; there is nothing to tell apart")
     return labelled, unlabelled, labels

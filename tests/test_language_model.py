@@ -62,6 +62,12 @@ def test_ngram_options_out_of_range(options, message):
         ngram_perplexity(CYCLE, CYCLE, 6, **options)
 
 
+@pytest.mark.parametrize("texts", [[np.array([2, 6])], [np.array([-1, 2])]])
+def test_ngrams_of_another_vocabulary_are_refused(texts):
+    with pytest.raises(ValueError, match="ids must be from 0 to 5"):
+        ngram_perplexity(CYCLE, texts, 6)
+
+
 # --- the window model --------------------------------------------------------------------------------------
 
 
@@ -81,6 +87,11 @@ def test_batches_hold_every_window_once_in_a_new_order_each_epoch():
     assert [0, 0, 0, 1] in first.tolist()
     assert [0, 0, 0, 8] in first.tolist()
     assert first.dtype == np.int32
+
+
+def test_a_batch_of_nothing_is_refused():
+    with pytest.raises(ValueError, match="batch_size must be 1 or more, got 0"):
+        WindowBatches(CYCLE, n=2, batch_size=0)
 
 
 def test_window_model_learns_and_its_bar_shows_perplexity():

@@ -14,7 +14,16 @@ from kexue_nlp.text import Vocabulary
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
 script = importlib.import_module("semi_supervised")
 
-CACHED = ("reviews", "labels", "test_reviews", "texts", "language_model", "ids", "frozen_states")
+CACHED = (
+    "reviews",
+    "labels",
+    "test_reviews",
+    "texts",
+    "language_model",
+    "ids",
+    "frozen_states",
+    "tfidf_of_all",
+)
 
 
 def made_up_reviews():
@@ -62,9 +71,29 @@ def test_draws_are_balanced_and_smaller_ones_lie_in_larger_ones():
     assert set(small_draw) != set(script.draw(50, 4, truth)[0])
 
 
-def test_a_learner_is_scored_on_the_test(small):
+def test_a_learner_is_scored_on_the_test(small, monkeypatch):
+    labels = script.labels("test").copy()
+    labels[:10] = 1 - labels[:10]  # of 40, and of those for training none
+    of_train = script.labels("train")
+    monkeypatch.setattr(script, "labels", lambda split: labels if split == "test" else of_train)
     record = script.run(script.Method(script.BagOfWords(preset=True)), 20, 0)
-    assert record["accuracy"] == [1.0]
+    assert record["accuracy"] == [0.75]
+
+
+@pytest.mark.parametrize("n_labels", [0, 21, 500])
+def test_labels_that_cannot_be_drawn_are_refused(n_labels):
+    with pytest.raises(ValueError, match=f"an even number of labels up to 80 can be drawn, not {n_labels}"):
+        script.draw(n_labels, 0, np.arange(80) % 2)
+
+
+def test_words_of_all_texts_are_known(small):
+    everything, given = script.BagOfWords(all_texts=True), script.BagOfWords()
+    models = [
+        learner.fit("train", np.array([0, 1, 78, 79]), [0, 0, 1, 1], 0) for learner in (everything, given)
+    ]
+    vocabularies = [set(model[0].vocabulary_) for model in models]
+    assert vocabularies[1] < vocabularies[0]
+    assert models[0].predict(["good fine film", "dull bad film"]).tolist() == [1, 0]
 
 
 def test_true_labels_of_what_is_guessed_change_only_scores(small, monkeypatch):
@@ -81,7 +110,7 @@ def test_true_labels_of_what_is_guessed_change_only_scores(small, monkeypatch):
     assert after["accuracy"] == pytest.approx([1 - a for a in before["accuracy"]])
 
 
-def test_ranked_guesses_are_balanced_and_as_many_as_asked(small):
+def test_ranked_guesses_are_as_many_as_asked(small):
     method = script.Method(script.BagOfWords(preset=True), rounds=1, threshold=0.5, ranked=True, pool=40)
     record = script.run(method, 20, 1)
     assert record["used"] == [0, 20]
@@ -171,9 +200,21 @@ def test_article_continues_its_head_on_guesses(small, monkeypatch, pretrained):
         "window_model",
         lambda: script.window_language_model(len(script.language_model().vocabulary), 3, 3),
     )
+    heads = []
+    fit = article.fit
+
+    def watched(*arguments):
+        before = article._head.get_weights() if hasattr(article, "_head") else None
+        after = fit(*arguments)
+        heads.append((article._head, before, after))
+        return after
+
+    monkeypatch.setattr(article, "fit", watched)
     record = script.run(script.Method(article, rounds=1), 20, 0)
-    assert len(record["accuracy"]) == 2
     assert record["used"] == [0, 60]
+    assert heads[0][0] is heads[1][0]
+    assert all((a == b).all() for a, b in zip(heads[1][1], heads[0][2], strict=True))
+    assert any((a != b).any() for a, b in zip(heads[1][1], heads[1][2], strict=True))
 
 
 def test_every_method_has_a_name_of_its_own_and_known_numbers_of_labels():

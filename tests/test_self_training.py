@@ -117,7 +117,8 @@ def test_a_label_may_be_the_tags_of_a_sentence():
         ({"labelled": [], "labels": []}, "0 labelled and 180 unlabelled"),
         ({"unlabelled": []}, "20 labelled and 0 unlabelled"),
         ({"labels": [0, 1]}, "20 labelled examples need as many labels, not 2"),
-        ({"unlabelled": [19, 20]}, "example 19 is among"),
+        ({"unlabelled": [19, 20]}, "example 19 occurs twice"),
+        ({"unlabelled": [20, 21, 20]}, "example 20 occurs twice"),
         ({"labels": [1] * 20}, "all 20 labels are 1"),
         ({"rounds": -1}, "rounds must be 0 or more"),
         ({"threshold": 1.5}, "threshold"),
@@ -130,3 +131,19 @@ def test_bad_input_is_refused_at_once(data, changed, message):
     good = {"labelled": LABELLED, "labels": y[LABELLED], "unlabelled": UNLABELLED}
     with pytest.raises(ValueError, match=message):
         self_train(learner.fit, learner.predict, **(good | changed))
+
+
+@pytest.mark.parametrize("labelled", [[0.0, 1.5], [True, False]])
+def test_examples_are_numbered_by_integers(labelled):
+    with pytest.raises(TypeError, match="numbered by integers"):
+        self_train(None, None, labelled, [0, 1], [2, 3])
+
+
+def test_a_prediction_of_another_length_is_refused(data):
+    X, y = data
+    learner = Logistic(X)
+    rounds = self_train(
+        learner.fit, lambda model, examples: ([0], np.ones(len(examples))), LABELLED, y[LABELLED], UNLABELLED
+    )
+    with pytest.raises(ValueError, match="each of 180 examples; it returned 1 and 180"):
+        next(rounds)

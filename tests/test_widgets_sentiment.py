@@ -163,7 +163,9 @@ def test_static_fallback_shows_both_tabs(explorer):
     ("change", "message"),
     [
         ({"separation": np.ones(3)}, "one per unit"),
-        ({"separation": np.full(6, np.nan)}, "one per unit"),
+        ({"separation": np.full(6, np.nan)}, "in it nan"),
+        ({"runs": {100: {"words": []}}}, "'words': 0"),
+        ({"runs": {100: dict.fromkeys("abcd", RUNS[1000]["words"])}}, "1 to 3 methods"),
         ({"reviews": ()}, "must not be empty"),
         ({"runs": {}}, "must not be empty"),
         ({"runs": {100: {}}}, "must not be empty"),

@@ -34,7 +34,7 @@ import numpy as np
 from runs import append_run, read_runs
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
@@ -101,6 +101,9 @@ def ids(split: str) -> list[np.ndarray]:
 
 def draw(n_labels: int, seed: int, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Choose labelled reviews, half of each label; return them and the rest. Smaller draws lie in larger ones."""
+    most = 2 * min(np.sum(truth == 0), np.sum(truth == 1))
+    if n_labels % 2 or not 0 < n_labels <= most:
+        raise ValueError(f"an even number of labels up to {most} can be drawn, not {n_labels}")
     rng = np.random.default_rng([4374, seed])
     classes = [rng.permutation(np.flatnonzero(truth == label)) for label in (0, 1)]
     chosen = np.concatenate([members[: n_labels // 2] for members in classes])
@@ -120,6 +123,15 @@ class Learner(Protocol):
         """Return its probability of each review to be positive."""
 
 
+TFIDF = {"ngram_range": (1, 2), "sublinear_tf": True, "min_df": 2}
+
+
+@functools.cache
+def tfidf_of_all(split: str) -> TfidfVectorizer:
+    """Words, pairs of words and how rare they are, from all texts of a split."""
+    return TfidfVectorizer(**TFIDF).fit(texts(split))
+
+
 @dataclass(frozen=True)
 class BagOfWords:
     """TF-IDF and logistic regression: of words and pairs with logarithms of counts, or as scikit-learn presets them."""
@@ -127,17 +139,22 @@ class BagOfWords:
     last: int | None = None  # words of each review that are read
     preset: bool = False
     c: float = 30
+    all_texts: bool = (
+        False  # words and their weights come from all texts of the split, as for the language model
+    )
 
     def _texts(self, split, examples):
         cut = slice(None) if self.last is None else slice(-self.last, None)
         return [" ".join(texts(split)[i].split()[cut]) for i in examples]
 
     def fit(self, split, examples, labels, seed):
-        tfidf, c = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2), self.c
-        if self.preset:
-            tfidf, c = TfidfVectorizer(), 1
-        model = make_pipeline(tfidf, LogisticRegression(C=c, max_iter=1000))
-        return model.fit(self._texts(split, examples), labels)
+        tfidf, c = (TfidfVectorizer(), 1) if self.preset else (TfidfVectorizer(**TFIDF), self.c)
+        classifier = LogisticRegression(C=c, max_iter=1000)
+        if self.all_texts:
+            tfidf = tfidf_of_all(split)
+            classifier.fit(tfidf.transform(self._texts(split, examples)), labels)
+            return Pipeline([("tfidf", tfidf), ("classifier", classifier)])
+        return make_pipeline(tfidf, classifier).fit(self._texts(split, examples), labels)
 
     def probability(self, model, split, examples):
         return model.predict_proba(self._texts(split, examples))[:, 1]
@@ -384,7 +401,7 @@ class Method:
     learner: Learner
     rounds: int = 0  # of self-training
     threshold: float = 0.0  # confidence from which on a guess is learned from
-    ranked: bool = False  # confidence by rank, so that as many of one label as of the other are taken
+    ranked: bool = False  # confidence is the distance from the middle of the ranking, not from one half
     pool: int | None = None  # unlabelled reviews that are guessed; None: all
     transductive: bool = False
     labels: tuple[int, ...] = (N_LABELS,)
@@ -395,10 +412,12 @@ SMALL_WINDOWS, PRETRAINED = Article(pretrained=False), Article(pretrained=True)
 METHODS = {
     "TF-IDF and logistic regression": Method(WORDS, labels=(*LABELS, 25_000)),
     "TF-IDF as scikit-learn presets it": Method(BagOfWords(preset=True)),
+    "TF-IDF of all texts": Method(BagOfWords(all_texts=True), labels=LABELS),
     "TF-IDF, last 100 words": Method(BagOfWords(LAST_WORDS)),
     "TF-IDF, self-training on all guesses": Method(WORDS, rounds=5),
     "TF-IDF, self-training on guesses surer than 0.9": Method(WORDS, rounds=5, threshold=0.9),
     "TF-IDF, self-training on the surest half": Method(WORDS, rounds=5, threshold=0.5, ranked=True),
+    "TF-IDF, self-taught once": Method(SelfTaught(WORDS, BagOfWords(c=3))),
     "article's way, small window LM": Method(SMALL_WINDOWS, rounds=5),
     "article's way, small window LM, transductive": Method(SMALL_WINDOWS, rounds=5, transductive=True),
     "article's way, pretrained LM": Method(PRETRAINED, rounds=5),

@@ -23,6 +23,7 @@ _LEVELS = 5  # shades of each colour
 
 _WIDTH, _HEIGHT = 830, 150
 _PANEL = 405  # pixels of each of the two panels about rounds
+_LINES = ((BLUE, "", "solid"), (ORANGE, "6 3", "dashed"), (GREY, "2 3", "dotted"))  # of up to three methods
 
 _STYLE = f"""{STYLE}.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; font-size: 15px; white-space: normal; }}
 .kexue-words i {{ font-style: normal; padding: 1px 3px; border-radius: 3px; }}
@@ -197,8 +198,7 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         [right.y_tick(y, f"{y:,.0f}") for y in (0, flips / 2, flips)],
     )
     lines = []
-    lines_of = ((BLUE, "", "solid"), (ORANGE, "6 3", "dashed"), (GREY, "2 3", "dotted"))
-    for (name, rounds), (colour, dash, style) in zip(methods.items(), lines_of, strict=False):
+    for (name, rounds), (colour, dash, style) in zip(methods.items(), _LINES, strict=False):
         here = min(number, len(rounds) - 1)
         accuracy = [score.accuracy for score in rounds]
         changed = [score.flips for score in rounds[1:]]
@@ -280,12 +280,19 @@ class SentimentExplorer(Explorer):
         super().__init__()
         separation = np.asarray(separation, dtype=float)
         if separation.shape != (model.units,) or not ((separation >= 0) & (separation <= 1)).all():
+            wrong = separation[~((separation >= 0) & (separation <= 1))].ravel()[:1].tolist()
             raise ValueError(
                 f"separation must be {model.units} areas under a curve, from 0 to 1, one per unit; "
-                f"got an array of shape {separation.shape}"
+                f"got an array of shape {separation.shape}" + (f", in it {wrong[0]}" if wrong else "")
             )
         if not len(reviews) or not runs or not all(map(len, runs.values())):
             raise ValueError("reviews and runs must not be empty")
+        for n, methods in runs.items():
+            if len(methods) > len(_LINES) or not all(map(len, methods.values())):
+                raise ValueError(
+                    f"there must be 1 to {len(_LINES)} methods, each with a round or more; "
+                    f"with {n} labels there are { {name: len(rounds) for name, rounds in methods.items()} }"
+                )
         self._model, self._classifier, self._separation = model, classifier, separation
         self._order = np.argsort(-np.abs(separation - 0.5), kind="stable")
         self._runs = {n: dict(runs[n]) for n in sorted(runs)}
