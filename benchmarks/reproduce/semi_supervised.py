@@ -139,9 +139,7 @@ class BagOfWords:
     last: int | None = None  # words of each review that are read
     preset: bool = False
     c: float = 30
-    all_texts: bool = (
-        False  # words and their weights come from all texts of the split, as for the language model
-    )
+    all_texts: bool = False  # of the split are looked at for words and their weights, without labels
 
     def _texts(self, split, examples):
         cut = slice(None) if self.last is None else slice(-self.last, None)
