@@ -108,14 +108,16 @@ slides: install-lab ## export the lessons, as they are stored, to slides in buil
 	$(venv_python) -m nbconvert --to slides --template-file benchmarks/slides.html.j2 \
 		--SlidesExporter.reveal_scroll=True --output-dir build/slides $(ARGS) notebooks/*.ipynb
 
-.PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm
-pretrain: pretrain-segmenter pretrain-bioword pretrain-lm ## train every network that the package carries
+.PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger
+pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger ## train every network that the package carries
 pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/segmentation.py --pretrain $(ARGS)
 pretrain-bioword: install-bench ## train the word vectors that the package carries
 	$(venv_python) benchmarks/reproduce/word_vectors.py --pretrain $(ARGS)
 pretrain-lm: install-bench ## train the language model that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/pretrain_lm.py $(ARGS)
+pretrain-tagger: install-bench ## train the viewpoint tagger that the package carries (resumes where it stopped)
+	$(venv_python) benchmarks/reproduce/viewpoint.py --pretrain $(ARGS)
 
 .PHONY: reproduce
 reproduce: install-bench ## run every article-scale experiment (resumes where it stopped)
@@ -124,6 +126,7 @@ reproduce: install-bench ## run every article-scale experiment (resumes where it
 	$(venv_python) benchmarks/reproduce/word_vectors.py $(ARGS)
 	$(venv_python) benchmarks/reproduce/margin_loss.py --sweep $(ARGS)
 	$(venv_python) benchmarks/reproduce/semi_supervised.py $(ARGS)
+	$(venv_python) benchmarks/reproduce/viewpoint.py $(ARGS)
 
 .PHONY: bench
 bench: install-bench ## measure speed side by side with other tools
@@ -131,6 +134,7 @@ bench: install-bench ## measure speed side by side with other tools
 	$(venv_python) benchmarks/speed/hashing.py $(ARGS)
 	$(venv_python) benchmarks/speed/margin_loss.py $(ARGS)
 	$(venv_python) benchmarks/speed/language_model.py $(ARGS)
+	$(venv_python) benchmarks/speed/viewpoint.py $(ARGS)
 
 .PHONY: results
 results: install-lab ## write the measured tables into the README

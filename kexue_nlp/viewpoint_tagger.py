@@ -42,7 +42,6 @@ _OPINIONS = OPINION.tags[1:]
 # Rows are padded to one of these lengths; few shapes, since JAX builds the network anew for each. Longer texts are
 # cut, at the end of a sentence if there is one.
 _LENGTHS = (32, 64, 128, 256)
-_TRAINING_CELLS = 2048  # of a batch: 64 texts of 32 characters, 8 of 256
 _READING_CELLS = 8192
 
 
@@ -428,6 +427,7 @@ class ViewpointTagger:
         entities: Sequence[Sequence[Entity]],
         weights: np.ndarray | None = None,
         seed: int = 0,
+        cells: int = 2048,
     ) -> keras.utils.PyDataset:
         """Lay out sentences for ``tagger.network.fit``, those of like length together, in a new order in each epoch.
 
@@ -442,6 +442,8 @@ class ViewpointTagger:
             Of the sentences, such as :func:`neutral_weights`.
         seed : int
             Of the order.
+        cells : int
+            Characters of a batch, padding included: 2048 are 64 texts of up to 32 characters, or 8 of up to 256.
 
         Returns
         -------
@@ -451,8 +453,10 @@ class ViewpointTagger:
         Raises
         ------
         ValueError
-            If the three differ in length, or no text has a character.
+            If the three differ in length, no text has a character, or a batch could not hold one long text.
         """
+        if cells < _LENGTHS[-1]:
+            raise ValueError(f"cells must be at least {_LENGTHS[-1]}, the longest row; got {cells}")
         weights = np.ones(len(texts), np.float32) if weights is None else np.asarray(weights, np.float32)
         if not len(texts) == len(entities) == len(weights):
             raise ValueError(
@@ -464,7 +468,7 @@ class ViewpointTagger:
             pieces += [(ids[a:b], tags[a:b], weight) for a, b in _cut(text)]
         if not pieces:
             raise ValueError(f"none of {len(texts)} texts has a character; there is nothing to learn")
-        return _Batches(pieces, seed)
+        return _Batches(pieces, seed, cells)
 
     def _network_input(self, text: str) -> np.ndarray:
         features = self.features(text)
@@ -569,12 +573,13 @@ class ViewpointTagger:
         write_model(path, FORMAT, meta, weights)
 
     @classmethod
-    def load(cls, path: str | Path) -> ViewpointTagger:
+    def load(cls, path: str | Path = "pretrained") -> ViewpointTagger:
         """Read a tagger that :meth:`save` wrote.
 
         Parameters
         ----------
         path : str or Path
+            A file, or ``"pretrained"``: what ``make pretrain-tagger`` left, for the 2,452 cars of BDCI 2016.
 
         Raises
         ------
@@ -583,6 +588,12 @@ class ViewpointTagger:
         ValueError
             If it is not a tagger's file, is cut short, or was written by another version.
         """
+        if path == "pretrained":
+            path = Path(__file__).parent / "pretrained" / "viewpoint_tagger.npz"
+            if not path.exists():
+                raise FileNotFoundError(
+                    f"{path} is not there; train it with `make pretrain-tagger`, or name a file"
+                )
         meta, arrays = read_model(path, FORMAT, "viewpoint tagger")
         try:
             network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
@@ -597,9 +608,11 @@ class ViewpointTagger:
 class _Batches(keras.utils.PyDataset):
     """Pieces of text (ids, tags, weight), padded to one of a few lengths."""
 
-    def __init__(self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int) -> None:
+    def __init__(
+        self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int, cells: int
+    ) -> None:
         super().__init__()
-        self._pieces = pieces
+        self._pieces, self._cells = pieces, cells
         self._groups = _by_length([len(ids) for ids, _, _ in pieces])
         self._rng = np.random.default_rng(seed)
         self.on_epoch_end()
@@ -607,7 +620,7 @@ class _Batches(keras.utils.PyDataset):
     def on_epoch_end(self) -> None:
         self._batches = []
         for length, members in self._groups.items():
-            size = _TRAINING_CELLS // length
+            size = self._cells // length
             order = self._rng.permutation(members)
             self._batches += [(length, size, order[i : i + size]) for i in range(0, len(order), size)]
         self._rng.shuffle(self._batches)

@@ -265,6 +265,17 @@ def test_batches_hold_each_sentence_once_with_its_weight():
     assert [rows[n][2] for n in (1, 3, 40)] == [{0.5}, {1.0}, {0.25}]
 
 
+def test_batches_are_as_large_as_asked_for():
+    tagger = ViewpointTagger(fixed({}), CHARACTERS, NAMES)
+    texts = ["本田好"] * 20 + ["好" * 200] * 3
+    for cells, shapes in ((256, {(8, 32): 3, (1, 256): 3}), (512, {(16, 32): 2, (2, 256): 2})):
+        batches = tagger.batches(texts, [[]] * len(texts), cells=cells)
+        found = [batches[i][1].shape for i in range(len(batches))]
+        assert {shape: found.count(shape) for shape in found} == shapes
+    with pytest.raises(ValueError, match="at least 256, the longest row; got 255"):
+        tagger.batches(texts, [[]] * len(texts), cells=255)
+
+
 @pytest.mark.parametrize(("build", "n_tags"), [(article_tagger, 4), (viewpoint_tagger, 7)])
 def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_path):
     data = load_viewpoints()

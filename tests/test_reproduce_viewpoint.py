@@ -1,0 +1,125 @@
+"""The cross-validation of the viewpoint taggers: what a fold's labels may touch, on made-up sentences."""
+
+import dataclasses
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kexue_nlp.datasets import load_viewpoints
+from kexue_nlp.language_model import LanguageModel
+from kexue_nlp.models import article_tagger, viewpoint_tagger
+from kexue_nlp.text import Vocabulary
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
+script = importlib.import_module("viewpoint")
+
+CACHED = (script.folds, script.network, script.read)
+SELF_TRAINED = script.Training("article", rounds=1)
+
+
+@pytest.fixture(scope="module")
+def contest():
+    """A few made-up sentences in place of the contest's."""
+    data = load_viewpoints("sample")
+    return dataclasses.replace(
+        data, sentences=data.sentences[:100], labels=data.labels[:100], unlabelled=data.unlabelled[:40]
+    )
+
+
+@pytest.fixture(autouse=True)
+def small(contest, monkeypatch, tmp_path):
+    """Small networks, trained for a moment, and a folder of their own."""
+    reader = LanguageModel(
+        Vocabulary.fit(contest.sentences), "character", embedding=4, units=4, cell="gru", seed=0
+    )
+    for cached in CACHED:
+        cached.cache_clear()
+    monkeypatch.setattr(script, "data", lambda: contest)
+    monkeypatch.setattr(script, "characters", lambda: reader)
+    monkeypatch.setattr(script, "article_tagger", lambda n, n_tags: article_tagger(n, 4, (4, 4), n_tags))
+    monkeypatch.setattr(script, "viewpoint_tagger", lambda n, n_tags: viewpoint_tagger(n, 4, (4, 4), n_tags))
+    monkeypatch.setattr(script, "EPOCHS", 3)
+    monkeypatch.setattr(script, "CONFIDENCE", 0.0)
+    monkeypatch.setattr(script, "RUNS", tmp_path / "runs")
+    monkeypatch.setattr(script, "RESULTS", tmp_path / "results.jsonl")
+    yield
+    for cached in CACHED:
+        cached.cache_clear()
+
+
+def test_no_training_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path):
+    before = script.read(SELF_TRAINED, 0)
+    changed = list(contest.labels)
+    for i in np.flatnonzero(script.folds() == 0):
+        changed[i] = tuple((view, "neg" if opinion == "pos" else "pos") for view, opinion in changed[i])
+    assert changed != contest.labels
+    script.read.cache_clear()
+    monkeypatch.setattr(script, "data", lambda: dataclasses.replace(contest, labels=changed))
+    monkeypatch.setattr(script, "RUNS", tmp_path / "changed")
+    after = script.read(SELF_TRAINED, 0)
+    assert (tmp_path / "changed").exists()  # it was trained anew
+    for one, other in zip(before, after, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_labels_of_other_folds_do_matter(contest, monkeypatch, tmp_path):
+    before = script.read(script.ARTICLE, 0)
+    changed = [tuple((view, "neg") for view, _ in labels) for labels in contest.labels]
+    script.read.cache_clear()
+    monkeypatch.setattr(script, "data", lambda: dataclasses.replace(contest, labels=changed))
+    monkeypatch.setattr(script, "RUNS", tmp_path / "changed")
+    after = script.read(script.ARTICLE, 0)
+    assert any(not np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
+def test_names_of_the_other_folds_are_those_labelled_there(contest):
+    others = script.others(1)
+    assert set(script.names_of(False, others)) == {view for i in others for view, _ in contest.labels[i]}
+    assert script.names_of(True, others) == contest.views
+
+
+def test_a_kept_tagger_is_not_trained_again(monkeypatch):
+    how = script.Training("names", weights=False)
+    first = script.read(how, 0)
+    script.read.cache_clear()
+    monkeypatch.setattr(script, "restart", None)  # calling it would fail
+    for one, other in zip(first, script.read(how, 0), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_several_networks_are_averaged(monkeypatch):
+    said = {0: [-2.0, -0.5, -5.0, -2.0], 1: [-2.0, -5.0, -5.0, -0.1]}  # "pos" and "neg"; on average "neg"
+    n = [len(text) for i, text in enumerate(script.data().sentences) if script.folds()[i] == 0]
+    monkeypatch.setattr(
+        script, "read", lambda how, fold: [np.tile(said[how.seed], (length, 1)) for length in n]
+    )
+    for seeds, opinion in (((0,), "pos"), ((1,), "neg"), ((0, 1), "neg")):
+        trainings = tuple(dataclasses.replace(script.NAMES, seed=seed) for seed in seeds)
+        found = script.Method(trainings, "names").entities(0)
+        assert {opinion for sentence in found for _, opinion in sentence} == {opinion}
+
+
+def test_finished_methods_are_stored_once(monkeypatch, capsys):
+    names = ["list of names, always neutral", "ceiling: labels as tags and back"]
+    monkeypatch.setattr(sys, "argv", ["viewpoint.py", "--folds", "0", "2", "--methods", *names])
+    script.main()
+    script.main()
+    lines = [json.loads(line) for line in script.RESULTS.read_text(encoding="utf-8").splitlines()]
+    assert [(line["method"], line["fold"]) for line in lines] == [
+        (name, fold) for fold in (0, 2) for name in names
+    ]
+    assert all(line["wrong"] == 0 for line in lines if line["method"].startswith("ceiling"))
+
+
+def test_without_the_contest_it_says_where_to_get_it(monkeypatch):
+    def missing():
+        raise script.DatasetUnavailable("BDCI 2016 is not here")
+
+    monkeypatch.setattr(script, "data", missing)
+    monkeypatch.setattr(sys, "argv", ["viewpoint.py"])
+    with pytest.raises(SystemExit, match="BDCI 2016 is not here"):
+        script.main()
