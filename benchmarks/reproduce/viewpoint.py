@@ -212,16 +212,29 @@ class Method:
         return found
 
 
-def always_neutral(supplied: bool, nested: bool, fold: int) -> list[list[tuple[str, str]]]:
-    """The baseline: names of the list are neutral; all that occur, or from the left and at each place the longest."""
+def listed(supplied: bool, nested: bool, fold: int) -> list[tuple[int, list[str]]]:
+    """The sentences of a fold, and the listed names in each: all, or from the left and at each place the longest."""
     names = Matcher(names_of(supplied, others(fold)))
     found = []
     for i in np.flatnonzero(folds() == fold):
         text = data().sentences[i]
         starts, ends, _ = names.find(text)
         chosen = range(len(starts)) if nested else leftmost_longest(starts, ends)
-        found.append([(view, "neu") for view in dict.fromkeys(text[starts[k] : ends[k]] for k in chosen)])
+        found.append((i, list(dict.fromkeys(text[starts[k] : ends[k]] for k in chosen))))
     return found
+
+
+def always_neutral(supplied: bool, nested: bool, fold: int) -> list[list[tuple[str, str]]]:
+    """The baseline: all names of the list are neutral."""
+    return [[(view, "neu") for view in views] for _, views in listed(supplied, nested, fold)]
+
+
+def all_knowing(nested: bool, fold: int) -> list[list[tuple[str, str]]]:
+    """What is left of the labels if only names of the list can be found."""
+    return [
+        [(view, opinion) for view, opinion in data().labels[i] if view in views]
+        for i, views in listed(True, nested, fold)
+    ]
 
 
 def ceiling(fold: int) -> list[list[tuple[str, str]]]:
@@ -295,6 +308,11 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         Method(THREE, decoding="names").entities,
     ),
     "ceiling: labels as tags and back": (None, ceiling),
+    "ceiling: names of the list": (None, functools.partial(all_knowing, True)),
+    "ceiling: names of the list, from the left the longest": (
+        "ceiling: names of the list",
+        functools.partial(all_knowing, False),
+    ),
 }
 
 
