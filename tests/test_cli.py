@@ -4,10 +4,12 @@ import errno
 import functools
 import http.server
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
+import tomllib
 import zipfile
 from importlib import metadata
 from pathlib import Path
@@ -244,6 +246,13 @@ def test_doctor_advises_on_a_missing_package_and_fails(monkeypatch, capsys):
     (line,) = (number for number, line in enumerate(lines) if line.startswith("FAIL"))
     assert "ipywidgets" in lines[line]
     assert "pip install 'kexue_nlp[lab]'" in lines[line + 1]
+
+
+def test_doctor_looks_at_all_that_the_lessons_are_installed_with():
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
+        "lab"
+    ]
+    assert {re.match("[A-Za-z-]+", line)[0] for line in requirements} <= set(cli.LESSON_PACKAGES)
 
 
 def test_doctor_advises_on_a_backend_that_does_not_start():
