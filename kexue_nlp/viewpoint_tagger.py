@@ -39,9 +39,10 @@ Entity = tuple[int, int, str]
 
 _OPINIONS = OPINION.tags[1:]
 
-# Rows are padded to one of these lengths; few shapes, since JAX builds the network anew for each. Longer texts are
-# cut, at the end of a sentence if there is one.
+# Rows are padded to one of these lengths; few shapes, since JAX builds the network anew for each, and for training
+# longer. Longer texts are cut, at the end of a sentence if there is one.
 _LENGTHS = (32, 64, 128, 256)
+_READING_LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 _READING_CELLS = 8192
 
 
@@ -518,7 +519,7 @@ class ViewpointTagger:
         pieces = [(i, a, b) for i, text in enumerate(texts) for a, b in _cut(text)]
         inputs = [self._network_input(text) for text in texts]
         cells = _READING_CELLS if len(pieces) > 1 else 0
-        for length, members in _by_length([b - a for _, a, b in pieces]).items():
+        for length, members in _by_length([b - a for _, a, b in pieces], _READING_LENGTHS).items():
             size = max(1, cells // length)
             for start in range(0, len(members), size):
                 batch = [pieces[j] for j in members[start : start + size]]
@@ -579,7 +580,8 @@ class ViewpointTagger:
         Parameters
         ----------
         path : str or Path
-            A file, or ``"pretrained"``: what ``make pretrain-tagger`` left, for the 2,452 cars of BDCI 2016.
+            A file, or ``"pretrained"``: what ``make pretrain-tagger`` left, trained on the sentences of BDCI
+            2016; its list has the 782 names that are labelled there at least twice.
 
         Raises
         ------
@@ -611,7 +613,7 @@ class _Batches(keras.utils.PyDataset):
     def __init__(self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int, cells: int) -> None:
         super().__init__()
         self._pieces, self._cells = pieces, cells
-        self._groups = _by_length([len(ids) for ids, _, _ in pieces])
+        self._groups = _by_length([len(ids) for ids, _, _ in pieces], _LENGTHS)
         self._rng = np.random.default_rng(seed)
         self.on_epoch_end()
 
@@ -645,11 +647,11 @@ def _padded(rows: Sequence[np.ndarray], length: int, size: int) -> np.ndarray:
     return out
 
 
-def _by_length(lengths: Sequence[int]) -> dict[int, list[int]]:
-    """Group numbers of pieces by the length that they are padded to."""
+def _by_length(lengths: Sequence[int], limits: Sequence[int]) -> dict[int, list[int]]:
+    """Group numbers of pieces by the limit that they are padded to."""
     groups: dict[int, list[int]] = {}
     for i, length in enumerate(lengths):
-        groups.setdefault(next(limit for limit in _LENGTHS if length <= limit), []).append(i)
+        groups.setdefault(next(limit for limit in limits if length <= limit), []).append(i)
     return groups
 
 

@@ -67,6 +67,7 @@ from kexue_nlp.results import (
     margin_sweep,
     margin_table,
     semi_supervised_table,
+    viewpoint_table,
     word_table,
 )
 
@@ -76,8 +77,14 @@ LESSONS = [path for path in NOTEBOOKS if not path.name.startswith("00_")]
 
 # Article of each lesson.
 ARTICLES = {"01": 4293, "02": 4374, "03": 4195, "04": 4118, "05": 8159}
-# What the first row of the results table must name, for the lessons that are written.
-BASELINES = {"01": "tf-idf", "02": "tf-idf", "03": "forward maximum matching", "05": "random codes"}
+# What the first row of the results table must name.
+BASELINES = {
+    "01": "tf-idf",
+    "02": "tf-idf",
+    "03": "forward maximum matching",
+    "04": "always neutral",
+    "05": "random codes",
+}
 
 SECTIONS = (
     "What you will be able to do",
@@ -326,6 +333,7 @@ def test_first_row_of_the_results_is_the_trivial_baseline(path):
         ("01_margin_loss", margin_table, "margin_loss"),
         ("01_margin_loss", margin_sweep, "margin_loss"),
         ("02_semi_supervised_sentiment", semi_supervised_table, "semi_supervised"),
+        ("04_viewpoint_sentiment", viewpoint_table, "viewpoint"),
         ("05_fruit_fly_hashing", hashing_table, "hashing"),
         ("05_fruit_fly_hashing", word_table, "word_vectors"),
     ],

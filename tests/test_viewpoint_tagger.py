@@ -1,13 +1,15 @@
 """The viewpoint tagger: places of labels, decoding by the list of names, training, files."""
 
 import itertools
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
+import kexue_nlp  # before Keras: it chooses the backend
 
 # isort: split
 import keras
@@ -311,3 +313,22 @@ def test_files_of_other_things_are_refused(tmp_path):
         ViewpointTagger.load(tmp_path / "a.npz")
     with pytest.raises(FileNotFoundError):
         ViewpointTagger.load(tmp_path / "b.npz")
+
+
+def test_the_pretrained_tagger_reads_real_names():
+    found = ViewpointTagger.load()("请问凯美瑞和雅阁哪个好？")
+    assert [(mention.view, mention.opinion) for mention in found] == [("凯美瑞", "neu"), ("雅阁", "neu")]
+
+
+def test_the_pretrained_tagger_is_small_and_has_a_card():
+    folder = Path(kexue_nlp.__file__).parent / "pretrained"
+    assert (folder / "viewpoint_tagger.npz").stat().st_size <= 6_000_000
+    card = json.loads((folder / "viewpoint_tagger.json").read_text(encoding="utf-8"))
+    assert {"data", "seed", "command", "metrics", "seconds"} <= card.keys()
+    assert card["seconds"] <= 3600
+
+
+def test_without_the_pretrained_tagger_it_says_how_to_make_it(monkeypatch, tmp_path):
+    monkeypatch.setattr("kexue_nlp.viewpoint_tagger.__file__", str(tmp_path / "viewpoint_tagger.py"))
+    with pytest.raises(FileNotFoundError, match="make pretrain-tagger"):
+        ViewpointTagger.load()
