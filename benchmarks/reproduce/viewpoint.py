@@ -80,8 +80,10 @@ def characters() -> LanguageModel:
             Vocabulary.fit(texts, min_count=MIN_COUNT), "character", embedding=64, units=64, cell="gru"
         )
         model.trainer(lanes=64, learning_rate=3e-3)
+        start = time.monotonic()
         model.fit(texts, epochs=8, verbose=0)
         RUNS.mkdir(parents=True, exist_ok=True)
+        path.with_suffix(".json").write_text(json.dumps(round(time.monotonic() - start, 1)))
         model.save(path)
     return LanguageModel.load(path)
 
@@ -132,13 +134,8 @@ def others(fold: int | None) -> np.ndarray:
 
 
 def kept(how: Training, fold: int | None) -> Path:
-    """Where a trained tagger is kept."""
+    """Where a trained tagger is kept, and with the suffix .json the seconds that it took."""
     return RUNS / f"{how.key}-{'all' if fold is None else fold}.npz"
-
-
-def duration(how: Training, fold: int | None) -> Path:
-    """Where the seconds of its training are kept."""
-    return kept(how, fold).with_suffix(".json")
 
 
 def trained(how: Training, fold: int | None) -> ViewpointTagger:
@@ -184,7 +181,7 @@ def trained(how: Training, fold: int | None) -> ViewpointTagger:
     else:
         fit(examples, places)
     RUNS.mkdir(parents=True, exist_ok=True)
-    duration(how, fold).write_text(json.dumps(round(time.monotonic() - start, 1)))
+    path.with_suffix(".json").write_text(json.dumps(round(time.monotonic() - start, 1)))
     tagger.save(path)
     return tagger
 
@@ -347,7 +344,8 @@ def pretrain() -> None:
         "seed": NAMES.seed,
         "command": "make pretrain-tagger",
         "metrics": {"see": "benchmarks/results/viewpoint.jsonl, the same training on four of five folds"},
-        "seconds": json.loads(duration(NAMES, None).read_text()),
+        "seconds": json.loads(kept(NAMES, None).with_suffix(".json").read_text()),
+        "seconds_of_the_character_model": json.loads((RUNS / "characters.json").read_text()),
         "recipe": asdict(NAMES) | {"epochs": EPOCHS, "learning_rate": RATE, "cells": CELLS["names"]},
         "bytes": PRETRAINED.stat().st_size,
     }
