@@ -116,7 +116,7 @@ pretrain-bioword: install-bench ## train the word vectors that the package carri
 	$(venv_python) benchmarks/reproduce/word_vectors.py --pretrain $(ARGS)
 pretrain-lm: install-bench ## train the language model that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/pretrain_lm.py $(ARGS)
-pretrain-tagger: install-bench ## train the viewpoint tagger that the package carries (resumes where it stopped)
+pretrain-tagger: install-bench ## train the viewpoint tagger that the package carries (keeps what is finished)
 	$(venv_python) benchmarks/reproduce/viewpoint.py --pretrain $(ARGS)
 
 .PHONY: reproduce

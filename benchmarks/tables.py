@@ -155,7 +155,8 @@ def viewpoint_speed() -> str:
     rows = [[name, f"{rate:,}"] for name, rate in measured["sentences_per_s"].items()]
     note = (
         f"Medians of {measured['rounds']} rounds on {measured['machine']}, over {measured['sentences']:,} sentences of "
-        f"{measured['characters_per_sentence']} characters on average and a list of {measured['names']:,} names."
+        f"{measured['data']}, {measured['characters_per_sentence']} characters on average, and a list of "
+        f"{measured['names']:,} names."
     )
     return f"{markdown(['what', 'sentences/s'], rows)}\n\n{note}"
 

@@ -46,7 +46,7 @@ def write_model(
     (2, (2, 2))
     """
     path = Path(path)
-    partial = path.with_name(path.name + ".part")
+    partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write the same file
     unreadable = [name for name, array in arrays.items() if np.asarray(array).dtype.hasobject]
     if unreadable or not {"meta", "file"}.isdisjoint(arrays):
         raise ValueError(

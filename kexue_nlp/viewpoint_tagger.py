@@ -322,7 +322,8 @@ class ViewpointTagger:
     characters : Vocabulary
         Of single characters, normalised by :func:`kexue_nlp.text.normalise`.
     views : iterable of str
-        The list of known names, of any length; blank ones and repetitions are left out.
+        The list of known names, found as they are written, upper and lower case apart. Blanks around them, blank
+        names and repetitions are left out.
     decoding : {"names", "forced", "plain"}
         ``"names"``: the most probable tags whose entities are names of the list (:func:`entities_among`).
         ``"forced"``: the article's alignment (:func:`kexue_nlp.lexicon.align_entities`); not with begin tags.
@@ -392,10 +393,12 @@ class ViewpointTagger:
     def views(self, views: Iterable[str]) -> None:
         if isinstance(views, str):
             raise TypeError(f"views must be a list of names, not the single string {views!r:.60}")
+        if not isinstance(views, Iterable):
+            raise TypeError(f"views must be a list of names, not {views!r:.60}")
         views = list(views)
         if others := [view for view in views if not isinstance(view, str)]:
             raise TypeError(f"views must be names, but among them is {others[0]!r:.60}")
-        self._views = tuple(dict.fromkeys(view for view in views if view.strip()))
+        self._views = tuple(dict.fromkeys(view.strip() for view in views if view.strip()))
         self.names = Matcher(self._views)
 
     def features(self, text: str) -> np.ndarray:
@@ -581,7 +584,8 @@ class ViewpointTagger:
         ----------
         path : str or Path
             A file, or ``"pretrained"``: what ``make pretrain-tagger`` left, trained on the sentences of BDCI
-            2016; its list has the 782 names that are labelled there at least twice.
+            2016; its list has the 782 names that are labelled there at least twice. Names of one character may be
+            added, but it has learned from no more than two labels of such, and hardly finds them.
 
         Raises
         ------

@@ -2,6 +2,7 @@
 
 import dataclasses
 import importlib
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -51,19 +52,40 @@ def small(contest, monkeypatch, tmp_path):
         cached.cache_clear()
 
 
-def test_no_training_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path):
-    before = script.read(SELF_TRAINED, 0)
+@pytest.mark.parametrize(
+    "how", [SELF_TRAINED, script.Training("names", supplied=False)], ids=["article", "names"]
+)
+def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path, how):
+    def said():
+        method = script.Method((how,), "names", supplied=False)
+        return (
+            script.read(how, 0),
+            method.entities(0),
+            script.always_neutral(False, False, 0),
+            script.carried(0),
+        )
+
+    before = said()
     changed = list(contest.labels)
-    for i in np.flatnonzero(script.folds() == 0):
-        changed[i] = tuple((view, "neg" if opinion == "pos" else "pos") for view, opinion in changed[i])
-    assert changed != contest.labels
+    for i in np.flatnonzero(script.folds() == 0):  # other opinions, and a name that nobody else has labelled
+        text = contest.sentences[i]
+        changed[i] = ((text[:2], "neg"), *((view, "neg") for view, _ in changed[i] if view != text[:2]))
     script.read.cache_clear()
     monkeypatch.setattr(script, "data", lambda: dataclasses.replace(contest, labels=changed))
     monkeypatch.setattr(script, "RUNS", tmp_path / "changed")
-    after = script.read(SELF_TRAINED, 0)
+    after = said()
     assert (tmp_path / "changed").exists()  # it was trained anew
-    for one, other in zip(before, after, strict=True):
+    for one, other in zip(before[0], after[0], strict=True):
         np.testing.assert_array_equal(one, other)
+    assert before[1:] == after[1:]
+
+
+def test_every_training_is_kept_under_a_name_of_its_own():
+    flags = [
+        script.Training(*values)
+        for values in itertools.product(("article", "names"), *[(False, True)] * 4, (0, 1), (0, 1))
+    ]
+    assert len({how.key for how in flags}) == len(flags)
 
 
 def test_labels_of_other_folds_do_matter(contest, monkeypatch, tmp_path):
@@ -104,7 +126,7 @@ def test_several_networks_are_averaged(monkeypatch):
 
 
 def test_finished_methods_are_stored_once(monkeypatch, capsys):
-    names = ["list of names, always neutral", "ceiling: labels as tags and back"]
+    names = ["list of names, always neutral", "ceiling: labels as seven tags and back"]
     monkeypatch.setattr(sys, "argv", ["viewpoint.py", "--folds", "0", "2", "--methods", *names])
     script.main()
     script.main()
@@ -123,3 +145,10 @@ def test_without_the_contest_it_says_where_to_get_it(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["viewpoint.py"])
     with pytest.raises(SystemExit, match="BDCI 2016 is not here"):
         script.main()
+
+
+def test_a_fold_that_does_not_exist_is_refused(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["viewpoint.py", "--folds", "5"])
+    with pytest.raises(SystemExit):
+        script.main()
+    assert "invalid choice: 5" in capsys.readouterr().err

@@ -198,6 +198,10 @@ def test_features_mark_the_names_of_the_list():
     assert tagger.features("本田田").T.tolist() == [[2, 3, 3], [1, 3, 4]]
 
 
+def test_names_are_stripped_and_kept_once():
+    assert ViewpointTagger(fixed({}), CHARACTERS, [" 本田 ", "本田", "", " \n"]).views == ("本田",)
+
+
 def test_fifty_thousand_names_and_none():
     names = [f"{chr(0x4E00 + i // 250)}{chr(0x4E00 + i % 250)}车" for i in range(50_000)]
     tagger = ViewpointTagger(fixed({2: 1, 3: 1}), CHARACTERS, [*names, "本田"])
@@ -230,6 +234,8 @@ def test_unfit_arguments_are_named():
             entities_among(wrong, np.array([0]), np.array([2]), scheme)
     with pytest.raises(ValueError, match="4 rows for 7 ids"):
         ViewpointTagger(article_tagger(4), CHARACTERS, NAMES)
+    with pytest.raises(TypeError, match="must be a list of names, not None"):
+        ViewpointTagger(fixed({}), CHARACTERS, None)
     with pytest.raises(TypeError, match="among them is None"):
         ViewpointTagger(fixed({}), CHARACTERS, ["本田", None])
     with pytest.raises(ValueError, match="two opinions"):
@@ -318,6 +324,11 @@ def test_files_of_other_things_are_refused(tmp_path):
 def test_the_pretrained_tagger_reads_real_names():
     found = ViewpointTagger.load()("请问凯美瑞和雅阁哪个好？")
     assert [(mention.view, mention.opinion) for mention in found] == [("凯美瑞", "neu"), ("雅阁", "neu")]
+
+
+def test_the_pretrained_tagger_tells_praise_from_blame():
+    found = ViewpointTagger.load()("丰田太差，我喜欢本田。")
+    assert [(mention.view, mention.opinion) for mention in found] == [("丰田", "neg"), ("本田", "pos")]
 
 
 def test_the_pretrained_tagger_is_small_and_has_a_card():

@@ -83,7 +83,7 @@ def test_what_the_list_adds_is_what_the_article_adds(tagger):
 def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown():
     result = state(make_tagger(["喜欢"]), "我喜欢", "forced")
     assert (found(result), result.dropped) == ([], [(1, 3)])
-    assert "nothing was tagged there without it: <bdi>喜欢</bdi>" in render(result)
+    assert "the network tags nothing there: <bdi>喜欢</bdi>" in render(result)
 
 
 def test_the_weight_of_neutral_turns_opinions(tagger):
@@ -166,8 +166,8 @@ def test_the_bonuses_belong_to_forced_alignment(explorer):
 
 
 def test_names_may_be_written_in_any_way(explorer):
-    explorer.names.value = " 本田、奔驰，本田\n\n,唐 "
-    assert explorer.state.names == ("本田", "奔驰", "唐")
+    explorer.names.value = " 本田、奔驰，本田\n\n,唐 ；秦; 宋"
+    assert explorer.state.names == ("本田", "奔驰", "唐", "秦", "宋")
     explorer.names.value = ""
     assert "No name of the list" in explorer.message.value
     explorer.names.value = HOSTILE

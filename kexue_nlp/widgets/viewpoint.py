@@ -25,7 +25,7 @@ BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
 TEXT_LIMIT = 600  # characters of the coloured sentence
 LIST_LIMIT = 40  # entities named below it
 
-_SEPARATORS = re.compile("[,，、\n]")  # of names
+_SEPARATORS = re.compile("[,，、;；\n]")  # of names
 _TAGS = (("none", "0"), ("positive", "1"), ("neutral", "2"), ("negative", "3"))
 _WORDS = {"pos": "praised", "neu": "mentioned", "neg": "blamed"}
 _SIGNS = {"pos": "+", "neu": "○", "neg": "−"}
@@ -59,7 +59,7 @@ class ViewpointState:
     mentions : list of Mention
         What is found.
     dropped : list of (start, end)
-        Names that forced alignment found and dropped, because the network alone tags nothing there.
+        Runs that forced alignment tags, and drops, because the network alone tags nothing there.
     """
 
     text: str
@@ -190,7 +190,7 @@ def _list(state: ViewpointState) -> str:
     dropped = [f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped]
     lines = f"<p>{_joined(found) or 'No entity is found'}.</p>"
     if dropped:
-        lines += f"<p>In the list, but dropped, because nothing was tagged there without it: {_joined(dropped)}.</p>"
+        lines += f"<p>Tagged by force, but dropped, because the network tags nothing there: {_joined(dropped)}.</p>"
     return lines
 
 
@@ -208,7 +208,7 @@ def _map(state: ViewpointState) -> str:
     none = np.zeros_like(before)
     panels = [
         Panel(
-            "Without the list",
+            "The network",
             before,
             state.tags_before,
             none,
@@ -221,7 +221,7 @@ def _map(state: ViewpointState) -> str:
         after /= after.sum(axis=1, keepdims=True)
         found = [(mention.start, mention.end, mention.opinion) for mention in state.mentions]
         panels.append(
-            Panel("With the list", after, state.tags_after, state.bonuses, _beginnings(found, none))
+            Panel("After decoding", after, state.tags_after, state.bonuses, _beginnings(found, none))
         )
         if state.decoding == "forced":
             caption += " Green frames: what the list adds to."
@@ -256,7 +256,7 @@ class ViewpointExplorer(Explorer):
     Raises
     ------
     ValueError
-        If there is no example, the tagger has begin tags, or a name holds a comma or a line break.
+        If there is no example, the tagger has begin tags, or a name holds a comma, a semicolon or a line break.
 
     Examples
     --------
@@ -299,7 +299,7 @@ class ViewpointExplorer(Explorer):
             options=list(DECODINGS),
             description="decoding",
             tooltips=(
-                "Viterbi without the list",
+                "Viterbi on what the network says",
                 "the article's: names of the list get bonuses, then Viterbi again",
                 "only names of the list can be entities; those that overlap compete",
             ),
@@ -342,7 +342,7 @@ class ViewpointExplorer(Explorer):
         self.lay_out(
             self.example,
             self.sentence,
-            heading("Known names, with commas or line breaks between them"),
+            heading("Known names, with commas, semicolons or line breaks between them"),
             self.names,
             self.decoding,
             row(self.inside, self.outside, self.neutral, reset),
