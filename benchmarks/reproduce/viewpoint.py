@@ -329,10 +329,6 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         one(replace(NAMES, supplied=False), decoding="names", supplied=False),
     ),
     CARRIED: ("tagger that sees the names, names compete", carried),
-    "the same, self-training": (
-        "tagger that sees the names, names compete",
-        one(replace(NAMES, rounds=1), decoding="names"),
-    ),
     "the same, two of them averaged": (
         "tagger that sees the names, names compete",
         Method(TWO, decoding="names").entities,
