@@ -35,6 +35,11 @@ def markdown(header: list[str], rows: list[list[str]]) -> str:
     return "\n".join("| " + " | ".join(cells) + " |" for cells in [header, ["---"] * len(header), *rows])
 
 
+def by_method(table: pd.DataFrame) -> str:
+    """Format a table of results whose rows are methods."""
+    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+
+
 def segmentation_scores() -> str:
     """F1 on the official tests."""
     table = segmentation_table(load_results("segmentation"))
@@ -70,8 +75,7 @@ def segmentation_speed() -> str:
 
 def hashing_scores() -> str:
     """Mean average precision on MNIST."""
-    table = hashing_table(load_results("hashing"))
-    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+    return by_method(hashing_table(load_results("hashing")))
 
 
 def hashing_speed() -> str:
@@ -120,14 +124,12 @@ def hashing_speed() -> str:
 
 def word_scores() -> str:
     """Rank correlation with people's judgements."""
-    table = word_table(load_results("word_vectors"))
-    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+    return by_method(word_table(load_results("word_vectors")))
 
 
 def margin_scores() -> str:
     """Accuracy on IMDB, and the paired differences."""
-    table = margin_table(load_results("margin_loss"))
-    scores = markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+    scores = by_method(margin_table(load_results("margin_loss")))
     speed = json.loads((ROOT / "benchmarks/results/margin_loss_speed.json").read_text(encoding="utf-8"))
     ratios = "; ".join(
         f"{name} {run['ratio']:.2f} ({run['ratio_quartiles'][0]:.2f} to {run['ratio_quartiles'][1]:.2f})"
@@ -139,14 +141,12 @@ def margin_scores() -> str:
 
 def semi_supervised_scores() -> str:
     """Accuracy with 1,000 labels."""
-    table = semi_supervised_table(load_results("semi_supervised"))
-    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+    return by_method(semi_supervised_table(load_results("semi_supervised")))
 
 
 def viewpoint_scores() -> str:
     """F1 on BDCI 2016."""
-    table = viewpoint_table(load_results("viewpoint"))
-    return markdown(["method", *table.columns], [[method, *row] for method, row in table.iterrows()])
+    return by_method(viewpoint_table(load_results("viewpoint")))
 
 
 def viewpoint_speed() -> str:

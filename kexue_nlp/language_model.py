@@ -16,7 +16,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from kexue_nlp.model_files import read_model, write_model
+from kexue_nlp.model_files import pretrained_path, read_model, write_model
 from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, ngram_windows, split_words
 
 __all__ = ["LanguageModel", "Perplexity", "WindowBatches", "ngram_perplexity", "padded"]
@@ -647,11 +647,7 @@ class LanguageModel:
             If it holds no complete language model, or one of another format.
         """
         if path == "pretrained":
-            path = Path(__file__).parent / "pretrained" / "language_model.npz"
-            if not path.exists():
-                raise FileNotFoundError(
-                    f"{path} is not there; train it with `make pretrain-lm`, or name a file"
-                )
+            path = pretrained_path("language_model", "make pretrain-lm")
         meta, arrays = read_model(path, FORMAT, "language model")
         try:
             model = cls(Vocabulary(meta.pop("tokens")), **meta)

@@ -13,7 +13,33 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["read_model", "write_model"]
+__all__ = ["pretrained_path", "read_model", "write_model"]
+
+
+def pretrained_path(name: str, command: str) -> Path:
+    """Return where the package carries a model.
+
+    Parameters
+    ----------
+    name : str
+        Of the file, without its ending.
+    command : str
+        What trains the model.
+
+    Raises
+    ------
+    FileNotFoundError
+        If it is not there; the message says how to make it.
+
+    Examples
+    --------
+    >>> pretrained_path("segmenter", "make pretrain-segmenter").name
+    'segmenter.npz'
+    """
+    path = Path(__file__).parent / "pretrained" / f"{name}.npz"
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is not there; train it with `{command}`, or name a file")
+    return path
 
 
 def write_model(

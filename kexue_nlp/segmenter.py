@@ -21,7 +21,7 @@ import regex
 
 from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, span_bonuses
-from kexue_nlp.model_files import read_model, write_model
+from kexue_nlp.model_files import pretrained_path, read_model, write_model
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
 from kexue_nlp.viterbi import viterbi
@@ -297,7 +297,7 @@ class Segmenter:
             If it is not a segmenter's file, is cut short, or was written by another version.
         """
         if path == "pretrained":
-            path = Path(__file__).parent / "pretrained" / "segmenter.npz"
+            path = pretrained_path("segmenter", "make pretrain-segmenter")
         meta, arrays = read_model(path, FORMAT, "segmenter")
         try:
             network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)

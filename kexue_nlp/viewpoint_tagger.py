@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kexue_nlp.lexicon import Matcher, align_entities, leftmost_longest
-from kexue_nlp.model_files import read_model, write_model
+from kexue_nlp.model_files import pretrained_path, read_model, write_model
 from kexue_nlp.tagging import OPINION, OPINION_BEGIN, TagScheme, entities_to_tags, tags_to_entities
 from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
@@ -595,11 +595,7 @@ class ViewpointTagger:
             If it is not a tagger's file, is cut short, or was written by another version.
         """
         if path == "pretrained":
-            path = Path(__file__).parent / "pretrained" / "viewpoint_tagger.npz"
-            if not path.exists():
-                raise FileNotFoundError(
-                    f"{path} is not there; train it with `make pretrain-tagger`, or name a file"
-                )
+            path = pretrained_path("viewpoint_tagger", "make pretrain-tagger")
         meta, arrays = read_model(path, FORMAT, "viewpoint tagger")
         try:
             network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)

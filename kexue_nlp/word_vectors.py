@@ -23,7 +23,7 @@ import numpy as np
 import scipy.sparse as sp
 
 from kexue_nlp.hashing import winner_take_all
-from kexue_nlp.model_files import read_model, write_model
+from kexue_nlp.model_files import pretrained_path, read_model, write_model
 from kexue_nlp.text import split_words
 
 if TYPE_CHECKING:
@@ -519,7 +519,7 @@ class BioWord:
             If it is not a model's file, is cut short, or was written by another version.
         """
         if path == "pretrained":
-            path = Path(__file__).parent / "pretrained" / "bioword.npz"
+            path = pretrained_path("bioword", "make pretrain-bioword")
         meta, arrays = read_model(path, FORMAT, "BioWord")
         try:
             model = cls(**{name: meta[name] for name in _PARAMETERS})

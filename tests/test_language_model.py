@@ -265,7 +265,7 @@ def test_a_file_whose_parts_do_not_fit_is_refused(tmp_path):
 
 
 def test_without_the_pretrained_model_it_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("kexue_nlp.language_model.__file__", str(tmp_path / "language_model.py"))
+    monkeypatch.setattr("kexue_nlp.model_files.__file__", str(tmp_path / "model_files.py"))
     with pytest.raises(FileNotFoundError, match="make pretrain-lm"):
         LanguageModel.load()
 

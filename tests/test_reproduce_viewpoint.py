@@ -125,6 +125,18 @@ def test_several_networks_are_averaged(monkeypatch):
         assert {opinion for sentence in found for _, opinion in sentence} == {opinion}
 
 
+def test_the_ceilings_go_through_tags(contest, monkeypatch):
+    sentences, labels = list(contest.sentences), list(contest.labels)
+    i = np.flatnonzero(script.folds() == 0)[0]
+    sentences[i], labels[i] = "本田丰田好", (("本田", "pos"), ("丰田", "pos"))
+    data = dataclasses.replace(contest, sentences=sentences, labels=labels, views=("本田", "丰田"))
+    folds = script.folds()
+    monkeypatch.setattr(script, "data", lambda: data)
+    monkeypatch.setattr(script, "folds", lambda: folds)
+    assert script.ceiling(script.OPINION, 0)[0] == [("本田丰田", "pos")]
+    assert script.ceiling(script.OPINION_BEGIN, 0)[0] == [("本田", "pos"), ("丰田", "pos")]
+
+
 def test_finished_methods_are_stored_once(monkeypatch, capsys):
     names = ["list of names, always neutral", "ceiling: labels as seven tags and back"]
     monkeypatch.setattr(sys, "argv", ["viewpoint.py", "--folds", "0", "2", "--methods", *names])

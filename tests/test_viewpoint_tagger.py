@@ -167,7 +167,7 @@ def test_any_text_can_be_tagged(decoding):
 
 def test_the_result_does_not_depend_on_the_other_texts_or_on_padding():
     keras.utils.set_random_seed(0)
-    for network in (article_tagger(9), viewpoint_tagger(9)):
+    for network in (article_tagger(9, 4, (4, 4)), viewpoint_tagger(9, 4, (4, 4))):
         tagger = ViewpointTagger(network, CHARACTERS, NAMES)
         texts = ["本田好", "好" * 30 + "本田", "唐" * 33, "丰田"]
         together = tagger.log_probabilities(texts)
@@ -340,6 +340,6 @@ def test_the_pretrained_tagger_is_small_and_has_a_card():
 
 
 def test_without_the_pretrained_tagger_it_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("kexue_nlp.viewpoint_tagger.__file__", str(tmp_path / "viewpoint_tagger.py"))
+    monkeypatch.setattr("kexue_nlp.model_files.__file__", str(tmp_path / "model_files.py"))
     with pytest.raises(FileNotFoundError, match="make pretrain-tagger"):
         ViewpointTagger.load()

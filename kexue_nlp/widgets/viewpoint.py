@@ -276,7 +276,10 @@ class ViewpointExplorer(Explorer):
         if names is None:
             names = [name for name in tagger.views if any(name in text for text in examples)]
         if cut := [name for name in names if _SEPARATORS.search(name)]:
-            raise ValueError(f"names are separated by commas, so none may hold one; {cut[0]!r} does")
+            raise ValueError(
+                f"names are separated by commas, semicolons and line breaks, so none may hold one; {cut[0]!r} does, "
+                "leave it out"
+            )
         self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
         self._examples, self._start = list(examples), ", ".join(self._tagger.views)
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
