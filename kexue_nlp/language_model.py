@@ -498,8 +498,9 @@ class LanguageModel:
         }
         for rows, states, lengths, _ in self._pieces(sequences):
             read = (np.arange(states.shape[1]) < lengths[:, None])[..., None]
-            pooled["mean"][rows] += np.where(read, states, 0).sum(axis=1)
-            pooled["max"][rows] = np.maximum(pooled["max"][rows], np.where(read, states, -np.inf).max(axis=1))
+            pooled["mean"][rows] += states.sum(axis=1, where=read)
+            highest = states.max(axis=1, where=read, initial=-np.inf)
+            pooled["max"][rows] = np.maximum(pooled["max"][rows], highest)
             some = lengths > 0
             pooled["last"][rows[some]] = states[some, lengths[some] - 1]
         pooled["mean"] /= np.array([[len(sequence) + 1] for sequence in sequences], np.float32).reshape(-1, 1)
