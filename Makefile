@@ -141,11 +141,11 @@ results: install-lab ## write the measured tables into the README
 	$(venv_python) benchmarks/tables.py $(ARGS)
 
 # pip makes wheels of what comes as source only, so that nothing has to be built where they are installed. They fit
-# this system and this version of Python.
+# this system and this version of Python. editables is what an editable install, `make lab`, builds with.
 .PHONY: wheelhouse
-wheelhouse: install-lab ## collect in wheelhouse/ the wheels that install kexue_nlp[lab] without a network
+wheelhouse: install-lab ## collect in wheelhouse/ the wheels with which lessons and tests install without a network
 	rm -rf build/wheelhouse
-	$(venv_python) -m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse '.[lab]'
+	$(venv_python) -m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse '.[lab,test]' editables
 	rm -rf wheelhouse
 	mv build/wheelhouse wheelhouse
 

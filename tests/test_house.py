@@ -342,7 +342,7 @@ def test_settings_of_another_environment_do_not_reach_the_install(clone):
 @needs_make
 def test_wheelhouse_is_collected_against_the_constraints(clone):
     clone("wheelhouse")
-    collected = "-m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse .[lab]"
+    collected = "-m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse .[lab,test] editables"
     assert clone.installs()[-1] == collected
     assert (clone.folder / "wheelhouse").is_dir()
 

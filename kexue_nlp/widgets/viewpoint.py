@@ -294,7 +294,7 @@ class ViewpointExplorer(Explorer):
         self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
         self.names = TextArea(
             description="names",
-            rows=2,
+            rows=3,
             placeholder="本田, 丰田",
             layout={"width": "auto"},
         )

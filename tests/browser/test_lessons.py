@@ -1,28 +1,36 @@
 """Every lesson in a real browser: it runs, its explorer answers to mouse and keyboard, and soon enough."""
 
+import itertools
 import json
-import os
 import statistics
 import time
 from functools import partial
 from pathlib import Path
 
+import pytest
+from PIL import Image
 from playwright.sync_api import TimeoutError
 
 RESULTS = Path(__file__).parents[2] / "benchmarks" / "results" / "latency.json"
+DOCS = Path(__file__).parents[2] / "docs"
 HOSTILE = "<img src=x onerror=\"document.title='injected'\">"
 
 # Times from an event to the first change of the picture, taken inside the page: a question from outside would
 # take longer than the answer.
 STOPWATCH = """
 (picture) => {
-  window.kexueTimes = [];
+  window.kexueWatch?.abort();
+  window.kexueWatch = new AbortController();
+  const times = window.kexueTimes = [];
+  const signal = window.kexueWatch.signal;
   let start = null;
   for (const event of ["keydown", "pointerdown", "mousedown"])
-    document.addEventListener(event, () => { start = performance.now(); }, true);
-  new MutationObserver(() => {
-    if (start !== null) { window.kexueTimes.push(performance.now() - start); start = null; }
-  }).observe(picture, { childList: true, subtree: true, characterData: true });
+    document.addEventListener(event, () => { start = performance.now(); }, { capture: true, signal });
+  const observer = new MutationObserver(() => {
+    if (start !== null) { times.push(performance.now() - start); start = null; }
+  });
+  observer.observe(picture, { childList: true, subtree: true, characterData: true });
+  signal.addEventListener("abort", () => observer.disconnect());
 }
 """
 
@@ -57,7 +65,9 @@ def reset(lesson, tab=0):
     lesson.explorer.get_by_role("button", name="reset").first.click()
     if tab:
         lesson.explorer.get_by_role("tab").nth(tab).click()
-    lesson.page.wait_for_timeout(300)
+    before = None
+    while before != (before := lesson.explorer.inner_html()):  # rows are made anew
+        lesson.page.wait_for_timeout(400)
 
 
 def visible(controls):
@@ -98,68 +108,135 @@ def test_every_slider_answers_to_keyboard_and_mouse(lesson):
     reset(lesson)
 
 
+def click(lesson, control):
+    control.click()
+
+
+WAYS = (click, partial(press, key="Enter"))
+
+
 def test_every_choice_changes_what_is_shown(lesson):
-    for group in lesson.explorer.locator(".widget-toggle-buttons").all():
+    for group in visible(lesson.explorer.locator(".widget-toggle-buttons")):
         buttons = visible(group.get_by_role("button"))
         chosen = next(i for i, button in enumerate(buttons) if "mod-active" in button.get_attribute("class"))
-        for button in [*buttons[chosen + 1 :], *buttons[: chosen + 1]]:
-            assert changes(lesson, button.click), f"{button.inner_text()} of {lesson.name}"
+        for way in WAYS:
+            for button in [*buttons[chosen + 1 :], *buttons[: chosen + 1]]:
+                assert changes(lesson, partial(way, lesson, button)), (
+                    f"{button.inner_text()} of {lesson.name}"
+                )
     reset(lesson)
     for select in visible(lesson.explorer.locator("select")):
-        n = select.locator("option").count()
-        if n > 1:
-            assert changes(lesson, lambda select=select: select.select_option(index=1)), (
-                f"choice of {lesson.name}"
-            )
+        assert changes(lesson, partial(select.select_option, index=1)), f"choice of {lesson.name}"
+        # By its number: JupyterLab takes the arrows for itself.
+        assert changes(lesson, partial(press, lesson, select, "1")), f"choice of {lesson.name}"
     reset(lesson)
 
 
-def test_what_is_typed_stays_text(lesson):
-    boxes = visible(lesson.explorer.locator("textarea, input[type=text]:not([readonly])"))
-    for box in boxes:
+def test_every_button_answers(lesson):
+    buttons = lesson.explorer.locator("button.widget-button")
+    names = [button.inner_text() for button in visible(buttons)]
+    for way, name in itertools.product(WAYS, names):
         reset(lesson)
-        box.fill(HOSTILE)
-        box.press("Tab")
-        lesson.page.wait_for_timeout(500)
+        # There must be something to go back from, or to remove.
+        slider = visible(lesson.explorer.get_by_role("slider"))[0]
+        assert any(changes(lesson, partial(press, lesson, slider, key), 2) for key in ("Home", "End"))
+        button = buttons.filter(has_text=name).first
+        assert changes(lesson, partial(way, lesson, button)), f"{name} of {lesson.name}"
+    reset(lesson)
+
+
+def test_what_is_typed_is_read_and_stays_text(lesson):
+    boxes = visible(lesson.explorer.locator("textarea, input[type=text]:not([readonly])"))
+    for i, box in enumerate(boxes):
+        reset(lesson)
+
+        def type_it(box=box):
+            box.fill(HOSTILE)
+            box.press("Tab")
+
+        assert changes(lesson, type_it), f"text box {i} of {lesson.name}"
+        lesson.page.wait_for_timeout(300)
         assert lesson.explorer.locator("img[src=x]").count() == 0
         assert lesson.page.title() != "injected"
-        assert_no_exception(lesson)
     reset(lesson)
 
 
-def test_a_move_is_seen_soon(lesson):
-    reset(lesson)
-    lesson.picture.evaluate(STOPWATCH)
-    slider = visible(lesson.explorer.get_by_role("slider"))[0]
+def latency(page, slider, picture) -> dict[str, float]:
+    """Milliseconds from a key to the change of a picture, over 20 moves of a slider."""
+    picture.evaluate(STOPWATCH)
     slider.focus()
-    lesson.page.keyboard.press("Home")
-    lesson.page.wait_for_timeout(500)
-    lesson.page.evaluate("window.kexueTimes.length = 0")
+    page.keyboard.press("Home")
+    page.wait_for_timeout(1500)
+    page.evaluate("window.kexueTimes.length = 0")
     key = "ArrowRight"
     for _ in range(20):
-        n = lesson.page.evaluate("window.kexueTimes.length")
+        n = page.evaluate("window.kexueTimes.length")
         place = slider.get_attribute("aria-valuenow")
-        lesson.page.keyboard.press(key)
+        page.keyboard.press(key)
         try:
-            lesson.page.wait_for_function(f"window.kexueTimes.length > {n}", timeout=2000)
+            page.wait_for_function(f"window.kexueTimes.length > {n}", timeout=2000)
         except TimeoutError:  # the slider moves, but the picture is the same here; or it is at its end
             if slider.get_attribute("aria-valuenow") == place:
-                key = "ArrowLeft"
-        lesson.page.wait_for_timeout(50)
-    times = lesson.page.evaluate("window.kexueTimes")
-    assert len(times) >= 10, f"only {len(times)} of 20 moves changed the picture of {lesson.name}"
-    record = {
+                key = {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}[key]
+        page.wait_for_timeout(50)
+    times = page.evaluate("window.kexueTimes")
+    assert len(times) >= 10, f"only {len(times)} of 20 moves changed the picture"
+    return {
         "median_ms": round(statistics.median(times), 1),
         "max_ms": round(max(times), 1),
         "moves": len(times),
     }
-    print(lesson.name, record)
-    if os.environ.get("KEXUE_NLP_RECORD"):
+
+
+def test_a_move_is_seen_soon(lesson):
+    reset(lesson)
+    slider = visible(lesson.explorer.get_by_role("slider"))[0]
+    measured = latency(lesson.page, slider, lesson.picture)
+    other = lesson.page.locator(".widget-interact")
+    if other.count():  # KEXUE_NLP_RECORD was set
+        record = {
+            "explorer": measured,
+            "interactive and Matplotlib": latency(
+                lesson.page, other.get_by_role("slider"), other.locator(".jp-OutputArea")
+            ),
+            "run_all_s": round(lesson.seconds, 1),
+        }
         known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
         RESULTS.write_text(json.dumps({**known, lesson.name: record}, indent=2) + "\n", encoding="utf-8")
+        reset(lesson)
+        # People's reviews stay out of our pages.
+        lesson.explorer.locator(".kexue-reviews").evaluate_all("tables => tables.forEach(t => t.remove())")
+        picture = DOCS / f"{Path(lesson.name).stem}.png"
+        lesson.explorer.screenshot(path=picture)
+        Image.open(picture).quantize(64).save(picture, optimize=True)  # a third of the size
     # The aim is 60 ms; what is failed is only what nobody would call soon, for machines are busy at times.
-    assert record["median_ms"] < 250, record
+    assert measured["median_ms"] < 250, measured
 
 
 def test_nothing_was_logged_on_the_way(lesson):
     assert lesson.problems == []
+
+
+FAULTY = """import kexue_nlp
+from ipywidgets import IntSlider
+from kexue_nlp.widgets._base import Explorer
+
+class Faulty(Explorer):
+    def __init__(self):
+        super().__init__()
+        self.slider = IntSlider()
+        self.on_change(self.slider, lambda: 1 / 0)
+        self.lay_out(self.slider)
+
+Faulty()"""
+
+
+def test_an_exception_in_a_callback_is_shown_and_found(lab, opened):
+    cell = {"cell_type": "code", "id": "faulty", "metadata": {}, "source": FAULTY}
+    kernel = {"kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}}
+    notebook = {"cells": [{**cell, "execution_count": None, "outputs": []}], "metadata": kernel}
+    (lab[1] / "faulty.ipynb").write_text(json.dumps({**notebook, "nbformat": 4, "nbformat_minor": 5}))
+    lesson = opened("faulty.ipynb")
+    with pytest.raises(AssertionError, match="ZeroDivisionError"):
+        changes(lesson, partial(press, lesson, lesson.explorer.get_by_role("slider"), "ArrowRight"))
+    lesson.page.close()

@@ -1,0 +1,137 @@
+"""What one would write otherwise: the explorers' pictures in Matplotlib, drawn anew by `ipywidgets.interactive`.
+
+A lesson's kernel imports this to compare the two; see ``test_a_move_is_seen_soon``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import ipywidgets as widgets
+import numpy as np
+from matplotlib import pyplot as plt
+
+from kexue_nlp.widgets import (
+    HashExplorer,
+    MarginExplorer,
+    SegmentationExplorer,
+    SentimentExplorer,
+    ViewpointExplorer,
+    hashing,
+    margin,
+    segmentation,
+    sentiment,
+    viewpoint,
+)
+
+
+def peer(explorer: object) -> widgets.interactive:
+    """Make the counterpart of an explorer, with a slider like the explorer's first."""
+    slider, draw = PEERS[type(explorer)](explorer)
+
+    def shown(value):
+        text = draw(value)
+        plt.show()
+        print(text)  # behind the picture, so that what changes first is the picture
+
+    return widgets.interactive(shown, value=slider)
+
+
+def _margin(explorer: MarginExplorer) -> tuple[widgets.Widget, Callable]:
+    def draw(value):
+        now = margin.state(*explorer._data, round(value, 2), explorer.epoch.value)
+        _, (loss, histogram, accuracy) = plt.subplots(1, 3, figsize=(11, 3))
+        p = np.linspace(0.01, 1, 200)
+        loss.plot(p, -np.log(p))
+        loss.plot(p, 1 / p, "--")
+        loss.axvspan(value, 1, alpha=0.3)
+        loss.set_ylim(0, 5)
+        histogram.hist([now.predictions[now.active], now.predictions[~now.active]], 40, stacked=True)
+        accuracy.plot(now.accuracy)
+        accuracy.plot(now.baseline, "--")
+        return "\n".join(f"{now.predictions[i]:.3f} {now.texts[i][-80:]}" for i in now.nearest)
+
+    return widgets.FloatSlider(0.6, min=0.5, max=0.99, step=0.01), draw
+
+
+def _sentiment(explorer: SentimentExplorer) -> tuple[widgets.Widget, Callable]:
+    def draw(value):
+        words, known, states, probability, n_words = explorer._answer
+        unit = int(explorer._order[value - 1])
+        scale = explorer._separation[unit], explorer._mean[unit], explorer._scale[unit]
+        now = sentiment.state(words, known, states, probability, unit, *map(float, scale), n_words)
+        _, (text, running) = plt.subplots(2, 1, figsize=(11, 6))
+        text.axis("off")
+        for i, word in enumerate(now.words):
+            colour = plt.cm.coolwarm((1 - now.activation[i]) / 2)
+            text.text(i % 15 / 15, 1 - i // 15 / 12, word, backgroundcolor=colour, fontsize=8)
+        running.plot(now.probability)
+        return f"unit {now.unit}"
+
+    return widgets.IntSlider(1, min=1, max=explorer.rank.max), draw
+
+
+def _draw_panels(text: str, *panels: tuple[np.ndarray, np.ndarray]) -> None:
+    _, axes = plt.subplots(len(panels), 1, figsize=(11, 2.5 * len(panels)), squeeze=False)
+    for axis, (probabilities, path) in zip(axes[:, 0], panels, strict=True):
+        axis.imshow(probabilities.T, vmin=0, vmax=1, cmap="Blues", aspect="auto")
+        axis.plot(path, "o-")
+        axis.set_xticks(range(len(text)), text)
+        for i, j in np.ndindex(probabilities.shape):
+            axis.text(i, j, f"{probabilities[i, j]:.2f}", ha="center", fontsize=7)
+
+
+def _segmentation(explorer: SegmentationExplorer) -> tuple[widgets.Widget, Callable]:
+    first = explorer.rows.children[0]
+
+    def draw(value):
+        segmenter = explorer._segmenters[explorer.network.value]
+        lexicon = {**explorer.lexicon, first.word.value: value}
+        now = segmentation.state(segmenter, explorer.sentence.value, lexicon, explorer._answer)
+        p = np.exp(now.log_probabilities)
+        _draw_panels(now.text, (p, now.tags_before), (p * np.exp(now.bonuses), now.tags_after))
+        return " / ".join(now.words_after)
+
+    return widgets.FloatLogSlider(10, min=-2, max=2, step=0.05), draw
+
+
+def _viewpoint(explorer: ViewpointExplorer) -> tuple[widgets.Widget, Callable]:
+    def draw(value):
+        text, outside = explorer.sentence.value, explorer.outside.value
+        now = viewpoint.state(explorer._tagger, text, "forced", value, outside, 1.0, explorer._answer)
+        p = np.exp(now.log_probabilities)
+        _draw_panels(text, (p, now.tags_before), (p * np.exp(now.bonuses), now.tags_after))
+        return str(now.mentions)
+
+    return widgets.SelectionSlider(options=viewpoint.BONUSES, value=100), draw
+
+
+def _hashing(explorer: HashExplorer) -> tuple[widgets.Widget, Callable]:
+    hashes = explorer._hashes[explorer.data.value]
+
+    def draw(value):
+        method, k = explorer.method.value, min(explorer.n_active.value, value)
+        now = hashing.state(hashes, method, value, k, int(hashes.items.queries[0]))
+        figure = plt.figure(figsize=(11, 6))
+        for i, item in enumerate((now.query, *now.neighbours), start=1):
+            axis = figure.add_subplot(3, 11, i)
+            side = round(len(now.items.vectors[item]) ** 0.5)
+            axis.imshow(now.items.vectors[item].reshape(side, side), cmap="gray_r")
+            axis.axis("off")
+        figure.add_subplot(3, 1, 2).imshow(now.bits, aspect="auto")
+        curves = figure.add_subplot(3, 1, 3)
+        for name, curve in now.curves.items():
+            curves.plot(list(curve), list(curve.values()), "o-", label=name)
+        curves.legend()
+        return f"{now.ties} as near as the last one"
+
+    return widgets.SelectionSlider(options=hashing.UNITS, value=160), draw
+
+
+PEERS = {
+    MarginExplorer: _margin,
+    SentimentExplorer: _sentiment,
+    SegmentationExplorer: _segmentation,
+    ViewpointExplorer: _viewpoint,
+    HashExplorer: _hashing,
+}
