@@ -56,8 +56,18 @@ def small(contest, monkeypatch, tmp_path):
     "how", [SELF_TRAINED, script.Training("names", supplied=False)], ids=["article", "names"]
 )
 def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path, how):
+    def generous(*which):
+        tagger = trained(*which)
+        tagger.bonus = 1000.0
+        return tagger
+
+    # All names that are listed are found, whatever a network says of them: else a leaked name might not show.
+    trained = script.trained
+    monkeypatch.setattr(script, "trained", generous)
+    monkeypatch.setattr(script, "MIN_LABELS", 1)
+
     def said():
-        method = script.Method((how,), "names", supplied=False)
+        method = script.Method((how,), "names", supplied=False, bonus=1000.0)
         return (
             script.read(how, 0),
             method.entities(0),
