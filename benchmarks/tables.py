@@ -161,7 +161,26 @@ def viewpoint_speed() -> str:
     return f"{markdown(['what', 'sentences/s'], rows)}\n\n{note}"
 
 
+def explorer_latency() -> str:
+    """Time from a key to the changed picture, in a browser."""
+    measured = json.loads((ROOT / "benchmarks/results/latency.json").read_text(encoding="utf-8"))
+    rows = [
+        [
+            lesson.removesuffix(".ipynb").replace("_", " "),
+            *(
+                f"{run[way]['median_ms']:.0f}, {run[way]['max_ms']:.0f}"
+                for way in ("explorer", "interactive and Matplotlib")
+            ),
+            f"{run['run_all_s']:.0f}",
+        ]
+        for lesson, run in measured.items()
+    ]
+    header = ["lesson", "explorer, ms: median, most", "`interactive` and Matplotlib, ms", "all cells, s"]
+    return markdown(header, rows)
+
+
 TABLES = {
+    "latency": explorer_latency,
     "margin-scores": margin_scores,
     "semi-supervised-scores": semi_supervised_scores,
     "segmentation-scores": segmentation_scores,
