@@ -162,7 +162,7 @@ def test_what_is_typed_is_read_and_stays_text(lesson):
 
 
 def latency(page, slider, picture) -> dict[str, float]:
-    """Milliseconds from a key to the change of a picture, over 20 moves of a slider."""
+    """Milliseconds from a key to the change of a picture, over the moves of a slider, of 20, that change it."""
     picture.evaluate(STOPWATCH)
     slider.focus()
     page.keyboard.press("Home")
@@ -208,7 +208,7 @@ def test_a_move_is_seen_soon(lesson):
         lesson.explorer.locator(".kexue-reviews").evaluate_all("tables => tables.forEach(t => t.remove())")
         picture = DOCS / f"{Path(lesson.name).stem}.png"
         lesson.explorer.screenshot(path=picture)
-        Image.open(picture).quantize(64).save(picture, optimize=True)  # a third of the size
+        Image.open(picture).quantize(64).save(picture, optimize=True)  # small enough for git
     # The aim is 60 ms; what is failed is only what nobody would call soon, for machines are busy at times.
     assert measured["median_ms"] < 250, measured
 
@@ -217,8 +217,7 @@ def test_nothing_was_logged_on_the_way(lesson):
     assert lesson.problems == []
 
 
-FAULTY = """import kexue_nlp
-from ipywidgets import IntSlider
+FAULTY = """from ipywidgets import IntSlider
 from kexue_nlp.widgets._base import Explorer
 
 class Faulty(Explorer):
