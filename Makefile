@@ -106,7 +106,8 @@ notebooks: install-test ## run every notebook in a clean kernel and write its me
 .PHONY: slides
 slides: install-lab ## export the lessons, as they are stored, to slides in build/slides/
 	$(venv_python) -m nbconvert --to slides --template-file benchmarks/slides.html.j2 \
-		--SlidesExporter.reveal_scroll=True --output-dir build/slides $(ARGS) notebooks/*.ipynb
+		--SlidesExporter.reveal_width=1280 --SlidesExporter.reveal_height=800 --SlidesExporter.reveal_scroll=True \
+		--output-dir build/slides $(ARGS) notebooks/*.ipynb
 
 .PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger
 pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger ## train every network that the package carries
