@@ -82,8 +82,8 @@ lab: install-lab ## open the lessons in JupyterLab
 test: install-test ## check the style, run every test and every notebook
 	$(venv_python) -m ruff check .
 	$(venv_python) -m ruff format --check .
-	$(venv_python) -m pytest --doctest-modules tests kexue_nlp
-	$(venv_python) -m pytest --nbval-lax --nbval-current-env notebooks
+	$(venv_python) -m pytest -n 2 --dist worksteal --doctest-modules tests kexue_nlp
+	$(venv_python) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env notebooks
 
 .PHONY: test-backends
 test-backends: ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)

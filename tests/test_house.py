@@ -372,27 +372,50 @@ def test_make_alone_lists_the_targets(clone):
 
 @pytest.fixture
 def ci_run(tmp_path):
-    """Run a copy of .ci/run with a stand-in for make that prints what reaches it."""
+    """Run a copy of .ci/run with stand-ins: a make that prints what reaches it, and may fail, and a browser."""
     script = tmp_path / "checkout/.ci/run"
     script.parent.mkdir(parents=True)
     shutil.copy(ROOT / ".ci/run", script)
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin/make").write_text('#!/bin/sh\necho "make $*"; echo "data=$KEXUE_NLP_DATA"; exit 3\n')
-    (tmp_path / "bin/make").chmod(0o755)
+    make = """
+        echo "make $1"; echo "make $*"; echo "data=$KEXUE_NLP_DATA"
+        case "make $*" in "$FAILING"*) exit 3;; esac"""
+    for name, body in (("make", make), ("chromium", ""), ("apt-get", "echo apt-get")):
+        command = tmp_path / "bin" / name
+        command.parent.mkdir(exist_ok=True)
+        command.write_text(f"#!/bin/sh\n{body}\n")
+        command.chmod(0o755)
 
-    def run():
-        environment = {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+    def run(failing="nothing"):
+        path = f"{tmp_path / 'bin'}:{os.environ['PATH']}"
+        environment = {"PATH": path, "HOME": str(tmp_path), "FAILING": failing}
         return subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
 
     return run
 
 
-def test_ci_runs_the_test_command_of_the_readme(ci_run):
-    assert "make test" in ci_run().stdout.splitlines()
+def test_ci_runs_the_test_command_of_the_readme_and_the_rest(ci_run):
+    run = ci_run()
+    assert run.returncode == 0
+    assert {"make test", "make test-backends", "make test-browser"} <= set(run.stdout.splitlines())
 
 
-def test_ci_fails_when_the_tests_fail(ci_run):
-    assert ci_run().returncode == 3
+@pytest.mark.parametrize(
+    "failing",
+    ["make test", "make test-backends", "make test-browser ARGS=-k '01", "make test-browser ARGS=-k 'not"],
+)
+def test_ci_fails_when_a_part_fails(ci_run, failing):
+    assert ci_run(failing).returncode != 0
+
+
+def test_ci_leaves_no_lesson_out(ci_run):
+    parts = re.findall(r"make test-browser ARGS=-k '(.*)'", ci_run().stdout)
+    lessons = [path.stem for path in (ROOT / "notebooks").glob("*.ipynb")]
+
+    def chosen(part, lesson):  # as pytest reads -k
+        return eval(re.sub(r"\d+", lambda number: str(number[0] in lesson), part))
+
+    assert len(lessons) == 6
+    assert [sum(chosen(part, lesson) for part in parts) for lesson in lessons] == [1] * 6
 
 
 def test_ci_uses_real_data_beside_the_checkout(ci_run, tmp_path):

@@ -159,7 +159,7 @@ def opened(lab, browser):
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         saved = folder / name
-        wait_until(lambda: executed(page, saved), 300, lambda: f"{name} is still running, or was not saved")
+        wait_until(lambda: executed(page, saved), 600, lambda: f"{name} is still running, or was not saved")
         seconds = time.monotonic() - start
         outputs = [output for cell in cells(saved) for output in cell.get("outputs", ())]
         return Lesson(name, page, seconds, console, outputs)
