@@ -71,6 +71,16 @@ def test_explorer_leaves_its_pictures_where_no_widget_runs(path, kind):
 
 
 @each_notebook
+def test_explorer_leaves_its_pictures_where_drawings_and_styles_are_stripped(path):
+    for _, html in explorer_outputs(path):
+        page = parse(html)
+        assert page.select("svg[role=img]") == []
+        for stripped in page.find_all(["svg", "style"]):
+            stripped.decompose()
+        assert page.find_all(["img", "table"])
+
+
+@each_notebook
 @each_export
 def test_no_widget_is_waited_for(path, kind):
     page = export(path, kind)

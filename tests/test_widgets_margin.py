@@ -148,7 +148,7 @@ def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
     bundle = explorer._repr_mimebundle_()
     assert "Margin 0.60, epoch 3" in bundle["text/html"]
     assert "Margin 0.60, epoch 3" in bundle["text/plain"]
-    assert "<svg" in bundle["text/html"]
+    assert 'src="data:image/svg+xml' in bundle["text/html"]
 
 
 def test_no_margin_is_an_error(data):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -22,6 +24,7 @@ __all__ = [
     "heading",
     "one_line",
     "row",
+    "still",
 ]
 
 errors: list[Exception] = []
@@ -95,6 +98,36 @@ class TextBox(_Sendable, widgets.Text):
 
 class TextArea(_Sendable, widgets.Textarea):
     """Several lines of text."""
+
+
+def still(page: str) -> str:
+    """Turn the drawings of a page, SVG elements with a label, into images on white.
+
+    Until a notebook has been run, JupyterLab strips SVG and styles from what is stored in it, but leaves images.
+
+    Examples
+    --------
+    >>> still('<p>a</p><svg width="9" height="5" role="img" aria-label="b"><text y="3">c</text></svg>')[:44]
+    '<p>a</p><img width="9" height="5" alt="b" sr'
+    """
+    return _DRAWING.sub(_image, page)
+
+
+_DRAWING = re.compile(r'<svg (?P<attributes>[^>]*role="img"[^>]*)>(?P<parts>.*?)</svg>', re.DOTALL)
+
+
+def _image(drawing: re.Match) -> str:
+    attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', drawing["attributes"]))
+    page = f'<rect width="{attributes["width"]}" height="{attributes["height"]}" fill="white"/>'
+    source = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" {drawing["attributes"]}>'
+        f"<style>text {{ font: 12px sans-serif; }}</style>{page}{drawing['parts']}</svg>"
+    )
+    data = base64.b64encode(source.encode()).decode()
+    return (
+        f'<img width="{attributes["width"]}" height="{attributes["height"]}" '
+        f'alt="{attributes["aria-label"]}" src="data:image/svg+xml;base64,{data}">'
+    )
 
 
 def heading(text: str) -> widgets.HTML:
@@ -180,6 +213,7 @@ class Explorer(widgets.VBox):
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
         note = "Run the notebook in JupyterLab to try other input."
-        body = f'<div class="kexue kexue-picture">{self.static_html()}<p class="kexue-quiet">{note}</p></div>'
+        page = still(self.static_html())
+        body = f'<div class="kexue kexue-picture">{page}<p class="kexue-quiet">{note}</p></div>'
         bundle = super()._repr_mimebundle_(**kwargs)
         return bundle | {"text/plain": self.static_text(), "text/html": self._style_element() + body}

@@ -312,7 +312,9 @@ def _item(state: HashState, item: int, caption: str) -> str:
             same = items.labels[item] == items.labels[state.query]
             css += " kexue-same" if same else " kexue-other"
             mark = " ✓" if same else " ✗"
-        body = f'<img src="{items.pictures[item]}" alt="picture of {name}"/>{name}{mark}'
+        body = (
+            f'<img width="48" height="48" src="{items.pictures[item]}" alt="picture of {name}"/>{name}{mark}'
+        )
     return f'<div class="{css}">{body}<div class="kexue-quiet">{caption}</div></div>'
 
 
