@@ -340,7 +340,7 @@ def _choice_cases() -> list[tuple[np.ndarray, int]]:
 def _find_fault_in_winners(returned: Any, activations: list[float], k: int) -> str:
     right = winner_take_all(np.array([activations]), k).indices.tolist()
     try:
-        found = [int(unit) for unit in returned]
+        found = np.asarray(list(returned)).tolist()
     except (TypeError, ValueError):
         return f"returned {_short(returned)}; expected a list of {k} units."
     return "" if found == right else f"returned {_short(found)}; expected {right}."

@@ -246,6 +246,7 @@ WRONG = {
         "ties to the last": lambda a, k: np.sort(np.argsort(a, kind="stable")[::-1][:k]).tolist(),
         "all that tie": lambda a, k: [unit for unit, x in enumerate(a) if x >= sorted(a)[-k]],
         "the smallest": lambda a, k: winners([-x for x in a], k),
+        "activations": lambda a, k: sorted(a)[-k:],
         "a number": lambda a, k: 3,
     },
     "05.2": {

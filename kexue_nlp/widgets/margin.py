@@ -28,7 +28,7 @@ _chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
 
 _STYLE = f"""{STYLE}.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
 .kexue-panels > div {{ max-width: {_WIDTH}px; }}
-.kexue .kexue-panels p {{ min-height: 80px; margin: 4px 0; font-size: 12px; }}
+.kexue .kexue-panels p {{ min-height: 100px; margin: 4px 0; font-size: 12px; }}
 .kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
 .kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
   font-size: 13px; line-height: 19px; white-space: normal; }}
