@@ -92,7 +92,7 @@ test-backends: ## check the losses on TensorFlow too, in an environment of its o
 	KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest --confcutdir tests tests/test_losses.py
 
 .PHONY: test-browser
-test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium, and move what can be moved
+test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium, move what can be moved, look at the slides
 	$(venv_python) -m pytest tests/browser $(ARGS)
 
 .PHONY: notebooks

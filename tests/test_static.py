@@ -1,12 +1,16 @@
 """Notebooks where nothing runs: as a page, as a forge shows them, and as the slides of `make slides`."""
 
+import base64
 import functools
 from pathlib import Path
+from xml.etree import ElementTree
 
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter, SlidesExporter
+
+from kexue_nlp.widgets._base import escape, still
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
@@ -78,6 +82,18 @@ def test_explorer_leaves_its_pictures_where_drawings_and_styles_are_stripped(pat
         for stripped in page.find_all(["svg", "style"]):
             stripped.decompose()
         assert page.find_all(["img", "table"])
+        for image in page.select('img[src^="data:image/svg+xml;base64,"]'):
+            drawing = ElementTree.fromstring(base64.b64decode(image["src"].split(",", 1)[1]))
+            assert drawing.get("aria-label") == image["alt"] != ""
+
+
+def test_a_drawing_keeps_its_words_as_an_image():
+    words = escape("<\x0b\n\"'&")
+    (image,) = parse(
+        still(f'<svg width="9" height="5" role="img" aria-label="{words}"><text>{words}</text></svg>')
+    )
+    drawing = ElementTree.fromstring(base64.b64decode(image["src"].split(",", 1)[1]))
+    assert image["alt"] == drawing.get("aria-label") == drawing[-1].text
 
 
 @each_notebook

@@ -44,6 +44,7 @@ _STYLE = f"""
 .kexue-changed {{ font-weight: 700; color: black; border-color: black; background: {ORANGE}; }}
 .kexue-picture {{ container-type: inline-size; overflow-x: auto; transition: opacity .1s .2s; }}
 .kexue-fixed {{ position: sticky; left: 0; width: 100cqw; }} /* stays put when a wide picture is scrolled */
+.kexue-picture img {{ max-width: 100%; height: auto; }}
 .kexue-busy {{ cursor: progress; }}
 .kexue-busy .kexue-picture {{ opacity: .4; }}
 """
@@ -101,9 +102,10 @@ class TextArea(_Sendable, widgets.Textarea):
 
 
 def still(page: str) -> str:
-    """Turn the drawings of a page, SVG elements with a label, into images on white.
+    """Turn the drawings of a page, SVG elements with role, label, width and height, into images on white.
 
-    Until a notebook has been run, JupyterLab strips SVG and styles from what is stored in it, but leaves images.
+    JupyterLab strips SVG and styles from what is stored in a notebook that it does not trust, because it has not been
+    run there, but leaves images. Drawings must be XML as well as HTML: no entities but those of `html.escape`.
 
     Examples
     --------

@@ -87,6 +87,7 @@ def lab(tmp_path_factory):
         f"--port={port}",
     ]
     folders = [f"--ServerApp.root_dir={folder}", f"--LabApp.user_settings_dir={settings}"]
+    folders.append(f"--LabApp.workspaces_dir={folder.parent / 'workspaces'}")
     log = folder.parent / "lab.log"
     with log.open("wb") as file:
         server = subprocess.Popen(

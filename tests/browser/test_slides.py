@@ -1,4 +1,4 @@
-"""The slides of `make slides` in a real browser, without a network: nothing on them is cut off."""
+"""The pages of `make slides` in a real browser, without a network and so without reveal.js: nothing is cut off."""
 
 from pathlib import Path
 
