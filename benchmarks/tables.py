@@ -20,6 +20,7 @@ import pandas as pd
 from kexue_nlp.results import (
     hashing_table,
     load_results,
+    margin_sweep,
     margin_table,
     segmentation_table,
     semi_supervised_table,
@@ -135,8 +136,9 @@ def margin_scores() -> str:
         f"{name} {run['ratio']:.2f} ({run['ratio_quartiles'][0]:.2f} to {run['ratio_quartiles'][1]:.2f})"
         for name, run in speed["networks"].items()
     )
+    sweep = by_method(margin_sweep(load_results("margin_loss")))
     note = "Training time with the margin loss over that with Keras's cross-entropy, median and quartiles of"
-    return f"{scores}\n\n{note} {speed['rounds']} paired rounds: {ratios}."
+    return f"{scores}\n\nOther margins, CNN:\n\n{sweep}\n\n{note} {speed['rounds']} paired rounds: {ratios}."
 
 
 def semi_supervised_scores() -> str:

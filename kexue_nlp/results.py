@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import statistics
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -204,8 +205,8 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     pandas.DataFrame of str
         Baselines first, then one row per network and loss. Accuracy on the test in per cent after the last epoch,
         mean ± standard deviation over seeds; mean paired difference to cross-entropy in points with its 95 %
-        interval (Student's t); standard deviation of the last five epochs' accuracy, mean over seeds; expected
-        calibration error, mean over seeds; the article's one run.
+        interval (Student's t); standard deviation of the last five epochs' accuracy in points, mean over seeds, and
+        its paired difference to cross-entropy's; expected calibration error, mean over seeds; the article's one run.
     """
     import pandas as pd
 
@@ -213,24 +214,23 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     for run in runs:
         if run["seed"] is None:
             accuracy = f"{100 * run['epochs']['test_accuracy'][-1]:.1f}"
-            rows.append([f"{run['loss']}, {run['network']}", "1", accuracy, "", "", "", ""])
+            rows.append([f"{run['loss']}, {run['network']}", "1", accuracy, "", "", "", "", ""])
     for network in ("lstm", "cnn"):
         baseline = _by_seed(runs, network, "cross-entropy", 0.6)
         for loss in ("cross-entropy", "margin", "focal"):
             by_seed = _by_seed(runs, network, loss, 0.6)
             if not by_seed:
                 continue
-            curves = [run["epochs"]["test_accuracy"] for run in by_seed.values()]
-            last = [100 * curve[-1] for curve in curves]
-            steady = [100 * statistics.stdev(curve[-5:]) for curve in curves]
             article = PUBLISHED_MARGIN.get((network, loss))
+            is_baseline = loss == "cross-entropy"
             rows.append(
                 [
                     f"{network.upper()}, {'margin 0.6' if loss == 'margin' else loss}",
-                    str(len(last)),
-                    _mean_and_spread(last),
-                    "" if loss == "cross-entropy" else _paired(by_seed, baseline),
-                    f"{statistics.mean(steady):.2f}",
+                    str(len(by_seed)),
+                    _mean_and_spread([_last(run) for run in by_seed.values()]),
+                    "" if is_baseline else _paired(by_seed, baseline, _last),
+                    f"{statistics.mean(_unrest(run) for run in by_seed.values()):.2f}",
+                    "" if is_baseline else _paired(by_seed, baseline, _unrest),
                     f"{statistics.mean(run['calibration']['ece'] for run in by_seed.values()):.3f}",
                     "" if article is None else f"{article:.2f}",
                 ]
@@ -240,6 +240,7 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         "accuracy, %",
         "minus cross-entropy [95 %]",
         "spread of the last 5 epochs",
+        "spread minus cross-entropy's [95 %]",
         "calibration error",
         "article",
     ]
@@ -273,8 +274,8 @@ def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
         same = {seed: by_seed[seed] for seed in sorted(seeds)}
         if not same:
             break
-        last = [100 * run["epochs"]["test_accuracy"][-1] for run in same.values()]
-        against = "" if name == "cross-entropy" else _paired(same, kinds["cross-entropy"])
+        last = [_last(run) for run in same.values()]
+        against = "" if name == "cross-entropy" else _paired(same, kinds["cross-entropy"], _last)
         active = statistics.mean(run["epochs"]["active"][-1] for run in same.values())
         rows.append([name, str(len(last)), _mean_and_spread(last), against, f"{active:.1%}"])
     columns = ["runs", "accuracy, %", "minus cross-entropy [95 %]", "active in the last epoch"]
@@ -430,13 +431,23 @@ def _mean_and_spread(values: list[float]) -> str:
     return f"{statistics.mean(values):.1f}{spread}"
 
 
-def _paired(ours: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]]) -> str:
-    """Mean difference of the last epoch's accuracy over the seeds that both have, in points, and its 95 % interval."""
-    last = [
-        {seed: 100 * run["epochs"]["test_accuracy"][-1] for seed, run in runs.items()}
-        for runs in (ours, theirs)
-    ]
-    return _difference(*last)
+def _last(run: dict[str, Any]) -> float:
+    """Accuracy on the test after the last epoch, in per cent."""
+    return 100 * run["epochs"]["test_accuracy"][-1]
+
+
+def _unrest(run: dict[str, Any]) -> float:
+    """Standard deviation of the last five epochs' accuracy on the test, in points."""
+    return 100 * statistics.stdev(run["epochs"]["test_accuracy"][-5:])
+
+
+def _paired(
+    ours: dict[int, dict[str, Any]],
+    theirs: dict[int, dict[str, Any]],
+    statistic: Callable[[dict[str, Any]], float],
+) -> str:
+    """Mean difference of a statistic of the runs over the seeds that both have, and its 95 % interval."""
+    return _difference(*({seed: statistic(run) for seed, run in runs.items()} for runs in (ours, theirs)))
 
 
 def _difference(ours: dict[int, float], theirs: dict[int, float], test_over_train: float = 0.0) -> str:
