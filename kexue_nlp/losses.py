@@ -101,13 +101,13 @@ def margin_binary_crossentropy(
     -------
     tensor, float, shape (B, ...)
         One loss per example, at least float32. NaN where ``y_pred`` is NaN, and, in a compiled function,
-        where the label is out of range: values cannot be inspected there.
+        where the label is NaN or out of range: values cannot be inspected there.
 
     Raises
     ------
     ValueError
         If the margin is not a number between 1/2 and 1, the shapes differ, or, outside compiled functions,
-        a label or a probability is outside [0, 1].
+        a label is NaN or a label or a probability is outside [0, 1].
 
     Examples
     --------
@@ -178,7 +178,7 @@ def margin_categorical_crossentropy(
     if not from_logits:
         total = ops.sum(y_pred, axis=axis)
         advice = "probabilities sum to 1; for logits set from_logits=True"
-        _check_values("the sum of y_pred over the classes", total, 0.99, 1.01, advice)
+        _check_values("the sum of y_pred over the classes", total, 0.99, 1.01, advice, allow_nan=True)
     loss = ops.categorical_crossentropy(y_true, y_pred, from_logits=from_logits, axis=axis)
     p = ops.stop_gradient(ops.softmax(y_pred, axis=axis) if from_logits else y_pred)
     p = p / ops.sum(p, axis=axis, keepdims=True)  # as the cross-entropy does
@@ -480,13 +480,16 @@ def _check_classes(y_pred, axis):
 
 def _check_probabilities(y_pred, from_logits):
     if not from_logits:
-        _check_values("y_pred", y_pred, 0, 1, "probabilities lie in [0, 1]; for logits set from_logits=True")
+        advice = "probabilities lie in [0, 1]; for logits set from_logits=True"
+        _check_values("y_pred", y_pred, 0, 1, advice, allow_nan=True)
 
 
-def _check_values(name, x, low, high, advice):
+def _check_values(name, x, low, high, advice, allow_nan=False):
+    # NaN is allowed in predictions: the loss of a network that has diverged is NaN, wherever it is computed.
     values = _values(x)
     if values is not None:
-        bad = values[(values < low) | (values > high)]
+        inside = (values >= low) & (values <= high) | (allow_nan & np.isnan(values))
+        bad = values[~inside]
         if bad.size:
             raise ValueError(f"{name} holds {bad.flat[0]:g}; {advice}")
 

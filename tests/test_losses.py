@@ -193,7 +193,8 @@ def test_column_and_flat_array_mean_the_same(y_shape, p_shape, as_class):
 
 @pytest.mark.parametrize("as_class", [False, True])
 @pytest.mark.parametrize(
-    ("y_shape", "p_shape"), [((3,), (3, 2)), ((3, 1), (3, 2)), ((2,), (3,)), ((3, 1), (3, 1, 1, 1))]
+    ("y_shape", "p_shape"),
+    [((3,), (3, 2)), ((3, 1), (3, 2)), ((3, 2), (3, 1)), ((2,), (3,)), ((3, 1), (3, 1, 1, 1))],
 )
 def test_shapes_that_disagree_are_refused(y_shape, p_shape, as_class):
     loss = MarginBinaryCrossentropy() if as_class else margin_binary_crossentropy
@@ -203,6 +204,18 @@ def test_shapes_that_disagree_are_refused(y_shape, p_shape, as_class):
 
 def test_empty_batch_has_no_losses():
     assert array(margin_binary_crossentropy(np.ones((0, 1)), np.ones((0, 1)))).shape == (0,)
+
+
+@pytest.mark.parametrize(
+    ("function", "y"),
+    [
+        (margin_categorical_crossentropy, np.ones((0, 3))),
+        (margin_sparse_categorical_crossentropy, np.ones(0, np.int32)),
+        (tolerant_squared_error, np.ones((0, 3))),
+    ],
+)
+def test_empty_batch_of_several_outputs_has_no_losses(function, y):
+    assert array(function(y, np.ones((0, 3), np.float32))).shape == (0,)
 
 
 @pytest.mark.parametrize("reduction", ["sum_over_batch_size", "sum", None])
@@ -372,20 +385,20 @@ def test_margin_outside_one_half_and_1_is_refused(maker, margin):
         maker(*arguments, margin=margin)
 
 
-@pytest.mark.parametrize("label", [2, -1, 1.5])
+@pytest.mark.parametrize("label", [2, -1, 1.5, float("nan")])
 @pytest.mark.parametrize("loss", [margin_binary_crossentropy, margin_weight, MarginBinaryCrossentropy()])
 def test_label_that_is_neither_0_nor_1_is_refused(loss, label):
     with pytest.raises(ValueError, match=f"y_true holds {label}; labels are 0 or 1"):
         loss(np.float32([0, label]), np.float32([0.5, 0.5]))
 
 
-@pytest.mark.parametrize("y", [[[1, 1, 0]], [[0, 0, 0]], [[2, -1, 0]]])
+@pytest.mark.parametrize("y", [[[1, 1, 0]], [[0, 0, 0]], [[2, -1, 0]], [[float("nan"), 1, 0]]])
 def test_labels_that_are_not_one_hot_are_refused(y):
     with pytest.raises(ValueError, match=r"y_true.*labels are one-hot rows"):
         margin_categorical_crossentropy(y, np.float32([[0.5, 0.2, 0.3]]))
 
 
-@pytest.mark.parametrize("label", [3, -1, 0.5])
+@pytest.mark.parametrize("label", [3, -1, 0.5, float("nan")])
 def test_class_that_does_not_exist_is_refused(label):
     with pytest.raises(ValueError, match=f"y_true holds {label}; classes are whole numbers from 0 to 2"):
         margin_sparse_categorical_crossentropy([label], np.float32([[0.5, 0.2, 0.3]]))
@@ -413,6 +426,12 @@ def test_bad_label_gives_nan_where_values_cannot_be_inspected(function, bad, goo
 def test_nan_prediction_gives_nan_for_its_example_only(from_logits):
     loss = margin_binary_crossentropy([1, 1], np.float32([np.nan, 0.0]), from_logits=from_logits)
     assert np.isnan(array(loss)).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("from_logits", [False, True])
+def test_nan_prediction_has_a_weight_of_nan(from_logits):
+    weight = margin_weight([1, 1], np.float32([np.nan, 0.0]), from_logits=from_logits)
+    assert np.isnan(array(weight)).tolist() == [True, False]
 
 
 @pytest.mark.parametrize("from_logits", [False, True])
@@ -486,6 +505,21 @@ def test_sample_weights_multiply_the_losses(examples):
     assert network.evaluate(x, y, sample_weight=weights, batch_size=len(x), verbose=0) == pytest.approx(
         expected, rel=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("loss", "y", "p"),
+    [
+        (MarginCategoricalCrossentropy(), [[1, 0], [0, 1]], [[0.5, 0.5], [0.8, 0.2]]),
+        (MarginSparseCategoricalCrossentropy(), [0, 1], [[0.5, 0.5], [0.8, 0.2]]),
+        (TolerantSquaredError(), [[1.0], [2.0]], [[2.0], [4.0]]),
+    ],
+)
+def test_sample_weights_multiply_the_losses_of_the_kin(loss, y, p):
+    y, p = np.array(y), np.float32(p)
+    each = [float(loss(y[i : i + 1], p[i : i + 1])) for i in range(2)]
+    weighted = float(loss(y, p, sample_weight=np.float32([3, 0.5])))
+    assert weighted == pytest.approx((3 * each[0] + 0.5 * each[1]) / 2, rel=1e-5)
 
 
 def test_masked_positions_do_not_count():

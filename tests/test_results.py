@@ -95,7 +95,11 @@ def margin_run(network, loss, margin, seed, accuracy, active=0.5):
         "loss": loss,
         "margin": margin,
         "seed": seed,
-        "epochs": {"test_accuracy": accuracy, "active": [active] * len(accuracy)},
+        "epochs": {
+            "test_accuracy": accuracy,
+            "test_crossentropy": [1 - a for a in accuracy],
+            "active": [active] * len(accuracy),
+        },
         "calibration": {"ece": 0.1 * (seed + 1)},
     }
 
@@ -135,7 +139,10 @@ def test_margin_table_pairs_runs_of_one_seed():
     assert ours["accuracy, %"] == "85.0 ± 4.0"
     # Differences of seeds 0 and 1 are 1 and 3 points: t for one degree of freedom is 12.706, their error 1.
     assert ours["minus cross-entropy [95 %]"] == "+2.00 [-10.71, +14.71]"
+    assert ours["best epoch, %"] == "85.0 (epoch 6)"
+    assert table.loc["CNN, cross-entropy", "best epoch, %"] == "82.0 (epoch 3)"
     assert ours["calibration error"] == "0.200"
+    assert ours["test cross-entropy"] == "0.15"
     assert ours["article"] == "88.24"
     assert table.loc["CNN, cross-entropy", "spread of the last 5 epochs"] == "0.55"  # of 1.10 and 0
     # Seed 0: 0.45 less 1.10, seed 1: 2.24 less 0.
