@@ -167,6 +167,32 @@ def test_finished_runs_are_read_back(monkeypatch, tmp_path):
     assert script.finished() == {run}
 
 
+def test_active_share_is_that_of_the_loss_in_training(record):
+    active = np.array(record["epochs"]["active"])
+    assert active[0] > 0.5  # hardly any review is right by 0.6 so early
+    np.testing.assert_allclose(active * 64, np.round(active * 64), atol=1e-3)  # whole reviews of 64
+
+
+def test_crossentropy_is_the_mean_over_reviews():
+    p, y = np.array([0.9, 0.2, 1.0]), np.array([1, 0, 1])
+    assert script.crossentropy(p, y) == pytest.approx(-(np.log(0.9) + np.log(0.8)) / 3)
+
+
+def test_two_processes_for_one_network_each_share_the_baselines():
+    texts = [np.array([5, 6, 7]), np.array([8, 9, 7])] * 3
+    labels = np.array([1, 0] * 3)
+    imdb = SimpleNamespace(train=texts, test=texts, train_labels=labels, test_labels=labels)
+    names = [
+        [record["network"] for record in script.baselines(imdb, networks, set())]
+        for networks in (["cnn"], ["lstm"])
+    ]
+    assert names == [["whole reviews", "what the CNN reads"], ["what the LSTM reads"]]
+    (record,) = script.baselines(imdb, ["lstm"], set())
+    assert record["epochs"]["test_accuracy"] == [1.0]
+    done = {script.Run(record["network"], record["loss"], None, None)}
+    assert list(script.baselines(imdb, ["lstm"], done)) == []
+
+
 # --- the queue ---------------------------------------------------------------------------------------------
 
 

@@ -268,10 +268,15 @@ def calibration(p: np.ndarray, y: np.ndarray, n_bins: int = 10) -> dict:
     }
 
 
-def baselines(imdb, done: set[Run]) -> Iterator[dict]:
-    """Fit logistic regressions on what the networks read, and on whole reviews, with scikit-learn's settings."""
-    read = {f"what the {name.upper()} reads": (s.n_words, s.length) for name, s in NETWORKS.items()}
-    for name, shape in {"whole reviews": None, **read}.items():
+def baselines(imdb, networks: list[str], done: set[Run]) -> Iterator[dict]:
+    """Fit logistic regressions on what the networks read, and on whole reviews, with scikit-learn's settings.
+
+    The one on whole reviews comes with the CNN, so that processes for one network each do not fit it twice.
+    """
+    shapes = {"whole reviews": None} if "cnn" in networks else {}
+    for name in networks:
+        shapes[f"what the {name.upper()} reads"] = NETWORKS[name].n_words, NETWORKS[name].length
+    for name, shape in shapes.items():
         if Run(name, TFIDF, None, None) in done:
             continue
         start = time.monotonic()
@@ -342,7 +347,7 @@ def main() -> None:
     except DatasetUnavailable as error:
         sys.exit(str(error))
     done = finished()
-    for record in baselines(imdb, done):
+    for record in baselines(imdb, args.networks, done):
         append_run(RESULTS, record)
     runs = [run for run in queue(args.networks, args.seeds, args.sweep) if run not in done]
     report = Progress(runs)
