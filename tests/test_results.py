@@ -139,8 +139,8 @@ def test_margin_table_pairs_runs_of_one_seed():
     assert ours["accuracy, %"] == "85.0 ± 4.0"
     # Differences of seeds 0 and 1 are 1 and 3 points: t for one degree of freedom is 12.706, their error 1.
     assert ours["minus cross-entropy [95 %]"] == "+2.00 [-10.71, +14.71]"
-    assert ours["best epoch, %"] == "85.0 (epoch 6)"
-    assert table.loc["CNN, cross-entropy", "best epoch, %"] == "82.0 (epoch 3)"
+    assert ours["best, % (epoch)"] == "85.0 (6)"
+    assert table.loc["CNN, cross-entropy", "best, % (epoch)"] == "82.0 (3)"
     assert ours["calibration error"] == "0.200"
     assert ours["test cross-entropy"] == "0.15"
     assert ours["article"] == "88.24"
