@@ -14,8 +14,8 @@ Usage::
     python benchmarks/reproduce/margin_loss.py --sweep            # and other margins on the CNN, seeds 0 1 2
     python benchmarks/reproduce/margin_loss.py --networks cnn --seeds 0
 
-On two cores, two processes that are bound to one core each finish sooner than one process on both, whose threads
-mostly wake each other up; and with this much memory kept between steps, page faults do not take a third of the time::
+On two cores, two processes that are bound to one core each finish sooner than one process on both, whose threads keep
+waking each other up; and memory that is kept between steps saves page faults, which are dear on virtual machines::
 
     export XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
     export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
