@@ -106,8 +106,8 @@ def margin_binary_crossentropy(
     Raises
     ------
     ValueError
-        If the margin is not a number between 1/2 and 1, the shapes differ, or, outside compiled functions,
-        a label is NaN or a label or a probability is outside [0, 1].
+        If the margin is not a number between 1/2 and 1, the shapes differ or have no such axis, or, outside
+        compiled functions, a label is NaN or a label or a probability is outside [0, 1].
 
     Examples
     --------
@@ -156,8 +156,8 @@ def margin_categorical_crossentropy(
     Raises
     ------
     ValueError
-        If the margin is not a number between 1/2 and 1, the shapes differ, there are fewer than 2 classes,
-        or, outside compiled functions, labels or probabilities do not sum to 1 or are outside [0, 1].
+        If the margin is not a number between 1/2 and 1, the shapes differ or have no such axis, there are fewer
+        than 2 classes, or, outside compiled functions, labels or probabilities do not sum to 1 or are outside [0, 1].
 
     Examples
     --------
@@ -183,9 +183,11 @@ def margin_categorical_crossentropy(
     p = ops.stop_gradient(ops.softmax(y_pred, axis=axis) if from_logits else y_pred)
     p = p / ops.sum(p, axis=axis, keepdims=True)  # as the cross-entropy does
     is_true = y_true > 0.5  # of at most one class
-    lead = ops.max(ops.where(is_true, p, -1.0), axis=axis) - ops.max(ops.where(is_true, -1.0, p), axis=axis)
-    right = _step(ops.max(y_true, axis=axis) - margin) * _step((1.0 + lead) / 2.0 - margin)
-    return ops.where(ops.abs(sums - 1.0) <= 0.001, loss * (1.0 - right), math.nan)
+    own = _max(ops.where(is_true, p, -1.0), axis)
+    rival = _max(ops.where(is_true, -1.0, p), axis)
+    right = _step(_max(y_true, axis) - margin) * _step((1.0 + own - rival) / 2.0 - margin)
+    one_hot = ops.all((y_true >= 0) & (y_true <= 1), axis=axis) & (ops.abs(sums - 1.0) <= 0.001)
+    return ops.where(one_hot, loss * (1.0 - right), math.nan)
 
 
 def margin_sparse_categorical_crossentropy(
@@ -224,7 +226,11 @@ def margin_sparse_categorical_crossentropy(
     if classes is not None and not np.isin(classes, np.arange(n_classes)).all():
         bad = classes[~np.isin(classes, np.arange(n_classes))][0]
         raise ValueError(f"y_true holds {bad}; classes are whole numbers from 0 to {n_classes - 1}")
-    y_true = ops.one_hot(ops.cast(y_true, "int32"), n_classes, axis=axis)
+    whole = ops.cast(y_true, "int32")
+    whole = ops.where(
+        ops.equal(ops.cast(whole, y_true.dtype), y_true), whole, -1
+    )  # no class, so the loss is NaN
+    y_true = ops.one_hot(whole, n_classes, axis=axis)
     return margin_categorical_crossentropy(y_true, y_pred, margin, from_logits, axis)
 
 
@@ -255,7 +261,7 @@ def tolerant_squared_error(y_true, y_pred, tolerance: float = 0.1, axis: int = -
     Raises
     ------
     ValueError
-        If the tolerance is not a positive finite number or the shapes differ.
+        If the tolerance is not a positive finite number, or the shapes differ or have no such axis.
 
     Examples
     --------
@@ -399,8 +405,14 @@ class TolerantSquaredError(keras.losses.Loss):
         return super().get_config() | {"tolerance": self.tolerance, "axis": self.axis}
 
 
+def _max(x, axis):
+    if 0 in x.shape:  # TensorFlow and PyTorch refuse the maximum of an empty batch
+        return ops.sum(x, axis=axis)
+    return ops.max(x, axis=axis)
+
+
 def _step(x):
-    return (ops.sign(x) + 1.0) / 2.0
+    return ops.where(ops.isnan(x), x, (ops.sign(x) + 1.0) / 2.0)  # to PyTorch the sign of NaN is 0
 
 
 def _binary_weight(y_true, y_pred, margin, from_logits):
@@ -422,7 +434,10 @@ def _binary_crossentropy(y_true, y_pred, from_logits):
 
 
 def _mean_over_outputs(loss, axis):
-    return ops.mean(loss, axis=axis) if len(loss.shape) > 1 else loss
+    if len(loss.shape) < 2:
+        return loss
+    _check_axis(loss, axis)
+    return ops.mean(loss, axis=axis)
 
 
 def _as_floats(y_true, y_pred):
@@ -468,8 +483,15 @@ def _check_same_shape(y_true, y_pred):
         )
 
 
+def _check_axis(y_pred, axis):
+    n_axes = len(y_pred.shape)
+    if not -n_axes <= axis < n_axes:
+        raise ValueError(f"axis is {axis}, but y_pred has shape {tuple(y_pred.shape)}")
+
+
 def _check_classes(y_pred, axis):
-    n_classes = y_pred.shape[axis] if len(y_pred.shape) else 0
+    _check_axis(y_pred, axis)
+    n_classes = y_pred.shape[axis]
     if n_classes < 2:
         raise ValueError(
             f"y_pred has {n_classes} classes on axis {axis} (shape {tuple(y_pred.shape)}), 2 are needed; "

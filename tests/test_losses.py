@@ -134,6 +134,20 @@ def test_logits_give_the_values_of_their_probabilities(label):
     np.testing.assert_allclose(array(loss), array(margin_binary_crossentropy(y, p)), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("margin", [0.6, 0.7, 0.75, 0.9])
+@pytest.mark.parametrize("label", [0, 1])
+def test_logit_on_the_margin_counts_half(label, margin):
+    z = np.float32([logit(margin) if label else -logit(margin)])
+    assert array(margin_weight([label], z, margin, from_logits=True)).tolist() == [0.5]
+
+
+def test_labels_in_between_are_weighed_by_the_article_s_formula():
+    y, p = np.float32([0.7, 0.5, 0.3, 0.7]), np.float32([0.9, 0.9, 0.1, 0.1])
+    loss = margin_binary_crossentropy(y, p, margin=0.6)
+    np.testing.assert_allclose(array(loss), article_loss(y, p, 0.6), rtol=1e-5)
+    assert (array(loss) > 0).tolist() == [False, True, False, True]
+
+
 def test_loss_becomes_binary_crossentropy_as_the_margin_goes_to_1():
     y = np.tile(np.float32([0, 1]), len(PROBABILITIES))[:, None]
     p = np.repeat(PROBABILITIES, 2)[:, None]
@@ -150,6 +164,29 @@ def test_weight_is_one_half_on_the_margin_only():
 def test_several_outputs_are_averaged():
     loss = margin_binary_crossentropy(np.float32([[1, 1], [1, 0]]), np.float32([[0.5, 0.9], [0.9, 0.1]]))
     np.testing.assert_allclose(array(loss), [np.log(2) / 2, 0], rtol=1e-6)
+
+
+@pytest.mark.parametrize("function", [margin_binary_crossentropy, tolerant_squared_error])
+def test_outputs_may_lie_on_another_axis(function):
+    y, p = np.ones((2, 3, 2), np.float32), np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 2))
+    each = array(function(y.reshape(-1), p.reshape(-1))).reshape(2, 3, 2)
+    np.testing.assert_allclose(array(function(y, p, axis=1)), each.mean(axis=1), rtol=1e-6)
+
+
+@pytest.mark.parametrize("axis", [2, -3])
+@pytest.mark.parametrize(
+    "function",
+    [
+        margin_binary_crossentropy,
+        margin_categorical_crossentropy,
+        margin_sparse_categorical_crossentropy,
+        tolerant_squared_error,
+    ],
+)
+def test_axis_that_does_not_exist_is_refused(function, axis):
+    y = [0] if function is margin_sparse_categorical_crossentropy else [[0, 1]]
+    with pytest.raises(ValueError, match=rf"axis is {axis}, but y_pred has shape \(1, 2\)"):
+        function(y, np.float32([[0.5, 0.5]]), axis=axis)
 
 
 # --- binary: gradients -------------------------------------------------------------------------------------
@@ -306,6 +343,13 @@ def test_classes_may_lie_on_another_axis(sparse):
     np.testing.assert_allclose(array(function(y, np.moveaxis(p, -1, 1), axis=1)), array(last), rtol=1e-6)
 
 
+def test_class_probabilities_as_labels_are_switched_off_by_the_class_of_more_than_the_margin():
+    y = np.float32([[0.7, 0.3], [0.5, 0.5], [0.3, 0.7]])
+    loss = margin_categorical_crossentropy(y, np.tile(np.float32([0.9, 0.1]), (3, 1)), margin=0.6)
+    expected = [0, -np.log(0.9 * 0.1) / 2, -0.3 * np.log(0.9) - 0.7 * np.log(0.1)]
+    np.testing.assert_allclose(array(loss), expected, rtol=1e-5)
+
+
 @pytest.mark.parametrize("z", [20.0, 1000.0])
 def test_confidently_wrong_class_has_gradient_1(z):
     slope = gradient(lambda x: margin_categorical_crossentropy([[1, 0]], x, from_logits=True), [[0, z]])
@@ -412,9 +456,12 @@ def test_logits_passed_as_probabilities_are_refused():
 @pytest.mark.parametrize(
     ("function", "bad", "good", "p"),
     [
-        (margin_binary_crossentropy, 2, 1, 0.5),
-        (margin_categorical_crossentropy, [1, 1], [0, 1], [0.5, 0.5]),
-        (margin_sparse_categorical_crossentropy, 2, 1, [0.5, 0.5]),
+        *((margin_binary_crossentropy, bad, 1, 0.5) for bad in (2, -1, np.nan)),
+        *(
+            (margin_categorical_crossentropy, bad, [0, 1], [0.5, 0.5])
+            for bad in ([1, 1], [2, -1], [np.nan, 1])
+        ),
+        *((margin_sparse_categorical_crossentropy, bad, 1, [0.5, 0.5]) for bad in (2, -1, 0.5, np.nan)),
     ],
 )
 def test_bad_label_gives_nan_where_values_cannot_be_inspected(function, bad, good, p):
@@ -438,6 +485,21 @@ def test_nan_prediction_has_a_weight_of_nan(from_logits):
 def test_nan_class_prediction_gives_nan_for_its_example_only(from_logits):
     p = np.float32([[np.nan, 0.5], [0.5, 0.5]])
     loss = margin_categorical_crossentropy([[1, 0], [1, 0]], p, from_logits=from_logits)
+    assert np.isnan(array(loss)).tolist() == [True, False]
+
+
+def test_nan_class_prediction_beside_a_class_number_gives_nan_for_its_example_only():
+    loss = margin_sparse_categorical_crossentropy([0, 0], np.float32([[np.nan, 0.5], [0.5, 0.5]]))
+    assert np.isnan(array(loss)).tolist() == [True, False]
+
+
+def test_nan_prediction_of_a_number_gives_nan_for_its_example_only():
+    assert np.isnan(array(tolerant_squared_error([1, 1], np.float32([np.nan, 1])))).tolist() == [True, False]
+
+
+@pytest.mark.parametrize("function", [margin_binary_crossentropy, tolerant_squared_error])
+def test_nan_prediction_gives_nan_where_values_cannot_be_inspected(function):
+    loss = compiled(function)(np.float32([1, 1]), np.float32([np.nan, 1]))
     assert np.isnan(array(loss)).tolist() == [True, False]
 
 
@@ -465,6 +527,23 @@ def test_serialised_loss_keeps_every_argument(loss):
     restored = keras.losses.deserialize(keras.losses.serialize(loss))
     assert type(restored) is type(loss)
     assert restored.get_config() == loss.get_config()
+
+
+@pytest.mark.parametrize(("cls", "function"), zip(MARGIN_CLASSES, MARGIN_FUNCTIONS, strict=False))
+def test_class_gives_the_values_of_its_function(cls, function):
+    z = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32)
+    classes = np.random.default_rng(1).integers(0, 3, (4, 2))
+    y = classes if "sparse" in function.__name__ else np.moveaxis(np.eye(3, dtype=np.float32)[classes], -1, 1)
+    loss = cls(0.8, from_logits=True, axis=1, reduction=None)(y, z)
+    np.testing.assert_array_equal(array(loss), array(function(y, z, 0.8, from_logits=True, axis=1)))
+
+
+def test_class_for_numbers_gives_the_values_of_its_function():
+    x = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32)
+    loss = TolerantSquaredError(0.8, axis=1, reduction=None)(np.zeros_like(x), x)
+    np.testing.assert_array_equal(
+        array(loss), array(tolerant_squared_error(np.zeros_like(x), x, 0.8, axis=1))
+    )
 
 
 def test_saved_model_keeps_the_margin(tmp_path, examples):

@@ -174,9 +174,18 @@ def test_other_labels_are_an_error(data, change):
         MarginExplorer(texts, change(labels), cross_entropy, margins)
 
 
-def test_a_margin_that_is_no_number_is_an_error(data):
-    with pytest.raises(ValueError, match=r"not '0\.6'"):
-        MarginExplorer(*data[:3], {"0.6": data[2]})
+@pytest.mark.parametrize("margin", ["0.6", np.nan, 0.5, 1, True])
+def test_a_margin_that_is_no_number_between_one_half_and_1_is_an_error(data, margin):
+    with pytest.raises(ValueError, match=f"between 0.5 and 1, by which to train, not {margin!r}"):
+        MarginExplorer(*data[:3], {margin: data[2]})
+
+
+@pytest.mark.parametrize("bad", [np.nan, 81.0])
+def test_an_accuracy_that_is_no_share_is_an_error(data, bad):
+    texts, labels, cross_entropy, margins = data
+    run = Training(cross_entropy.predictions, [bad, *cross_entropy.test_accuracy[1:]])
+    with pytest.raises(ValueError, match="accuracies are shares from 0 to 1, not "):
+        MarginExplorer(texts, labels, run, margins)
 
 
 @pytest.mark.parametrize("margin", [0.58, 0.59, 0.71, 0.84])

@@ -294,7 +294,7 @@ class MarginExplorer(Explorer):
     ------
     ValueError
         If there is no training with a margin, texts, labels and trainings are not of one length, a label is not 0 or 1,
-        or a prediction is no probability.
+        a margin is not between 0.5 and 1, or a prediction or an accuracy is not between 0 and 1.
 
     Examples
     --------
@@ -321,13 +321,16 @@ class MarginExplorer(Explorer):
         labels = np.asarray(labels)
         if not np.isin(labels, (0, 1)).all():
             raise ValueError(f"labels must be 0 or 1; among them is {labels[~np.isin(labels, (0, 1))][0]!r}")
-        wrong = [m for m in margins if not isinstance(m, numbers.Real)]
+        wrong = [m for m in margins if not isinstance(m, numbers.Real) or not 0.5 < m < 1]
         if wrong:
-            raise ValueError(f"margins are the numbers that networks were trained with, not {wrong[0]!r}")
+            raise ValueError(f"margins are numbers between 0.5 and 1, by which to train, not {wrong[0]!r}")
         for run in (cross_entropy, *margins.values()):
             p = np.asarray(run.predictions)
             if not p.size or not ((p >= 0) & (p <= 1)).all():  # NaN neither
                 raise ValueError("predictions must be probabilities, of one review and one epoch at least")
+            accuracy = np.asarray(run.test_accuracy)
+            if not ((accuracy >= 0) & (accuracy <= 1)).all():
+                raise ValueError(f"accuracies are shares from 0 to 1, not {accuracy.tolist()}")
         shapes = {np.shape(run.predictions) for run in (cross_entropy, *margins.values())}
         epochs = {len(run.test_accuracy) for run in (cross_entropy, *margins.values())}
         if len(epochs) > 1 or shapes != {(*epochs, len(texts))} or labels.shape != (len(texts),):
