@@ -207,8 +207,9 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         mean ± standard deviation over seeds; mean paired difference to cross-entropy in points with its 95 %
         interval (Student's t); mean accuracy after the epoch in which it is highest, chosen with hindsight on the
         test; standard deviation of the last five epochs' accuracy in points, mean over seeds, and its paired
-        difference to cross-entropy's; expected calibration error and cross-entropy (nats) on the test after the last
-        epoch, means over seeds; the article's one run.
+        difference to cross-entropy's; expected calibration error on the test after the last epoch, mean over seeds,
+        "over" if the mean confidence (the greater of p and 1 − p) is above the accuracy and "under" if it is below;
+        cross-entropy (nats) there, mean over seeds; the article's one run.
     """
     import pandas as pd
 
@@ -224,8 +225,6 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
             if not by_seed:
                 continue
             epochs = [run["epochs"] for run in by_seed.values()]
-            curve = [statistics.mean(a) for a in zip(*(e["test_accuracy"] for e in epochs), strict=True)]
-            best = max(range(len(curve)), key=curve.__getitem__)
             article = PUBLISHED_MARGIN.get((network, loss))
             is_baseline = loss == "cross-entropy"
             rows.append(
@@ -234,10 +233,10 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
                     str(len(by_seed)),
                     _mean_and_spread([_last(run) for run in by_seed.values()]),
                     "" if is_baseline else _paired(by_seed, baseline, _last),
-                    f"{100 * curve[best]:.1f} ({best + 1})",
+                    _best(list(by_seed.values())),
                     f"{statistics.mean(_unrest(run) for run in by_seed.values()):.2f}",
                     "" if is_baseline else _paired(by_seed, baseline, _unrest),
-                    f"{statistics.mean(run['calibration']['ece'] for run in by_seed.values()):.3f}",
+                    _calibration([run["calibration"] for run in by_seed.values()]),
                     f"{statistics.mean(e['test_crossentropy'][-1] for e in epochs):.2f}",
                     "" if article is None else f"{article:.2f}",
                 ]
@@ -269,8 +268,8 @@ def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
     pandas.DataFrame of str
         Cross-entropy first, then the margins, ascending: the number of runs, accuracy on the test in per cent after
         the last epoch, mean ± standard deviation over seeds, the mean paired difference to cross-entropy in points with
-        its 95 % interval, and the share of batches' reviews that were active in the last epoch, dropout on. No rows
-        if there is no seed that all have.
+        its 95 % interval, the best epoch and the expected calibration error as in :func:`margin_table`, and the share
+        of batches' reviews that were active in the last epoch, dropout on. No rows if there is no seed that all have.
     """
     import pandas as pd
 
@@ -286,8 +285,25 @@ def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
         last = [_last(run) for run in same.values()]
         against = "" if name == "cross-entropy" else _paired(same, kinds["cross-entropy"], _last)
         active = statistics.mean(run["epochs"]["active"][-1] for run in same.values())
-        rows.append([name, str(len(last)), _mean_and_spread(last), against, f"{active:.1%}"])
-    columns = ["runs", "accuracy, %", "minus cross-entropy [95 %]", "active in the last epoch"]
+        rows.append(
+            [
+                name,
+                str(len(last)),
+                _mean_and_spread(last),
+                against,
+                _best(list(same.values())),
+                _calibration([run["calibration"] for run in same.values()]),
+                f"{active:.1%}",
+            ]
+        )
+    columns = [
+        "runs",
+        "accuracy, %",
+        "minus cross-entropy [95 %]",
+        "best, % (epoch)",
+        "calibration error",
+        "active in the last epoch",
+    ]
     return pd.DataFrame(rows, columns=["loss", *columns]).set_index("loss")
 
 
@@ -448,6 +464,22 @@ def _last(run: dict[str, Any]) -> float:
 def _unrest(run: dict[str, Any]) -> float:
     """Standard deviation of the last five epochs' accuracy on the test, in points."""
     return 100 * statistics.stdev(run["epochs"]["test_accuracy"][-5:])
+
+
+def _best(runs: list[dict[str, Any]]) -> str:
+    """Mean accuracy over runs after the epoch in which it is highest, in per cent, and that epoch."""
+    curve = [statistics.mean(a) for a in zip(*(run["epochs"]["test_accuracy"] for run in runs), strict=True)]
+    best = max(range(len(curve)), key=curve.__getitem__)
+    return f"{100 * curve[best]:.1f} ({best + 1})"
+
+
+def _calibration(runs: list[dict[str, Any]]) -> str:
+    """Mean expected calibration error, and whether confidence is over or under accuracy."""
+    excess = 0.0
+    for run in runs:
+        for count, p, share in zip(run["count"], run["mean_p"], run["share_positive"], strict=True):
+            excess += count * (p - share if p > 0.5 else share - p) / sum(run["count"])
+    return f"{statistics.mean(run['ece'] for run in runs):.3f} {'over' if excess > 0 else 'under'}"
 
 
 def _paired(

@@ -27,9 +27,9 @@ def small_lstm():
 
 @pytest.fixture(scope="module")
 def small():
-    """Two small networks, and a short LSTM."""
+    """Two small networks, trained for two epochs."""
     networks = {
-        "cnn": dataclasses.replace(script.NETWORKS["cnn"], build=small_cnn),
+        "cnn": dataclasses.replace(script.NETWORKS["cnn"], build=small_cnn, epochs=2),
         "lstm": dataclasses.replace(script.NETWORKS["lstm"], build=small_lstm, epochs=2),
     }
     with pytest.MonkeyPatch.context() as patch:
@@ -50,15 +50,17 @@ def data():
     return x[:64], y[:64], x[64:], y[64:]
 
 
-RUN = script.Run("lstm", "margin", 0.6, 0)
+@pytest.fixture(scope="module", params=["lstm", "cnn"])
+def run(request):
+    return script.Run(request.param, "margin", 0.6, 0)
 
 
 @pytest.fixture(scope="module")
-def record(small, data, tmp_path_factory):
+def record(run, small, data, tmp_path_factory):
     """What an uninterrupted run leaves."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(script, "RUNS", tmp_path_factory.mktemp("runs"))
-        return script.train(RUN, data, ignore)
+        return script.train(run, data, ignore)
 
 
 def without_times(record):
@@ -115,18 +117,18 @@ def test_padding_that_is_left_out_changes_no_prediction():
 # --- runs --------------------------------------------------------------------------------------------------
 
 
-def test_interrupted_run_ends_as_an_uninterrupted_one(record, data):
+def test_interrupted_run_ends_as_an_uninterrupted_one(run, record, data):
     def interrupt(run, epochs):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        script.train(RUN, data, interrupt)
-    assert without_times(script.train(RUN, data, ignore)) == without_times(record)
+        script.train(run, data, interrupt)
+    assert without_times(script.train(run, data, ignore)) == without_times(record)
 
 
-def test_record_is_json_and_counts_every_test_review(record):
+def test_record_is_json_and_counts_every_test_review(run, record):
     stored = json.loads(json.dumps(record))
-    assert [len(values) for values in stored["epochs"].values()] == [2] * 6
+    assert [len(values) for values in stored["epochs"].values()] == [run.epochs] * 6
     assert sum(stored["calibration"]["count"]) == 20
 
 
@@ -167,10 +169,26 @@ def test_finished_runs_are_read_back(monkeypatch, tmp_path):
     assert script.finished() == {run}
 
 
-def test_active_share_is_that_of_the_loss_in_training(record):
-    active = np.array(record["epochs"]["active"])
-    assert active[0] > 0.5  # hardly any review is right by 0.6 so early
-    np.testing.assert_allclose(active * 64, np.round(active * 64), atol=1e-3)  # whole reviews of 64
+def test_each_run_has_its_loss():
+    losses = {loss: script.Run("cnn", loss, 0.9, 0).make_loss() for loss in script.LOSSES}
+    assert losses["margin"].margin == 0.9
+    assert isinstance(losses["margin"], script.MarginBinaryCrossentropy)
+    assert isinstance(losses["cross-entropy"], keras.losses.BinaryCrossentropy)
+    assert isinstance(losses["focal"], keras.losses.BinaryFocalCrossentropy)
+
+
+@pytest.mark.parametrize("margin", [0.6, 0.7])
+@pytest.mark.parametrize("loss", script.LOSSES)
+def test_active_share_is_that_of_reviews_not_yet_right_by_the_margin(small, data, loss, margin, monkeypatch):
+    """Whatever the loss; asked of a network that says what the first word is worth and has nothing to train."""
+    first_word = keras.layers.Lambda(lambda x: keras.ops.cast(x[:, :1], "float32") / 21)
+    network = keras.Sequential([keras.Input((12,), dtype="int32"), first_word])
+    monkeypatch.setattr(script, "lean", lambda _: network)
+    active = script.train(script.Run("cnn", loss, margin, 0), data, ignore)["epochs"]["active"]
+    p = data[0][:, 0] / 21
+    share = np.mean(np.where(data[1] == 1, p, 1 - p) <= margin)
+    assert 0.2 < share < 0.9
+    assert active == pytest.approx([share] * 2, abs=1e-4)
 
 
 def test_crossentropy_is_the_mean_over_reviews():
@@ -204,6 +222,12 @@ def test_each_seed_is_finished_before_the_next():
 def test_sweep_follows_the_comparison():
     runs = script.queue(["cnn"], [0, 1, 2, 3, 4], sweep=True)
     assert [run.margin == 0.6 for run in runs] == [True] * 15 + [False] * 15
+
+
+def test_processes_of_different_seeds_share_no_runs():
+    first, second = (script.queue(["cnn", "lstm"], seeds, sweep=True) for seeds in ([0, 2], [1, 3, 4]))
+    assert not set(first) & set(second)
+    assert set(first) | set(second) == set(script.queue(["cnn", "lstm"], [0, 1, 2, 3, 4], sweep=True))
 
 
 def test_sweep_shares_the_runs_of_the_article_s_margin():

@@ -14,11 +14,14 @@ Usage::
     python benchmarks/reproduce/margin_loss.py --sweep            # and other margins on the CNN, seeds 0 1 2
     python benchmarks/reproduce/margin_loss.py --networks cnn --seeds 0
 
+Processes at work at the same time must not share runs: give them other networks or other seeds.
+
 On two cores, two processes that are bound to one core each finish sooner than one process on both, whose threads keep
 waking each other up; and memory that is kept between steps saves page faults, which are dear on virtual machines::
 
     export XLA_FLAGS=--xla_cpu_multi_thread_eigen=false
     export MALLOC_MMAP_THRESHOLD_=8589934592 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
+    export GLIBC_TUNABLES=glibc.malloc.hugetlb=1
     taskset -c 0 python benchmarks/reproduce/margin_loss.py --networks lstm &
     taskset -c 1 python benchmarks/reproduce/margin_loss.py --networks cnn --sweep
 """
@@ -302,7 +305,9 @@ def queue(networks: list[str], seeds: list[int], sweep: bool) -> list[Run]:
     """List the runs, most wanted first, so that what is finished at any time is nearly balanced."""
     runs = [Run(network, loss, MARGIN, seed) for seed in seeds for network in networks for loss in LOSSES]
     if sweep and "cnn" in networks:
-        runs += [Run("cnn", "margin", margin, seed) for seed in SWEEP_SEEDS for margin in SWEEP]
+        runs += [
+            Run("cnn", "margin", margin, seed) for seed in seeds if seed in SWEEP_SEEDS for margin in SWEEP
+        ]
     return runs
 
 
