@@ -137,8 +137,12 @@ def margin_scores() -> str:
         for name, run in speed["networks"].items()
     )
     sweep = by_method(margin_sweep(load_results("margin_loss")))
+    others = (
+        "Other margins, CNN, over the seeds that all of them have. *Active* is the share of training reviews not yet "
+        "right by the margin of the row, by 0.6 for cross-entropy; a greater margin asks for more."
+    )
     note = "Training time with the margin loss over that with Keras's cross-entropy, median and quartiles of"
-    return f"{scores}\n\nOther margins, CNN:\n\n{sweep}\n\n{note} {speed['rounds']} paired rounds: {ratios}."
+    return f"{scores}\n\n{others}\n\n{sweep}\n\n{note} {speed['rounds']} paired rounds: {ratios}."
 
 
 def semi_supervised_scores() -> str:

@@ -196,19 +196,20 @@ def test_crossentropy_is_the_mean_over_reviews():
     assert script.crossentropy(p, y) == pytest.approx(-(np.log(0.9) + np.log(0.8)) / 3)
 
 
-def test_two_processes_for_one_network_each_share_the_baselines():
+def test_processes_of_other_networks_or_seeds_share_the_baselines():
     texts = [np.array([5, 6, 7]), np.array([8, 9, 7])] * 3
     labels = np.array([1, 0] * 3)
     imdb = SimpleNamespace(train=texts, test=texts, train_labels=labels, test_labels=labels)
     names = [
-        [record["network"] for record in script.baselines(imdb, networks, set())]
+        [record["network"] for record in script.baselines(imdb, networks, [0, 1], set())]
         for networks in (["cnn"], ["lstm"])
     ]
     assert names == [["whole reviews", "what the CNN reads"], ["what the LSTM reads"]]
-    (record,) = script.baselines(imdb, ["lstm"], set())
+    (record,) = script.baselines(imdb, ["lstm"], [0], set())
     assert record["epochs"]["test_accuracy"] == [1.0]
     done = {script.Run(record["network"], record["loss"], None, None)}
-    assert list(script.baselines(imdb, ["lstm"], done)) == []
+    assert list(script.baselines(imdb, ["lstm"], [0], done)) == []
+    assert list(script.baselines(imdb, ["lstm"], [1, 2], set())) == []
 
 
 # --- the queue ---------------------------------------------------------------------------------------------
