@@ -252,9 +252,11 @@ def _find_fault_in_interval(returned: Any, ours: np.ndarray, theirs: np.ndarray)
         return f"returned {_short(returned)}; expected two numbers, the lower and the upper bound."
     if found.shape == (2,) and np.allclose(found, right, atol=1e-6):
         return ""
+    if found.shape == (2,) and np.allclose(found[::-1], right, atol=1e-6):
+        return f"returned {_short(returned)}: both bounds are right, but the lower one comes first."
     if np.allclose(found.mean(), mean, atol=1e-6):
-        return f"returned {_short(returned)}: the middle is right, but expected {right.round(4).tolist()}."
-    return f"returned {_short(returned)}; the mean difference is {mean:.4f}, so expected {right.round(4).tolist()}."
+        return f"returned {_short(returned)}: the middle is right, but expected {right.round(6).tolist()}."
+    return f"returned {_short(returned)}; the mean difference is {mean:.4f}, so expected {right.round(6).tolist()}."
 
 
 def _lead_cases() -> list[tuple[np.ndarray, int, float]]:

@@ -24,7 +24,7 @@ Each loss is a pure function that returns one value per example, and a class aro
 from __future__ import annotations
 
 import math
-from numbers import Real
+from numbers import Integral, Real
 
 import keras
 import numpy as np
@@ -75,6 +75,7 @@ def margin_weight(y_true, y_pred, margin: float = 0.6, from_logits: bool = False
     return _binary_weight(y_true, y_pred, margin, from_logits)
 
 
+@keras.saving.register_keras_serializable("kexue_nlp")
 def margin_binary_crossentropy(
     y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1
 ):
@@ -125,6 +126,7 @@ def margin_binary_crossentropy(
     return _mean_over_outputs(loss, axis)
 
 
+@keras.saving.register_keras_serializable("kexue_nlp")
 def margin_categorical_crossentropy(
     y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1
 ):
@@ -190,6 +192,7 @@ def margin_categorical_crossentropy(
     return ops.where(one_hot, loss * (1.0 - right), math.nan)
 
 
+@keras.saving.register_keras_serializable("kexue_nlp")
 def margin_sparse_categorical_crossentropy(
     y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1
 ):
@@ -234,6 +237,7 @@ def margin_sparse_categorical_crossentropy(
     return margin_categorical_crossentropy(y_true, y_pred, margin, from_logits, axis)
 
 
+@keras.saving.register_keras_serializable("kexue_nlp")
 def tolerant_squared_error(y_true, y_pred, tolerance: float = 0.1, axis: int = -1):
     """Compute the squared error of those predictions that are not yet right within a tolerance.
 
@@ -318,6 +322,13 @@ class MarginBinaryCrossentropy(_MarginLoss):
         As for every Keras loss. Sample weights and masks act as on every Keras loss, so the mean counts the
         examples that are switched off.
 
+    Notes
+    -----
+    ``fit`` and ``evaluate`` compile the loss, and a compiled function cannot inspect values. A label out of range does
+    not raise there, but the reported loss is NaN: if it is, look at the labels first. That holds where the weight is 0
+    or a mask leaves out, too: put 0 there, not −1. Called on labels and predictions directly, the loss says what it
+    found.
+
     Examples
     --------
     >>> loss = MarginBinaryCrossentropy(margin=0.6, reduction="sum")
@@ -335,7 +346,7 @@ class MarginCategoricalCrossentropy(_MarginLoss):
     Parameters
     ----------
     margin, from_logits, axis, reduction, name, dtype
-        As for `MarginBinaryCrossentropy`; ``axis`` is that of the classes.
+        As for `MarginBinaryCrossentropy`; ``axis`` is that of the classes. Its note on labels holds here too.
 
     Examples
     --------
@@ -353,7 +364,7 @@ class MarginSparseCategoricalCrossentropy(_MarginLoss):
     Parameters
     ----------
     margin, from_logits, axis, reduction, name, dtype
-        As for `MarginCategoricalCrossentropy`.
+        As for `MarginCategoricalCrossentropy`, with its note on labels.
 
     Examples
     --------
@@ -485,8 +496,8 @@ def _check_same_shape(y_true, y_pred):
 
 def _check_axis(y_pred, axis):
     n_axes = len(y_pred.shape)
-    if not -n_axes <= axis < n_axes:
-        raise ValueError(f"axis is {axis}, but y_pred has shape {tuple(y_pred.shape)}")
+    if not isinstance(axis, Integral) or not -n_axes <= axis < n_axes:
+        raise ValueError(f"axis is {axis!r}, but y_pred has shape {tuple(y_pred.shape)}")
 
 
 def _check_classes(y_pred, axis):

@@ -173,7 +173,7 @@ def test_outputs_may_lie_on_another_axis(function):
     np.testing.assert_allclose(array(function(y, p, axis=1)), each.mean(axis=1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("axis", [2, -3])
+@pytest.mark.parametrize("axis", [2, -3, None])
 @pytest.mark.parametrize(
     "function",
     [
@@ -554,6 +554,27 @@ def test_saved_model_keeps_the_margin(tmp_path, examples):
     restored = keras.models.load_model(tmp_path / "m.keras")
     assert restored.loss.margin == 0.8
     assert restored.evaluate(*examples, verbose=0) == pytest.approx(network.evaluate(*examples, verbose=0))
+
+
+@pytest.mark.parametrize("function", [margin_binary_crossentropy, tolerant_squared_error])
+def test_saved_model_keeps_a_loss_that_is_a_function(function, tmp_path, examples):
+    network = classifier()
+    network.compile("sgd", function)
+    network.fit(*examples, verbose=0)
+    network.save(tmp_path / "m.keras")
+    restored = keras.models.load_model(tmp_path / "m.keras")
+    assert restored.evaluate(*examples, verbose=0) == pytest.approx(network.evaluate(*examples, verbose=0))
+
+
+@pytest.mark.parametrize("bad", [-1, 2])
+def test_label_out_of_range_in_training_gives_a_loss_of_nan(bad, examples):
+    if BACKEND == "torch":
+        pytest.skip("PyTorch runs everything eagerly, and the label is refused")
+    x, y = examples
+    network = classifier()
+    network.compile("sgd", MarginBinaryCrossentropy())
+    history = network.fit(x, np.where(y == 0, bad, y).astype(np.float32), verbose=0).history
+    assert np.isnan(history["loss"][0])
 
 
 def test_compiled_model_reports_the_mean_over_all_examples(examples):
