@@ -188,8 +188,8 @@ def margin_categorical_crossentropy(
     own = _max(ops.where(is_true, p, -1.0), axis)
     rival = _max(ops.where(is_true, -1.0, p), axis)
     right = _step(_max(y_true, axis) - margin) * _step((1.0 + own - rival) / 2.0 - margin)
-    one_hot = ops.all((y_true >= 0) & (y_true <= 1), axis=axis) & (ops.abs(sums - 1.0) <= 0.001)
-    return ops.where(one_hot, loss * (1.0 - right), math.nan)
+    is_valid = ops.all((y_true >= 0) & (y_true <= 1), axis=axis) & (ops.abs(sums - 1.0) <= 0.001)
+    return ops.where(is_valid, loss * (1.0 - right), math.nan)
 
 
 @keras.saving.register_keras_serializable("kexue_nlp")
@@ -230,10 +230,10 @@ def margin_sparse_categorical_crossentropy(
         bad = classes[~np.isin(classes, np.arange(n_classes))][0]
         raise ValueError(f"y_true holds {bad}; classes are whole numbers from 0 to {n_classes - 1}")
     whole = ops.cast(y_true, "int32")
-    whole = ops.where(
-        ops.equal(ops.cast(whole, y_true.dtype), y_true), whole, -1
-    )  # no class, so the loss is NaN
-    y_true = ops.one_hot(whole, n_classes, axis=axis)
+    is_whole = ops.equal(ops.cast(whole, y_true.dtype), y_true)
+    y_true = ops.one_hot(
+        ops.where(is_whole, whole, -1), n_classes, axis=axis
+    )  # −1 is no class: the loss is NaN
     return margin_categorical_crossentropy(y_true, y_pred, margin, from_logits, axis)
 
 
@@ -497,12 +497,17 @@ def _check_same_shape(y_true, y_pred):
 def _check_axis(y_pred, axis):
     n_axes = len(y_pred.shape)
     if not isinstance(axis, Integral) or not -n_axes <= axis < n_axes:
-        raise ValueError(f"axis is {axis!r}, but y_pred has shape {tuple(y_pred.shape)}")
+        raise ValueError(
+            f"axis is {axis!r}, but y_pred has shape {tuple(y_pred.shape)}; "
+            f"choose a whole number from {-n_axes} to {n_axes - 1}"
+        )
 
 
 def _check_classes(y_pred, axis):
-    _check_axis(y_pred, axis)
-    n_classes = y_pred.shape[axis]
+    n_classes = 0
+    if len(y_pred.shape):
+        _check_axis(y_pred, axis)
+        n_classes = y_pred.shape[axis]
     if n_classes < 2:
         raise ValueError(
             f"y_pred has {n_classes} classes on axis {axis} (shape {tuple(y_pred.shape)}), 2 are needed; "

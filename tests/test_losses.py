@@ -185,7 +185,9 @@ def test_outputs_may_lie_on_another_axis(function):
 )
 def test_axis_that_does_not_exist_is_refused(function, axis):
     y = [0] if function is margin_sparse_categorical_crossentropy else [[0, 1]]
-    with pytest.raises(ValueError, match=rf"axis is {axis}, but y_pred has shape \(1, 2\)"):
+    with pytest.raises(
+        ValueError, match=rf"axis is {axis}, but y_pred has shape \(1, 2\); choose .* from -2 to 1"
+    ):
         function(y, np.float32([[0.5, 0.5]]), axis=axis)
 
 
@@ -366,6 +368,11 @@ def test_class_right_by_the_margin_has_no_gradient():
 def test_one_output_is_refused_for_classes():
     with pytest.raises(ValueError, match=r"1 classes on axis -1.*use the binary loss"):
         margin_sparse_categorical_crossentropy([0], np.float32([[0.5]]))
+
+
+def test_a_single_number_is_refused_for_classes():
+    with pytest.raises(ValueError, match=r"0 classes on axis -1 \(shape \(\)\), 2 are needed"):
+        margin_sparse_categorical_crossentropy(0, np.float32(0.5))
 
 
 @pytest.mark.parametrize(
