@@ -52,14 +52,41 @@ SETTINGS = {
 
 
 # What is run before the notebook is connected with its kernel is forgotten, or shown without widgets.
+# In kexueOpen is, from then on, what has been sent to the kernel and what the kernel has not said to be done with.
 CONNECTED = """
 async () => {
   const { context, sessionContext } = window.jupyterapp.shell.currentWidget;
   await context.ready;
   await sessionContext.ready;
-  await sessionContext.session.kernel.info;
+  const { kernel } = sessionContext.session;
+  await kernel.info;
+  const open = window.kexueOpen = new Set();
+  kernel.anyMessage.connect((_, { msg, direction }) => {
+    if (direction === "send" && msg.channel === "shell") open.add(msg.header.msg_id);
+  });
+  kernel.iopubMessage.connect((_, { header, parent_header, content }) => {
+    if (header.msg_type === "status" && content.execution_state === "idle") open.delete(parent_header.msg_id);
+  });
 }
 """
+
+# Waits until nothing is open and no element or text of the page has changed for three frames; false if that takes
+# too long.
+SETTLED = """
+async (milliseconds) => {
+  const end = performance.now() + milliseconds;
+  let quiet = 0;
+  const observer = new MutationObserver(() => { quiet = 0; });
+  observer.observe(document.body, { childList: true, subtree: true, characterData: true });
+  while (quiet < 3 && performance.now() < end) {
+    await new Promise(requestAnimationFrame);
+    quiet = window.kexueOpen.size ? 0 : quiet + 1;
+  }
+  observer.disconnect();
+  return quiet >= 3;
+}
+"""
+SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown()"
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 
@@ -142,6 +169,18 @@ class Lesson:
         """What it shows."""
         return self.explorer.locator(".kexue-picture").first
 
+    def settle(self) -> None:
+        """Wait until the kernel has dealt with all that the page has sent, and the page has shown it."""
+        # Ample for a busy machine: what is soon enough for a reader, test_a_move_is_seen_soon says.
+        assert self.page.evaluate(SETTLED, 20_000), f"{self.name} does not come to rest"
+
+    def close(self) -> None:
+        """Close the page, and shut down its kernel, which would otherwise keep its memory."""
+        try:
+            self.page.evaluate(SHUT_DOWN)
+        finally:
+            self.page.close()
+
 
 @pytest.fixture(scope="session")
 def opened(lab, browser):
@@ -173,7 +212,7 @@ def lesson(request, opened):
     """A lesson, opened and run."""
     lesson = opened(request.param)
     yield lesson
-    lesson.page.close()
+    lesson.close()
 
 
 def executed(page: Page, path: Path) -> bool:
