@@ -536,7 +536,9 @@ def test_serialised_loss_keeps_every_argument(loss):
     assert restored.get_config() == loss.get_config()
 
 
-@pytest.mark.parametrize(("cls", "function"), zip(MARGIN_CLASSES, MARGIN_FUNCTIONS, strict=False))
+@pytest.mark.parametrize(
+    ("cls", "function"), list(zip(MARGIN_CLASSES, MARGIN_FUNCTIONS[: len(MARGIN_CLASSES)], strict=True))
+)
 def test_class_gives_the_values_of_its_function(cls, function):
     z = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32)
     classes = np.random.default_rng(1).integers(0, 3, (4, 2))
