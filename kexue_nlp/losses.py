@@ -231,9 +231,8 @@ def margin_sparse_categorical_crossentropy(
         raise ValueError(f"y_true holds {bad}; classes are whole numbers from 0 to {n_classes - 1}")
     whole = ops.cast(y_true, "int32")
     is_whole = ops.equal(ops.cast(whole, y_true.dtype), y_true)
-    y_true = ops.one_hot(
-        ops.where(is_whole, whole, -1), n_classes, axis=axis
-    )  # −1 is no class: the loss is NaN
+    whole = ops.where(is_whole, whole, -1)  # −1 is no class: the loss is NaN
+    y_true = ops.one_hot(whole, n_classes, axis=axis)
     return margin_categorical_crossentropy(y_true, y_pred, margin, from_logits, axis)
 
 

@@ -52,7 +52,7 @@ SETTINGS = {
 
 
 # What is run before the notebook is connected with its kernel is forgotten, or shown without widgets.
-# In kexueOpen is, from then on, what has been sent to the kernel and what the kernel has not said to be done with.
+# From then on kexueOpen holds the messages that were sent to the kernel and that it is not done with yet.
 CONNECTED = """
 async () => {
   const { context, sessionContext } = window.jupyterapp.shell.currentWidget;
