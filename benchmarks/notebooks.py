@@ -244,9 +244,7 @@ def refresh(path: Path, cores: int) -> str:
     notebook = read(path)
     for cell in notebook.cells:
         if "parameters" in cell.metadata.get("tags", []) and not QUICK.search(cell.source):
-            raise NotebookError(
-                'the parameters cell must say PROFILE = "quick": that is what the badge measures'
-            )
+            raise NotebookError('the parameters cell must say PROFILE = "quick": that is what the badge measures')
     seconds, gb = run(notebook, path.parent)
     tidy(notebook)
     badge = write_badge(notebook, seconds, gb, cores)

@@ -212,9 +212,7 @@ def filled(text: str) -> str:
 
 def main() -> None:
     """Fill the README."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.parse_args()
     readme = ROOT / "README.md"
     before = readme.read_text(encoding="utf-8")

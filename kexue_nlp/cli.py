@@ -109,9 +109,7 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
         raise FileExistsError(f"{folder / blocked[0]} is in the way; move it or name another folder")
     new = [name for name in names if not (folder / name).exists()]
     changed = [
-        name
-        for name in names
-        if name not in new and (folder / name).read_bytes() != (source / name).read_bytes()
+        name for name in names if name not in new and (folder / name).read_bytes() != (source / name).read_bytes()
     ]
     if changed and not force:
         raise FileExistsError(
@@ -161,9 +159,7 @@ def diagnose() -> list[Check]:
         _check_font(),
     ]
     for name, status in available().items():
-        checks.append(
-            Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA)
-        )
+        checks.append(Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA))
     return checks
 
 
@@ -220,9 +216,7 @@ def _parser() -> argparse.ArgumentParser:
         help="copy the lessons into a folder and open them in JupyterLab",
         description="Copy the lessons into a folder and open them in JupyterLab.",
     )
-    start.add_argument(
-        "folder", metavar="DIR", type=Path, help="where to put the notebooks; made when absent"
-    )
+    start.add_argument("folder", metavar="DIR", type=Path, help="where to put the notebooks; made when absent")
     start.add_argument("--no-open", action="store_true", help="only copy")
     start.add_argument("--force", action="store_true", help="overwrite notebooks that have been changed")
     start.set_defaults(run=_start)
@@ -314,9 +308,7 @@ def _check_backend() -> Check:
         works = float(keras.ops.sum(keras.ops.ones((2, 3)))) == 6.0
     except Exception as error:  # whatever a half-installed backend may raise
         found = f"{backend} does not start: {type(error).__name__}: {error}".splitlines()[0]
-        return Check(
-            "backend", found, f"install {backend}, or set KERAS_BACKEND=jax, which comes with the package"
-        )
+        return Check("backend", found, f"install {backend}, or set KERAS_BACKEND=jax, which comes with the package")
     if not works:
         return Check("backend", f"{backend} computes wrongly", "set KERAS_BACKEND=jax")
     return Check("backend", f"{backend} works")

@@ -73,9 +73,7 @@ class InvertedIndex:
             raise ValueError(f"n must be an integer from 1 to {n_items}, the size of the database; got {n!r}")
         found = np.empty((2, bits.shape[0], n), np.int64)
         for row, (start, end) in enumerate(zip(bits.indptr[:-1], bits.indptr[1:], strict=True)):
-            lists = [
-                self._items[self._starts[bit] : self._starts[bit + 1]] for bit in bits.indices[start:end]
-            ]
+            lists = [self._items[self._starts[bit] : self._starts[bit + 1]] for bit in bits.indices[start:end]]
             overlaps = np.bincount(np.concatenate([*lists, self._items[:0]]), minlength=n_items)
             distances = self._ones + (end - start) - 2 * overlaps
             # NumPy sorts integers of one or two bytes by counting, and ties keep their order.

@@ -108,9 +108,7 @@ def check(name: str, answer: Any) -> Result:
             raise _Unfinished
         fault = exercise.find_fault(answer)
     except _Unfinished:
-        return Result(
-            name, False, "There is no answer so far: replace the dots by your own code.", _hint(exercise, 0)
-        )
+        return Result(name, False, "There is no answer so far: replace the dots by your own code.", _hint(exercise, 0))
     if not fault:
         del _wrong_answers[name]
         return Result(name, True, "Well done.")
@@ -215,8 +213,7 @@ def _multiplier_cases() -> list[tuple[np.ndarray, int, int]]:
     rng = np.random.default_rng(4195)
     spans = [(3, 0, 2), (2, 0, 2), (4, 1, 4), (6, 2, 6), (5, 2, 3), (8, 0, 1), (7, 6, 7), (9, 3, 5)]
     return [
-        (np.log(rng.dirichlet(np.ones(4), size=length)).astype(np.float32), start, end)
-        for length, start, end in spans
+        (np.log(rng.dirichlet(np.ones(4), size=length)).astype(np.float32), start, end) for length, start, end in spans
     ]
 
 
@@ -322,11 +319,7 @@ def _find_fault_in_choice(returned: Any, p: np.ndarray, k: int) -> str:
     sure = np.abs(p - 0.5)
     for label in (0, 1):
         side = (p > 0.5) == bool(label)
-        if (
-            right
-            and (side & ~chosen).any()
-            and sure[side & ~chosen].max() > sure[side & chosen].min() + 1e-12
-        ):
+        if right and (side & ~chosen).any() and sure[side & ~chosen].max() > sure[side & chosen].min() + 1e-12:
             i = int(np.flatnonzero(side & ~chosen)[sure[side & ~chosen].argmax()])
             return f"leaves out example {i} with p = {p[i]:.2f} and takes a less certain one."
     return ""
@@ -389,9 +382,7 @@ def _find_fault_in_f1(returned: Any, right: int, wrong: int, missed: int, extra:
         return ""
     strict = ViewpointScores(right, wrong, missed, extra).strict_f1
     if isinstance(returned, Real) and abs(returned - strict) < 1e-6:
-        return (
-            f"returned {returned:.4f}: that is strict; in the contest's recall wrong opinions do not count."
-        )
+        return f"returned {returned:.4f}: that is strict; in the contest's recall wrong opinions do not count."
     return f"returned {_short(returned)}; expected {expected:.4f}."
 
 

@@ -48,9 +48,7 @@ class Features:
     [[2, 0, 2, 0], [3, 2, 1, 1], [4, 1, 0, 8]]
     """
 
-    def __init__(
-        self, characters: Vocabulary, pairs: Vocabulary | None = None, words: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, characters: Vocabulary, pairs: Vocabulary | None = None, words: Iterable[str] = ()) -> None:
         self.characters = characters
         self.pairs = pairs
         self.words = tuple(words)

@@ -61,9 +61,7 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     n, n_units = activations.shape
     _check_active(n_active, n_units)
     if np.isnan(activations).any():
-        raise ValueError(
-            f"activations of example {np.isnan(activations).any(axis=1).argmax()} are not numbers (NaN)"
-        )
+        raise ValueError(f"activations of example {np.isnan(activations).any(axis=1).argmax()} are not numbers (NaN)")
     threshold = np.partition(activations, n_units - n_active, axis=1)[:, n_units - n_active, None]
     winners = activations >= threshold
     # Ties at the threshold leave too many: of these, drop the last.

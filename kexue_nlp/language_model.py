@@ -87,9 +87,7 @@ def ngram_perplexity(
     grams, counts = np.unique(keys, return_counts=True)
     for length in range(order, 0, -1):
         contexts, first = np.unique(grams // n_tokens, return_index=True)
-        tables.append(
-            (length, grams, counts, contexts, np.add.reduceat(counts, first), np.diff([*first, len(grams)]))
-        )
+        tables.append((length, grams, counts, contexts, np.add.reduceat(counts, first), np.diff([*first, len(grams)])))
         # What a shorter n-gram is good for is in how many ways it goes on to the left, not how often it occurs.
         grams, counts = np.unique(grams % n_tokens ** (length - 1), return_counts=True)
     p = np.full(len(wanted), 1 / n_tokens)
@@ -335,9 +333,7 @@ class LanguageModel:
         embedded = self.embedding(ids)
         states = self.recurrent(embedded)[0]
         self.encoder = keras.Model(ids, states, name="encoder")
-        self._reader = keras.Model(
-            [ids, *carried], self.recurrent(embedded, initial_state=carried), name="reader"
-        )
+        self._reader = keras.Model([ids, *carried], self.recurrent(embedded, initial_state=carried), name="reader")
         self.next_token.build(states.shape, (len(vocabulary), embedding))
         self._trainer: _Trainer | None = None
 
@@ -368,9 +364,7 @@ class LanguageModel:
             If a single string is given instead of a sequence of them.
         """
         if isinstance(texts, str):
-            raise TypeError(
-                f"a list of texts is needed, not the single text {texts[:40]!r}; put it in a list"
-            )
+            raise TypeError(f"a list of texts is needed, not the single text {texts[:40]!r}; put it in a list")
         split = _SPLIT[self.unit]
         sequences = []
         for i, text in enumerate(texts):
@@ -455,9 +449,7 @@ class LanguageModel:
             order = self._rng.permutation(len(sequences))
             rows = _lanes([sequences[i] for i in order], lanes, steps)
             trainer.forget()
-            history = trainer.fit(
-                rows, batch_size=lanes, shuffle=False, verbose=verbose, callbacks=list(callbacks)
-            )
+            history = trainer.fit(rows, batch_size=lanes, shuffle=False, verbose=verbose, callbacks=list(callbacks))
             perplexities.append(history.history["perplexity"][0])
         return perplexities
 
@@ -526,9 +518,7 @@ class LanguageModel:
             states, targets = states[predicted], targets[predicted]
             for start in range(0, len(targets), 1024):
                 log_p = self._log_probabilities(states[start : start + 1024])
-                total -= np.take_along_axis(log_p, targets[start : start + 1024, None], axis=1).sum(
-                    dtype=float
-                )
+                total -= np.take_along_axis(log_p, targets[start : start + 1024, None], axis=1).sum(dtype=float)
             n += len(targets)
         if not n:
             raise ValueError("none of the texts has a token to predict")

@@ -111,9 +111,7 @@ class Lexicon:
     def __init__(self, multipliers: Mapping[str, float]) -> None:
         if not isinstance(multipliers, Mapping):
             raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
-        self._multipliers = {
-            _checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()
-        }
+        self._multipliers = {_checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()}
         self._matcher = Matcher(self._multipliers)
         self._values = np.array(list(self._multipliers.values()), dtype=np.float64)
 
@@ -147,9 +145,7 @@ class Lexicon:
             word, comma, value = (part.strip() for part in line.rpartition(","))
             try:
                 if not comma:
-                    raise ValueError(
-                        f"expected 'word,multiplier', for instance '微信号,10', got {line.strip()!r}"
-                    )
+                    raise ValueError(f"expected 'word,multiplier', for instance '微信号,10', got {line.strip()!r}")
                 if word in multipliers:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
                 multipliers[_checked_word(word)] = _checked_multiplier(word, value)
@@ -414,9 +410,7 @@ def _checked_multiplier(word: str, value: float | str) -> float:
     return multiplier
 
 
-def forward_maximum_matching(
-    texts: str | Iterable[str], words: Collection[str]
-) -> list[str] | list[list[str]]:
+def forward_maximum_matching(texts: str | Iterable[str], words: Collection[str]) -> list[str] | list[list[str]]:
     """Segment by taking the longest known word at each position, left to right.
 
     The oldest dictionary method, and the baseline that any trained segmenter has to beat.

@@ -76,9 +76,7 @@ def margin_weight(y_true, y_pred, margin: float = 0.6, from_logits: bool = False
 
 
 @keras.saving.register_keras_serializable("kexue_nlp")
-def margin_binary_crossentropy(
-    y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1
-):
+def margin_binary_crossentropy(y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1):
     """Compute the binary cross-entropy of those predictions that are not yet right by a margin.
 
     L = −λ(y, p) [y log p + (1 − y) log(1 − p)], with λ as in `margin_weight`: L_new of article 4293
@@ -127,9 +125,7 @@ def margin_binary_crossentropy(
 
 
 @keras.saving.register_keras_serializable("kexue_nlp")
-def margin_categorical_crossentropy(
-    y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1
-):
+def margin_categorical_crossentropy(y_true, y_pred, margin: float = 0.6, from_logits: bool = False, axis: int = -1):
     """Compute the cross-entropy over classes of those examples that are not yet right by a margin.
 
     The article leaves this case open. The rule chosen: with k the true class and
@@ -488,9 +484,7 @@ def _check_same_shape(y_true, y_pred):
     pairs = list(zip(y_true.shape, y_pred.shape, strict=False))
     same = all(a == b or a is None or b is None for a, b in pairs)
     if len(y_true.shape) != len(y_pred.shape) or not same:
-        raise ValueError(
-            f"y_true has shape {tuple(y_true.shape)} and y_pred {tuple(y_pred.shape)}; they must agree"
-        )
+        raise ValueError(f"y_true has shape {tuple(y_true.shape)} and y_pred {tuple(y_pred.shape)}; they must agree")
 
 
 def _check_axis(y_pred, axis):

@@ -42,9 +42,7 @@ def pretrained_path(name: str, command: str) -> Path:
     return path
 
 
-def write_model(
-    path: str | Path, version: int, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]
-) -> None:
+def write_model(path: str | Path, version: int, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
     """Write a model; what was at `path` before stays until the new file is complete.
 
     Parameters

@@ -396,9 +396,7 @@ def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: 
         ops.max(states - 1e9 * (1 - read), axis=1),
     ]
     pooled = layers.Dropout(dropout, name="dropout")(layers.Concatenate(name="pooled")(pooled))
-    return keras.Model(
-        ids, layers.Dense(1, activation="sigmoid", name="positive")(pooled), name="pooled_classifier"
-    )
+    return keras.Model(ids, layers.Dense(1, activation="sigmoid", name="positive")(pooled), name="pooled_classifier")
 
 
 def restart(network: keras.Model, seed: int) -> keras.Model:

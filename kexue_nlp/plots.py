@@ -107,9 +107,7 @@ def visible(text: str) -> str:
     """
     text = text.replace(" ", "␣").replace("\n", "↵")
     return "".join(
-        "\ufffd"
-        if unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _DIRECTION_MARKS
-        else c
+        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _DIRECTION_MARKS else c
         for c in text
     )
 
@@ -130,9 +128,7 @@ def show(fig: Figure, alt: str) -> None:
         If the description is empty.
     """
     if not alt.strip():
-        raise ValueError(
-            "alt is empty; say in a sentence what the figure shows, for readers who cannot see it"
-        )
+        raise ValueError("alt is empty; say in a sentence what the figure shows, for readers who cannot see it")
     from IPython.display import display  # present in notebooks, and needed nowhere else
     from matplotlib import pyplot as plt
 
@@ -182,13 +178,9 @@ def emission_heatmap(
     probabilities = np.asarray(probabilities)
     expected = (len(text), len(tags))
     if probabilities.shape != expected:
-        raise ValueError(
-            f"expected probabilities of shape {expected} (characters, tags), got {probabilities.shape}"
-        )
+        raise ValueError(f"expected probabilities of shape {expected} (characters, tags), got {probabilities.shape}")
     if path is not None and len(path) != len(text):
-        raise ValueError(
-            f"{len(text)} characters but a path of {len(path)} tags; there must be one per character"
-        )
+        raise ValueError(f"{len(text)} characters but a path of {len(path)} tags; there must be one per character")
     ax = ax or _axes(1.7 + 0.48 * len(text), 0.9 + 0.36 * len(tags))
     ax.pcolormesh(probabilities.T, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
     if len(text) <= 16:
@@ -279,9 +271,7 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
         for i, value in enumerate(rng.random(5)):
             ax.add_patch(Rectangle((t + 0.13 * i - 0.33, 8.1), 0.13, 0.4, fc=blues(value), ec=GREY, lw=0.5))
         for k in range(4):
-            ax.add_patch(
-                Rectangle((t - 0.5, 3.5 - 0.55 * k), 1, 0.55, fc=blues(probabilities[t, k]), ec="white")
-            )
+            ax.add_patch(Rectangle((t - 0.5, 3.5 - 0.55 * k), 1, 0.55, fc=blues(probabilities[t, k]), ec="white"))
     ax.plot(columns, 3.77 - 0.55 * path, "o-", color=ORANGE, linewidth=3, markersize=8)
     for k, tag in enumerate(SBME.tags):
         ax.text(len(text) - 0.4, 3.77 - 0.55 * k, f"{tag}  {TAG_NAMES[tag]}", va="center", size=9)
@@ -356,9 +346,7 @@ def margin_diagram() -> Figure:
     curve.plot(p[p < 0.6], -np.log(p[p < 0.6]), color=ORANGE, lw=3, label="margin loss")
     curve.plot([0.6, 1], [0, 0], color=ORANGE, lw=3)
     curve.axvspan(0.6, 1, color=GREY, alpha=0.18)
-    curve.set(
-        title="a positive review and its loss", xlabel="predicted probability", xlim=(0, 1), ylim=(-0.1, 4)
-    )
+    curve.set(title="a positive review and its loss", xlabel="predicted probability", xlim=(0, 1), ylim=(-0.1, 4))
     curve.legend()
     return figure
 
@@ -458,9 +446,7 @@ def _draw_layers(ax: Axes, columns: np.ndarray, ys: Sequence[float], half: int, 
     """Draw layers of units, ys[0] the input, and mark what the centre unit of the last one depends on."""
     for layer, y in enumerate(ys):
         seen = abs(columns - centre) <= half * (len(ys) - 1 - layer)
-        ax.scatter(
-            columns, [y] * len(columns), 110, np.where(seen, VERMILION, "white"), edgecolors=GREY, zorder=2
-        )
+        ax.scatter(columns, [y] * len(columns), 110, np.where(seen, VERMILION, "white"), edgecolors=GREY, zorder=2)
         for column, marked in zip(columns, seen, strict=True):
             if layer:
                 for below in columns[abs(columns - column) <= half]:

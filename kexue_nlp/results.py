@@ -147,9 +147,7 @@ def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
                 rows[method] = [cell(method, k) for k in ks]
         if family in PUBLISHED_HASHING:
             rows[f"{family}, published"] = [f"{score:.1f}" for score in PUBLISHED_HASHING[family]]
-    return pd.DataFrame.from_dict(rows, orient="index", columns=[f"k = {k}" for k in ks]).rename_axis(
-        "method"
-    )
+    return pd.DataFrame.from_dict(rows, orient="index", columns=[f"k = {k}" for k in ks]).rename_axis("method")
 
 
 def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)) -> pd.DataFrame:
@@ -332,9 +330,7 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
     first = "TF-IDF and logistic regression"
     methods = dict.fromkeys(run["method"] for run in of_this_size)
     scores = {
-        name: {
-            run["seed"]: [100 * a for a in run["accuracy"]] for run in of_this_size if run["method"] == name
-        }
+        name: {run["seed"]: [100 * a for a in run["accuracy"]] for run in of_this_size if run["method"] == name}
         for name in methods
     }
     last = {name: statistics.mean(a[-1] for a in by_seed.values()) for name, by_seed in scores.items()}
@@ -428,11 +424,7 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
             )
             both = ours.keys() & theirs.keys()
             above = sum(ours[fold] > theirs[fold] for fold in both)
-            gain = (
-                f"{_difference(ours, theirs, 1 / (N_FOLDS - 1))}, above 0 in {above} of {len(both)}"
-                if both
-                else ""
-            )
+            gain = f"{_difference(ours, theirs, 1 / (N_FOLDS - 1))}, above 0 in {above} of {len(both)}" if both else ""
         rows.append([method, str(len(by_fold)), *figures, simpler.get(method, ""), gain])
     columns = [
         "folds",

@@ -105,14 +105,11 @@ class WordScores:
             f"F1 {self.f1:.3f}, precision {self.precision:.3f}, recall {self.recall:.3f}",
             f"lines {self.lines:,}, gold words {self.gold_words:,}, predicted {self.predicted_words:,}, "
             f"correct {self.correct:,}",
-            f"insertions {self.insertions:,}, deletions {self.deletions:,}, "
-            f"substitutions {self.substitutions:,}",
+            f"insertions {self.insertions:,}, deletions {self.deletions:,}, substitutions {self.substitutions:,}",
         ]
         if self.oov_rate is not None:
             oov, iv = ("--" if r is None else f"{r:.3f}" for r in (self.oov_recall, self.iv_recall))
-            rows.append(
-                f"out-of-vocabulary rate {self.oov_rate:.3f}, recall {oov}; in-vocabulary recall {iv}"
-            )
+            rows.append(f"out-of-vocabulary rate {self.oov_rate:.3f}, recall {oov}; in-vocabulary recall {iv}")
         return "\n".join(rows)
 
 
@@ -159,9 +156,7 @@ def score_words(
     out-of-vocabulary rate 0.333, recall 0.000; in-vocabulary recall 1.000
     """
     if isinstance(vocabulary, str):
-        raise TypeError(
-            f"vocabulary is the str {vocabulary[:20]!r}; give a collection of words, such as a set"
-        )
+        raise TypeError(f"vocabulary is the str {vocabulary[:20]!r}; give a collection of words, such as a set")
     gold, predicted = _read(gold, "gold"), _read(predicted, "predicted")
     if len(gold) != len(predicted):
         raise ValueError(
@@ -174,9 +169,7 @@ def score_words(
     for number, (truth, guess) in enumerate(zip(gold, predicted, strict=True), 1):
         if not truth:
             if guess:
-                warnings.warn(
-                    f"line {number} skipped: no gold word, but {len(guess)} predicted", stacklevel=2
-                )
+                warnings.warn(f"line {number} skipped: no gold word, but {len(guess)} predicted", stacklevel=2)
             continue
         kept = _align(truth, guess)
         lines += 1
@@ -310,9 +303,7 @@ def _meeting_point(x: Sequence[str], y: Sequence[str]) -> tuple[int, int]:
                     front[k] = i
             # Paths meet after an odd number of edits in the forward search, after an even one in the other.
             if (front is forward) == slant % 2:
-                met = [
-                    k for k in forward if slant - k in backward and forward[k] + backward[slant - k] >= len(x)
-                ]
+                met = [k for k in forward if slant - k in backward and forward[k] + backward[slant - k] >= len(x)]
                 if met:
                     k = max(met)  # of several meetings diff takes the one furthest ahead in x
                     i = forward[k] if front is forward else len(x) - backward[slant - k]
@@ -446,8 +437,7 @@ def mean_average_precision(queries, database, query_labels: np.ndarray, database
     for name, labels, codes in (("query", query_labels, queries), ("database", database_labels, database)):
         if labels.shape != (codes.shape[0],):
             raise ValueError(
-                f"{name}_labels must have one entry for each of the {codes.shape[0]} codes, "
-                f"got shape {labels.shape}"
+                f"{name}_labels must have one entry for each of the {codes.shape[0]} codes, got shape {labels.shape}"
             )
     known = set(database_labels.tolist())
     for number, label in enumerate(query_labels.tolist()):
@@ -514,8 +504,7 @@ def neighbour_mean_average_precision(
     query_vectors, database_vectors = vectors
     if query_vectors.shape[1] != database_vectors.shape[1]:
         raise ValueError(
-            f"query_vectors have {query_vectors.shape[1]} dimensions, "
-            f"but database_vectors {database_vectors.shape[1]}"
+            f"query_vectors have {query_vectors.shape[1]} dimensions, but database_vectors {database_vectors.shape[1]}"
         )
     squares = np.einsum("ij,ij->i", database_vectors, database_vectors)
     last = max(1, round(share * len(squares))) - 1
@@ -575,9 +564,7 @@ def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation
     """
     predicted, gold = np.asarray(predicted, dtype=float), np.asarray(gold, dtype=float)
     if predicted.ndim != 1 or predicted.shape != gold.shape:
-        raise ValueError(
-            f"predicted and gold must be of one length, got shapes {predicted.shape} and {gold.shape}"
-        )
+        raise ValueError(f"predicted and gold must be of one length, got shapes {predicted.shape} and {gold.shape}")
     if np.isnan(gold).any():
         raise ValueError(f"gold has no judgement for pair {np.isnan(gold).argmax()}: it is nan")
     covered = ~np.isnan(predicted)
@@ -623,9 +610,7 @@ def _bits(codes, name: str):
 def _mean_over_queries(queries, database, relevant: Callable[[slice], np.ndarray]) -> float:
     """Mean expected average precision of codes; ``relevant(rows)`` tells what those queries should find."""
     if queries.shape[1] != database.shape[1]:
-        raise ValueError(
-            f"queries have {queries.shape[1]} bits, but the database's codes {database.shape[1]}"
-        )
+        raise ValueError(f"queries have {queries.shape[1]} bits, but the database's codes {database.shape[1]}")
     query_ones, database_ones = (bits.sum(axis=1).astype(np.intp) for bits in (queries, database))
     n_distances = int(query_ones.max() + database_ones.max()) + 1
     columns = database.T if isinstance(database, np.ndarray) else database.T.tocsr()

@@ -34,9 +34,7 @@ FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longe
 # (JAX's, TensorFlow's) build the network anew for each.
 _SHAPES = ((1, 128), (1, 1024), (8, 1024))
 _CHUNK = 200_000  # characters of a list of texts that are handled at a time
-_VITERBI_CELLS = (
-    65_536  # rows × longest sentence of one call, so that one long sentence cannot fill the memory
-)
+_VITERBI_CELLS = 65_536  # rows × longest sentence of one call, so that one long sentence cannot fill the memory
 
 _ONE_AT_A_TIME = Lock()  # a network uses all cores, and Keras models are not made for concurrent calls
 
@@ -161,9 +159,7 @@ class Segmenter:
             return self._segment([texts])[0]
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
-        with ThreadPoolExecutor(
-            2
-        ) as pool:  # one chunk is prepared or decoded while the network reads another
+        with ThreadPoolExecutor(2) as pool:  # one chunk is prepared or decoded while the network reads another
             return list(chain.from_iterable(pool.map(self._segment, _chunks(texts))))
 
     def log_probabilities(self, text: str) -> np.ndarray:
@@ -271,9 +267,7 @@ class Segmenter:
         write_model(path, FORMAT, meta, weights)
 
     @classmethod
-    def load(
-        cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None
-    ) -> Segmenter:
+    def load(cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None) -> Segmenter:
         """Read a segmenter that :meth:`save` wrote, or the one that comes with the package.
 
         Loading runs no code from the file.
@@ -320,9 +314,7 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
     cuts = np.union1d(stream.sentences, around_blanks).astype(np.intp)
     if lexicon:
         starts, ends, multipliers = lexicon.find(stream.text)
-        text_of_start, text_of_end = (
-            np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1)
-        )
+        text_of_start, text_of_end = (np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1))
         inside_one_text = text_of_start == text_of_end
         starts, ends, multipliers = (column[inside_one_text] for column in (starts, ends, multipliers))
         emissions = emissions + span_bonuses(starts, ends, multipliers, len(stream.text))

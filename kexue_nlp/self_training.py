@@ -153,9 +153,7 @@ def _checked(labelled, labels, unlabelled) -> tuple[np.ndarray, np.ndarray, list
             raise TypeError(f"examples must be numbered by integers, not {part.dtype}: {part[:3].tolist()}…")
     numbers, counts = np.unique(np.concatenate([labelled, unlabelled]), return_counts=True)
     if (counts > 1).any():
-        raise ValueError(
-            f"example {numbers[counts > 1][0]} occurs twice among the labelled and the unlabelled ones"
-        )
+        raise ValueError(f"example {numbers[counts > 1][0]} occurs twice among the labelled and the unlabelled ones")
     if all(np.array_equal(label, labels[0]) for label in labels):
         raise ValueError(f"all {len(labels)} labels are {labels[0]!r}; there is nothing to tell apart")
     return labelled, unlabelled, labels

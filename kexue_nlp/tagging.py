@@ -52,9 +52,7 @@ class TagScheme:
         path = np.asarray(tags, dtype=np.intp)
         if not path.size:
             return True
-        return bool(
-            self.start[path[0]] and self.end[path[-1]] and self.transitions[path[:-1], path[1:]].all()
-        )
+        return bool(self.start[path[0]] and self.end[path[-1]] and self.transitions[path[:-1], path[1:]].all())
 
 
 def _sbme() -> TagScheme:
@@ -157,9 +155,7 @@ def tags_to_words(text: str, tags: Sequence[int] | np.ndarray) -> list[str]:
     return [text[start:end] for start, end in pairwise([*starts, len(text)])]
 
 
-def entities_to_tags(
-    length: int, entities: Iterable[tuple[int, int, str]], scheme: TagScheme = OPINION
-) -> np.ndarray:
+def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], scheme: TagScheme = OPINION) -> np.ndarray:
     """Write entities and opinions as tags.
 
     Parameters
@@ -200,9 +196,7 @@ def entities_to_tags(
     return tags
 
 
-def tags_to_entities(
-    tags: Sequence[int] | np.ndarray, scheme: TagScheme = OPINION
-) -> list[tuple[int, int, str]]:
+def tags_to_entities(tags: Sequence[int] | np.ndarray, scheme: TagScheme = OPINION) -> list[tuple[int, int, str]]:
     """Read entities and opinions off tags.
 
     Parameters

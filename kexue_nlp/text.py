@@ -31,13 +31,9 @@ UNKNOWN = 1
 # Full-width ASCII (U+FF01–U+FF5E) has a half-width twin 0xFEE0 below it. After that, which digit or which
 # Latin letter it is tells a segmenter nothing that "a digit" and "a letter" does not.
 _HALF_WIDTH = {chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)}
-_CLASS = dict.fromkeys("0123456789", "0") | dict.fromkeys(
-    "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "a"
-)
+_CLASS = dict.fromkeys("0123456789", "0") | dict.fromkeys("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "a")
 _SPACES = {chr(c): " " for c in range(0x3001) if chr(c).isspace()}  # U+3000 is the last of them
-_NORMALISE = str.maketrans(
-    {wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES
-)
+_NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES)
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(set(string.punctuation) - {"'"}, " "))
 
@@ -163,9 +159,7 @@ class Vocabulary:
             raise ValueError(f"token {twice!r} occurs more than once; a vocabulary needs distinct tokens")
 
     @classmethod
-    def fit(
-        cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None
-    ) -> Vocabulary:
+    def fit(cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
         """Collect the tokens of a corpus, most frequent first (ties in order of first appearance).
 
         Parameters

@@ -292,9 +292,7 @@ def name_entities(
 
 def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarray:
     """Log-probabilities of each span to be outside, and to be an entity of each opinion: float64 (N, 4)."""
-    if len(starts) and not (
-        min(starts) >= 0 and max(ends) <= len(log_probabilities) and np.less(starts, ends).all()
-    ):
+    if len(starts) and not (min(starts) >= 0 and max(ends) <= len(log_probabilities) and np.less(starts, ends).all()):
         raise ValueError(f"spans must lie in a text of {len(log_probabilities)} characters and not be empty")
     log_p = np.asarray(log_probabilities, dtype=np.float64)
     if log_p.shape[1:] != (len(scheme.tags),) or np.isnan(log_p).any():
@@ -600,9 +598,7 @@ class ViewpointTagger:
         try:
             network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
             network.set_weights([arrays[f"weight_{i}"].astype(np.float32) for i in range(len(arrays))])
-            return cls(
-                network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"]
-            )
+            return cls(network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"])
         except (KeyError, ValueError, TypeError) as error:
             raise ValueError(f"the parts in {path} do not fit together: {error}; make it again") from error
 

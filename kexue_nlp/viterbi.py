@@ -57,16 +57,12 @@ def viterbi(
     emissions = np.asarray(log_emissions, dtype=np.float32)
     if emissions.ndim == 2:
         if lengths is not None:
-            raise ValueError(
-                "lengths belong to a batch of shape (B, T, K); this is one sentence of shape (T, K)"
-            )
+            raise ValueError("lengths belong to a batch of shape (B, T, K); this is one sentence of shape (T, K)")
         return viterbi(emissions[None], scheme_or_transitions)[0]
     if emissions.ndim != 3:
         raise ValueError(f"log_emissions must have shape (T, K) or (B, T, K), got {emissions.shape}")
     if not (emissions < _TOO_LARGE).all():
-        raise ValueError(
-            f"log_emissions must be numbers below {_TOO_LARGE:g}; check the network for NaN or inf"
-        )
+        raise ValueError(f"log_emissions must be numbers below {_TOO_LARGE:g}; check the network for NaN or inf")
     rows, steps, n_tags = emissions.shape
     first, transitions, last = _log_scores(scheme_or_transitions, n_tags)
     lengths = np.full(rows, steps) if lengths is None else np.asarray(lengths)

@@ -282,9 +282,7 @@ class BioWord:
         frequencies = counts / counts.sum()
         rng = np.random.default_rng(self.random_state)
         centres = np.flatnonzero(ids < 2 * len(words)).astype(np.int32)
-        learning = rng.permutation(centres)[
-            : self.n_learning
-        ].copy()  # a slice would keep all of it in memory
+        learning = rng.permutation(centres)[: self.n_learning].copy()  # a slice would keep all of it in memory
         totals = np.zeros((2 * len(words) + 1, self.n_units), np.float32)
         weights = np.empty_like(totals)
         _start(totals, ids, learning, half, frequencies, rng)
@@ -530,9 +528,7 @@ class BioWord:
             model._set(tuple(words), counts, weights)
             model._n_kept = meta["n_kept"]
         except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"the parts in {path} do not fit together: {error}; make or fetch it again"
-            ) from error
+            raise ValueError(f"the parts in {path} do not fit together: {error}; make or fetch it again") from error
         return model
 
     def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray) -> None:
@@ -627,9 +623,7 @@ def _encode(
             stream.extend(map(numbering.__getitem__, words))
         except TypeError:  # not hashable
             wrong = next(word for word in words if not isinstance(word, str))
-            raise TypeError(
-                f"document {position} holds {wrong!r}, which is not a str; words must be"
-            ) from None
+            raise TypeError(f"document {position} holds {wrong!r}, which is not a str; words must be") from None
         stream.extend(gap)
     tokens = list(numbering)
     wrong = [token for token in tokens[1:] if not isinstance(token, str)]

@@ -199,9 +199,7 @@ def test_start_opens_jupyterlab_on_the_first_notebook(tmp_path):
     assert f"opened {mine} --LabApp.default_url=/lab/tree/00_start_here.ipynb" in shown
 
 
-def test_start_without_jupyterlab_says_what_to_install_and_copies_nothing(
-    lessons, tmp_path, monkeypatch, capsys
-):
+def test_start_without_jupyterlab_says_what_to_install_and_copies_nothing(lessons, tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(sys.modules, "jupyterlab", None)
     assert cli.main(["start", str(tmp_path / "mine")]) == 1
     assert "pip install 'kexue_nlp[lab]'" in capsys.readouterr().err
@@ -249,9 +247,7 @@ def test_doctor_advises_on_a_missing_package_and_fails(monkeypatch, capsys):
 
 
 def test_doctor_looks_at_all_that_the_lessons_are_installed_with():
-    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"][
-        "lab"
-    ]
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
     assert {re.match("[A-Za-z-]+", line)[0] for line in requirements} <= set(cli.LESSON_PACKAGES)
 
 

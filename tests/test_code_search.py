@@ -81,9 +81,7 @@ def test_index_takes_four_bytes_for_each_one_and_for_each_code_and_bit():
 
 @pytest.mark.parametrize("n", [0, 4, 2.5, True, "2"])
 def test_number_of_neighbours_outside_the_database_is_refused(n):
-    with pytest.raises(
-        ValueError, match=f"n must be an integer from 1 to 3, the size of the database; got {n!r}"
-    ):
+    with pytest.raises(ValueError, match=f"n must be an integer from 1 to 3, the size of the database; got {n!r}"):
         InvertedIndex(np.eye(3)).search(np.eye(3), n)
 
 

@@ -409,9 +409,7 @@ def test_lost_byte_that_reads_as_valid_gb18030_is_damage(tmp_path):
 def test_bytes_in_neither_encoding_give_file_and_offsets(tmp_path):
     path = tmp_path / "text"
     path.write_bytes("中文分词".encode("gb18030") + b"\xff\xff")
-    with pytest.raises(
-        ValueError, match=r"text: neither UTF-8 \(bad byte at 0\) nor GB18030 \(bad byte at 8\)"
-    ):
+    with pytest.raises(ValueError, match=r"text: neither UTF-8 \(bad byte at 0\) nor GB18030 \(bad byte at 8\)"):
         read_text(path)
 
 

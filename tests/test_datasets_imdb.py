@@ -76,11 +76,7 @@ def test_no_held_out_text_occurs_in_training(sample):
 
 def test_labels_of_the_sample_fit_the_texts(sample):
     by_label = [
-        sum(
-            word in text.lower()
-            for text, y in zip(sample.train, sample.train_labels, strict=True)
-            if y == label
-        )
+        sum(word in text.lower() for text, y in zip(sample.train, sample.train_labels, strict=True) if y == label)
         for word, label in (("worst", 0), ("worst", 1), ("wonderful", 0), ("wonderful", 1))
     ]
     assert by_label[0] > 5 * by_label[1]
@@ -103,11 +99,7 @@ def test_reviews_of_other_sites_are_left_out(packaged):
 
 def test_text_that_occurs_twice_is_not_held_out(packaged):
     packaged(
-        [
-            ("again", label, "imdb") if i < 8 else (f"{label} {i}", label, "imdb")
-            for label in (0, 1)
-            for i in range(10)
-        ]
+        [("again", label, "imdb") if i < 8 else (f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
     )
     assert set(load_imdb().test) == {"0 8", "0 9", "1 8", "1 9"}
 

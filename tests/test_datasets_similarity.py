@@ -176,9 +176,7 @@ def test_men_has_its_known_size(monkeypatch):
     assert (pairs.scores.min(), pairs.scores.max()) == (0.0, 50.0)
 
 
-@pytest.mark.parametrize(
-    ("name", "file"), [("wordsim353", "EN-WS-353-ALL.txt"), ("simlex999", "EN-SIMLEX-999.txt")]
-)
+@pytest.mark.parametrize(("name", "file"), [("wordsim353", "EN-WS-353-ALL.txt"), ("simlex999", "EN-SIMLEX-999.txt")])
 def test_packaged_sets_are_those_of_other_collections(name, file):
     path = Path(REAL_DATA or "nowhere", "wordsim", file)
     if not path.is_file():

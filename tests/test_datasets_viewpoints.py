@@ -8,9 +8,7 @@ import pytest
 from kexue_nlp.datasets import DatasetUnavailable, load_viewpoints
 from kexue_nlp.datasets.viewpoints import OPINIONS, car_sentences
 
-TRAIN = (
-    "SentenceId\tContent\r\n001\t我喜欢本田，我不喜欢丰田。\r\n002\t今天天气好。\r\n003\t大众新POLO路试\r\n"
-)
+TRAIN = "SentenceId\tContent\r\n001\t我喜欢本田，我不喜欢丰田。\r\n002\t今天天气好。\r\n003\t大众新POLO路试\r\n"
 LABEL = "SentenceId\tView\tOpinion\r\n001\t本田\tpos\r\n001\t丰田\tneg\r\n003\t大众POLO\tneu\r\n"
 VIEW = "ViedId\tView\r\n1\t本田\r\n2\t丰田\r\n3\t本田\r\n"
 TEST = "SentenceId\tContent\n101\t没有标签的句子。\n"
@@ -105,9 +103,7 @@ def test_folds_are_even_and_keep_near_duplicates_together(write):
     texts = [f"第{'一二三四五六七八九十'[i]}句话。" for i in range(10)]
     twins = [f"{text} ABC{i}!" for i, text in enumerate(texts)]
     rows = "".join(f"{i}\t{text}\n" for i, text in enumerate(texts + twins))
-    data = load_viewpoints(
-        "full", write(Train="SentenceId\tContent\n" + rows, Label="a\tb\tc\n0\t本田\tpos\n")
-    )
+    data = load_viewpoints("full", write(Train="SentenceId\tContent\n" + rows, Label="a\tb\tc\n0\t本田\tpos\n"))
     folds = data.folds(5, seed=3)
     assert (folds[:10] == folds[10:]).all()
     assert np.bincount(folds).tolist() == [4] * 5

@@ -55,9 +55,7 @@ def test_texts_with_white_space_between_are_encoded_as_alone(left, right):
 
 
 def test_fitting_keeps_what_occurs_often_enough():
-    features = Features.fit(
-        [["微信号", "好"], ["微信号", "1998年"], ["1998年", "好处"]], min_pairs=2, min_words=2
-    )
+    features = Features.fit([["微信号", "好"], ["微信号", "1998年"], ["1998年", "好处"]], min_pairs=2, min_words=2)
     assert set(features.characters.tokens) == set("微信号好0年")
     assert set(features.pairs.tokens) == {"微信", "信号", "00", "0年"}
     assert features.words == ("微信号",)
@@ -78,9 +76,7 @@ def test_known_word_of_one_character_is_refused():
         Features(CHARACTERS, Vocabulary([]), ["微"])
 
 
-@given(
-    st.text(st.one_of(st.sampled_from("微信号中华ab19 "), st.characters(exclude_categories=())), max_size=12)
-)
+@given(st.text(st.one_of(st.sampled_from("微信号中华ab19 "), st.characters(exclude_categories=())), max_size=12))
 def test_ids_are_those_of_the_vocabularies(text):
     pairs = Vocabulary(["微信", "信号", "中华", "aa", "0a"])
     features = Features(CHARACTERS, pairs)(text)

@@ -127,15 +127,11 @@ def test_setting_out_of_range_is_refused(name, settings, message, X):
 # Winner-take-all: FlyHash and BioHash
 
 
-@given(
-    arrays(np.int8, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(-2, 2)), st.data()
-)
+@given(arrays(np.int8, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(-2, 2)), st.data())
 def test_winners_are_the_largest_and_of_equals_the_lowest(activations, data):
     k = data.draw(st.integers(1, activations.shape[1]))
     order = np.argsort(-activations, axis=1, kind="stable")[:, :k]
-    assert [set(np.flatnonzero(row)) for row in winner_take_all(activations, k).toarray()] == list(
-        map(set, order)
-    )
+    assert [set(np.flatnonzero(row)) for row in winner_take_all(activations, k).toarray()] == list(map(set, order))
 
 
 @pytest.mark.parametrize("shape", [(4,), (1, 2, 2)])
@@ -299,9 +295,7 @@ def test_em_stops_when_a_round_gains_too_little(digits):
 def test_a_refused_fit_leaves_what_was_learned(X, wrong):
     hasher = BioHash(4, 2, random_state=0).fit(X)
     before = hasher.transform(X)
-    bad = (
-        X[:3, :5] if wrong == "too few examples" else np.full((9, 5), np.nan) if wrong == "NaN" else X[:, :5]
-    )
+    bad = X[:3, :5] if wrong == "too few examples" else np.full((9, 5), np.nan) if wrong == "NaN" else X[:, :5]
     hasher.set_params(max_iter=0 if wrong == "parameter" else 25)
     with pytest.raises(ValueError):  # noqa: PT011
         hasher.fit(bad)
@@ -372,9 +366,7 @@ def peak_memory(function, *arguments):
     return peak
 
 
-@pytest.mark.parametrize(
-    ("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)]
-)
+@pytest.mark.parametrize(("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)])
 def test_local_step_is_the_rule_of_the_paper(X, p, delta, rank):
     W = np.random.default_rng(1).normal(size=(6, 8))
     expected = np.zeros_like(W)

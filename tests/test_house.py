@@ -49,9 +49,7 @@ def binder_environment():
 
 
 def requirements_of(extras):
-    lines = PROJECT["dependencies"] + [
-        line for extra in extras for line in PROJECT["optional-dependencies"][extra]
-    ]
+    lines = PROJECT["dependencies"] + [line for extra in extras for line in PROJECT["optional-dependencies"][extra]]
     return [Requirement(line) for line in lines]
 
 
@@ -92,9 +90,7 @@ PINS = parse_pins(constraint_lines())
 
 @pytest.mark.parametrize(("python", "system"), PLATFORMS)
 def test_constraints_pin_all_that_the_extras_install(python, system):
-    needed = {
-        canonicalize_name(r.name) for _, r in closure(("lab", "test", "bench", "browser"), python, system)
-    }
+    needed = {canonicalize_name(r.name) for _, r in closure(("lab", "test", "bench", "browser"), python, system)}
     assert needed - PINS.keys() == set()
 
 

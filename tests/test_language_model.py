@@ -35,9 +35,7 @@ def test_ngram_probabilities_of_all_next_tokens_add_up_to_one(order):
     for context in itertools.product(range(1, 6), repeat=order - 1):
         # One text per token that may follow; of the tokens before it, subtract what they cost alone.
         texts = [np.array([*context, token]) for token in range(6)]
-        before = len(context) and -np.log(ngram_perplexity(train, [np.array(context)], 6, order)) * len(
-            context
-        )
+        before = len(context) and -np.log(ngram_perplexity(train, [np.array(context)], 6, order)) * len(context)
         p = [np.exp(-np.log(ngram_perplexity(train, [t], 6, order)) * len(t) - before) for t in texts]
         assert sum(p) == pytest.approx(1)
 

@@ -126,9 +126,7 @@ def test_values_are_those_of_the_article_s_formula(label, margin):
 
 @pytest.mark.parametrize("label", [0, 1])
 def test_logits_give_the_values_of_their_probabilities(label):
-    p = PROBABILITIES[
-        np.abs(np.abs(PROBABILITIES - 0.5) - 0.1) > 0.001
-    ]  # a margin is hit exactly by luck only
+    p = PROBABILITIES[np.abs(np.abs(PROBABILITIES - 0.5) - 0.1) > 0.001]  # a margin is hit exactly by luck only
     y = np.full_like(p, label)
     loss = margin_binary_crossentropy(y, logit(p), from_logits=True)
     np.testing.assert_allclose(array(loss), array(margin_binary_crossentropy(y, p)), rtol=1e-4, atol=1e-6)
@@ -185,9 +183,7 @@ def test_outputs_may_lie_on_another_axis(function):
 )
 def test_axis_that_does_not_exist_is_refused(function, axis):
     y = [0] if function is margin_sparse_categorical_crossentropy else [[0, 1]]
-    with pytest.raises(
-        ValueError, match=rf"axis is {axis}, but y_pred has shape \(1, 2\); choose .* from -2 to 1"
-    ):
+    with pytest.raises(ValueError, match=rf"axis is {axis}, but y_pred has shape \(1, 2\); choose .* from -2 to 1"):
         function(y, np.float32([[0.5, 0.5]]), axis=axis)
 
 
@@ -275,9 +271,7 @@ def test_two_classes_follow_the_binary_rule(label, margin, from_logits):
     p = PROBABILITIES[np.abs(np.abs(PROBABILITIES - 0.5) - (margin - 0.5)) > 0.001]
     y = np.full(len(p), label)
     both = np.stack([1 - p, p], axis=1)
-    two = margin_categorical_crossentropy(
-        np.eye(2)[y], np.log(both) if from_logits else both, margin, from_logits
-    )
+    two = margin_categorical_crossentropy(np.eye(2)[y], np.log(both) if from_logits else both, margin, from_logits)
     one = margin_binary_crossentropy(y, logit(p) if from_logits else p, margin, from_logits)
     np.testing.assert_allclose(array(two), array(one), rtol=1e-4, atol=1e-6)
 
@@ -320,9 +314,7 @@ def test_categorical_logits_give_the_values_of_their_probabilities():
     z = np.random.default_rng(0).normal(size=(50, 4)).astype(np.float32)
     y = np.eye(4, dtype=np.float32)[np.arange(50) % 4]
     loss = margin_categorical_crossentropy(y, z, from_logits=True)
-    np.testing.assert_allclose(
-        array(loss), array(margin_categorical_crossentropy(y, softmax(z))), rtol=1e-4, atol=1e-6
-    )
+    np.testing.assert_allclose(array(loss), array(margin_categorical_crossentropy(y, softmax(z))), rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("column", [False, True])
@@ -330,9 +322,7 @@ def test_class_numbers_give_the_values_of_one_hot_labels(column):
     p = softmax(np.random.default_rng(0).normal(size=(50, 4)))
     classes = np.arange(50) % 4
     sparse = margin_sparse_categorical_crossentropy(classes[:, None] if column else classes, p)
-    np.testing.assert_array_equal(
-        array(sparse), array(margin_categorical_crossentropy(np.eye(4)[classes], p))
-    )
+    np.testing.assert_array_equal(array(sparse), array(margin_categorical_crossentropy(np.eye(4)[classes], p)))
 
 
 @pytest.mark.parametrize("sparse", [False, True])
@@ -359,9 +349,7 @@ def test_confidently_wrong_class_has_gradient_1(z):
 
 
 def test_class_right_by_the_margin_has_no_gradient():
-    slope = gradient(
-        lambda x: margin_sparse_categorical_crossentropy([0], x, from_logits=True), [[5.0, 0.0, 0.0]]
-    )
+    slope = gradient(lambda x: margin_sparse_categorical_crossentropy([0], x, from_logits=True), [[5.0, 0.0, 0.0]])
     assert not slope.any()
 
 
@@ -392,9 +380,7 @@ def test_labels_of_another_shape_than_the_classes_are_refused(function, y):
 # --- regression --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("error", "expected"), [(0, 0), (0.4375, 0), (0.5, 0.125), (0.5625, 0.31640625), (2, 4)]
-)
+@pytest.mark.parametrize(("error", "expected"), [(0, 0), (0.4375, 0), (0.5, 0.125), (0.5625, 0.31640625), (2, 4)])
 @pytest.mark.parametrize("sign", [-1, 1])
 def test_squared_error_counts_outside_the_tolerance_only(error, expected, sign):
     assert array(tolerant_squared_error([1.0], [1.0 + sign * error], tolerance=0.5))[0] == expected
@@ -426,9 +412,7 @@ def test_regression_shapes_that_disagree_are_refused():
 # --- bad input ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "margin", [0.5, 1, 0.3, 1.5, -0.6, float("nan"), float("inf"), "0.6", None, True, [0.6]]
-)
+@pytest.mark.parametrize("margin", [0.5, 1, 0.3, 1.5, -0.6, float("nan"), float("inf"), "0.6", None, True, [0.6]])
 @pytest.mark.parametrize("maker", MARGIN_CLASSES + MARGIN_FUNCTIONS)
 def test_margin_outside_one_half_and_1_is_refused(maker, margin):
     arguments = () if maker in MARGIN_CLASSES else (np.float32([[0, 1]]), np.float32([[0.5, 0.5]]))
@@ -464,10 +448,7 @@ def test_logits_passed_as_probabilities_are_refused():
     ("function", "bad", "good", "p"),
     [
         *((margin_binary_crossentropy, bad, 1, 0.5) for bad in (2, -1, np.nan)),
-        *(
-            (margin_categorical_crossentropy, bad, [0, 1], [0.5, 0.5])
-            for bad in ([1, 1], [2, -1], [np.nan, 1])
-        ),
+        *((margin_categorical_crossentropy, bad, [0, 1], [0.5, 0.5]) for bad in ([1, 1], [2, -1], [np.nan, 1])),
         *((margin_sparse_categorical_crossentropy, bad, 1, [0.5, 0.5]) for bad in (2, -1, 0.5, np.nan)),
     ],
 )
@@ -550,9 +531,7 @@ def test_class_gives_the_values_of_its_function(cls, function):
 def test_class_for_numbers_gives_the_values_of_its_function():
     x = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32)
     loss = TolerantSquaredError(0.8, axis=1, reduction=None)(np.zeros_like(x), x)
-    np.testing.assert_array_equal(
-        array(loss), array(tolerant_squared_error(np.zeros_like(x), x, 0.8, axis=1))
-    )
+    np.testing.assert_array_equal(array(loss), array(tolerant_squared_error(np.zeros_like(x), x, 0.8, axis=1)))
 
 
 def test_saved_model_keeps_the_margin(tmp_path, examples):
@@ -709,7 +688,5 @@ def test_other_backend_passes_these_tests_too(backend):
         __file__,
     ]
     environment = os.environ | {"KERAS_BACKEND": backend}
-    run = subprocess.run(
-        command, env=environment, cwd=Path(losses.__file__).parents[1], capture_output=True, text=True
-    )
+    run = subprocess.run(command, env=environment, cwd=Path(losses.__file__).parents[1], capture_output=True, text=True)
     assert run.returncode == 0, run.stdout[-3000:] + run.stderr[-1000:]

@@ -42,9 +42,7 @@ def test_same_length_comes_out_and_probabilities_sum_to_one(network):
 def test_padding_after_a_sentence_changes_nothing(network):
     ids = random_ids(network, 1, 9)
     padded = np.concatenate([ids, np.zeros_like(ids)], axis=1)
-    np.testing.assert_allclose(
-        tag_probabilities(network, padded)[:, :9], tag_probabilities(network, ids), atol=1e-5
-    )
+    np.testing.assert_allclose(tag_probabilities(network, padded)[:, :9], tag_probabilities(network, ids), atol=1e-5)
 
 
 def test_a_gap_of_one_separates_two_sentences_of_a_row(network):
@@ -58,9 +56,7 @@ def test_a_gap_of_one_separates_two_sentences_of_a_row(network):
 def test_shifting_a_sentence_shifts_its_tags(network):
     ids = random_ids(network, 1, 8)
     shifted = np.concatenate([np.zeros_like(ids[:, :3]), ids], axis=1)
-    np.testing.assert_allclose(
-        tag_probabilities(network, shifted)[:, 3:], tag_probabilities(network, ids), atol=1e-5
-    )
+    np.testing.assert_allclose(tag_probabilities(network, shifted)[:, 3:], tag_probabilities(network, ids), atol=1e-5)
 
 
 def test_article_network_sees_exactly_three_characters_to_each_side():
@@ -114,9 +110,7 @@ def test_lstm_drops_inputs_and_state():
 
 def test_cnn_has_the_article_s_layers():
     layers = [type(layer).__name__ for layer in article_cnn().layers]
-    assert " ".join(layers) == (
-        "Embedding Dropout Conv1D GlobalMaxPooling1D Dense Dropout Activation Dense Activation"
-    )
+    assert " ".join(layers) == ("Embedding Dropout Conv1D GlobalMaxPooling1D Dense Dropout Activation Dense Activation")
 
 
 def test_cnn_sees_three_words_at_a_time():

@@ -433,9 +433,7 @@ def obey(name, path):
     """Call one rule with every value of its other parameter."""
     rule = RULES[name]
     others = [
-        dict(zip(mark.args[0], value, strict=True))
-        if isinstance(mark.args[0], tuple)
-        else {mark.args[0]: value}
+        dict(zip(mark.args[0], value, strict=True)) if isinstance(mark.args[0], tuple) else {mark.args[0]: value}
         for mark in rule.pytestmark
         if mark.name == "parametrize" and mark.args[0] != "path"
         for value in mark.args[1]

@@ -380,9 +380,7 @@ def run_exercises(path, role):
 
 
 @each_lesson
-@pytest.mark.parametrize(
-    ("role", "right"), [("exercise", False), ("solution", True)], ids=["stub", "solution"]
-)
+@pytest.mark.parametrize(("role", "right"), [("exercise", False), ("solution", True)], ids=["stub", "solution"])
 def test_stubs_fail_and_solutions_pass(path, role, right):
     assert run_exercises(path, role) == [(f"{lesson_number(path)}.{k}", right) for k in (1, 2, 3)]
 

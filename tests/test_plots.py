@@ -40,9 +40,7 @@ def probabilities(length):
 @pytest.fixture
 def only_our_fonts(monkeypatch):
     """Matplotlib as on a machine whose only fonts are those that Matplotlib brings."""
-    bundled = [
-        e for e in font_manager.fontManager.ttflist if Path(mpl.get_data_path()) in Path(e.fname).parents
-    ]
+    bundled = [e for e in font_manager.fontManager.ttflist if Path(mpl.get_data_path()) in Path(e.fname).parents]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
     with mpl.rc_context({"font.family": ["sans-serif"]}):
         plots.use_chinese_font()

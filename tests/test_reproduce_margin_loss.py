@@ -95,9 +95,7 @@ def test_lean_network_trains_to_the_weights_of_the_article_s(data):
 def test_lean_network_predicts_what_the_article_s_does(data):
     network = small_cnn()
     lean = script.lean(network)
-    np.testing.assert_allclose(
-        lean.predict(data[2], verbose=0), network.predict(data[2], verbose=0), atol=1e-6
-    )
+    np.testing.assert_allclose(lean.predict(data[2], verbose=0), network.predict(data[2], verbose=0), atol=1e-6)
 
 
 def test_padding_that_is_left_out_changes_no_prediction():
@@ -106,9 +104,7 @@ def test_padding_that_is_left_out_changes_no_prediction():
     for row, n_words in zip(x, range(13), strict=True):
         row[: 12 - n_words] = 0
     asked = []
-    network.predict = lambda x, **options: (
-        asked.append(x.shape) or keras.Sequential.predict(network, x, **options)
-    )
+    network.predict = lambda x, **options: asked.append(x.shape) or keras.Sequential.predict(network, x, **options)
     p = script.predict_highest(network, x, step=4)
     assert [length for _, length in asked] == [4, 8, 12]
     np.testing.assert_allclose(p, script.predict(network, x), atol=1e-6)

@@ -88,9 +88,7 @@ def test_labels_that_cannot_be_drawn_are_refused(n_labels):
 
 def test_words_of_all_texts_are_known(small):
     everything, given = script.BagOfWords(all_texts=True), script.BagOfWords()
-    models = [
-        learner.fit("train", np.array([0, 1, 78, 79]), [0, 0, 1, 1], 0) for learner in (everything, given)
-    ]
+    models = [learner.fit("train", np.array([0, 1, 78, 79]), [0, 0, 1, 1], 0) for learner in (everything, given)]
     vocabularies = [set(model[0].vocabulary_) for model in models]
     assert vocabularies[1] < vocabularies[0]
     assert models[0].predict(["good fine film", "dull bad film"]).tolist() == [1, 0]

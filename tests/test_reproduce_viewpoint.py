@@ -34,9 +34,7 @@ def contest():
 @pytest.fixture(autouse=True)
 def small(contest, monkeypatch, tmp_path):
     """Small networks, trained for a moment, and a folder of their own."""
-    reader = LanguageModel(
-        Vocabulary.fit(contest.sentences), "character", embedding=4, units=4, cell="gru", seed=0
-    )
+    reader = LanguageModel(Vocabulary.fit(contest.sentences), "character", embedding=4, units=4, cell="gru", seed=0)
     for cached in CACHED:
         cached.cache_clear()
     monkeypatch.setattr(script, "data", lambda: contest)
@@ -52,9 +50,7 @@ def small(contest, monkeypatch, tmp_path):
         cached.cache_clear()
 
 
-@pytest.mark.parametrize(
-    "how", [SELF_TRAINED, script.Training("names", supplied=False)], ids=["article", "names"]
-)
+@pytest.mark.parametrize("how", [SELF_TRAINED, script.Training("names", supplied=False)], ids=["article", "names"])
 def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path, how):
     def generous(*which):
         tagger = trained(*which)
@@ -126,9 +122,7 @@ def test_a_kept_tagger_is_not_trained_again(monkeypatch):
 def test_several_networks_are_averaged(monkeypatch):
     said = {0: [-2.0, -0.5, -5.0, -2.0], 1: [-2.0, -5.0, -5.0, -0.1]}  # "pos" and "neg"; on average "neg"
     n = [len(text) for i, text in enumerate(script.data().sentences) if script.folds()[i] == 0]
-    monkeypatch.setattr(
-        script, "read", lambda how, fold: [np.tile(said[how.seed], (length, 1)) for length in n]
-    )
+    monkeypatch.setattr(script, "read", lambda how, fold: [np.tile(said[how.seed], (length, 1)) for length in n])
     for seeds, opinion in (((0,), "pos"), ((1,), "neg"), ((0, 1), "neg")):
         trainings = tuple(dataclasses.replace(script.NAMES, seed=seed) for seed in seeds)
         found = script.Method(trainings, "names").entities(0)
@@ -153,9 +147,7 @@ def test_finished_methods_are_stored_once(monkeypatch, capsys):
     script.main()
     script.main()
     lines = [json.loads(line) for line in script.RESULTS.read_text(encoding="utf-8").splitlines()]
-    assert [(line["method"], line["fold"]) for line in lines] == [
-        (name, fold) for fold in (0, 2) for name in names
-    ]
+    assert [(line["method"], line["fold"]) for line in lines] == [(name, fold) for fold in (0, 2) for name in names]
     assert all(line["wrong"] == 0 for line in lines if line["method"].startswith("ceiling"))
 
 

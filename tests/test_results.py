@@ -74,9 +74,7 @@ def test_hashing_table_puts_published_rows_behind_ours():
 
 def test_word_table_says_coverage_length_and_spread():
     def run(seed, k, rho):
-        scores = {
-            name: {"rho": rho, "covered": 10, "total": 20} for name in ("wordsim353", "simlex999", "men")
-        }
+        scores = {name: {"rho": rho, "covered": 10, "total": 20} for name in ("wordsim353", "simlex999", "men")}
         return {"method": "BioWord", "seed": seed, "k": k, "bits": 400, "scores": scores}
 
     table = word_table([run(0, 16, 0.3), run(1, 16, 0.32), run(0, 8, 0.1)], active=(16,))

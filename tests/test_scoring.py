@@ -96,9 +96,7 @@ def test_maximum_matching_gets_the_official_rates(bakeoff):
         # The first 乙 for 甲 would be a substitution, but it slides down past its twin.
         pytest.param("甲 乙", "乙 乙 甲", (2, 1, 0), id="run slides down"),
         # 的 could match once, but stands six times among words that are foreign to the other side.
-        pytest.param(
-            "甲 甲 丙 的 乙 丙 丙 丙", "的 的 的 的 庚 戊 的 的", (0, 0, 8), id="frequent word dropped"
-        ),
+        pytest.param("甲 甲 丙 的 乙 丙 丙 丙", "的 的 的 的 庚 戊 的 的", (0, 0, 8), id="frequent word dropped"),
         # Before the ninth word of a foreign stretch, and up to the next foreign one, it is kept.
         pytest.param("甲 乙 的 甲 乙 的 甲 乙 的 丙 丙 丙 丙", "的 " * 6, (0, 7, 3), id="frequent word kept"),
     ],

@@ -24,9 +24,7 @@ def exact(distances, relevant):
     """Average over every order that breaks the ties, in fractions."""
     total = orders = 0
     for order in permutations(range(len(distances))):
-        ranking = [
-            relevant[i] for i in sorted(order, key=distances.__getitem__)
-        ]  # the sort keeps ties in order
+        ranking = [relevant[i] for i in sorted(order, key=distances.__getitem__)]  # the sort keeps ties in order
         places = [place for place, hit in enumerate(ranking, 1) if hit]
         total += sum(Fraction(n, place) for n, place in enumerate(places, 1)) / len(places)
         orders += 1

@@ -45,9 +45,7 @@ def pretrained():
     return Segmenter.load()
 
 
-texts = st.text(
-    st.one_of(st.sampled_from(CHARACTERS + "微信号(笑) \n\u3000"), st.characters(exclude_categories=()))
-)
+texts = st.text(st.one_of(st.sampled_from(CHARACTERS + "微信号(笑) \n\u3000"), st.characters(exclude_categories=())))
 
 
 @settings(deadline=None, max_examples=50)
@@ -62,9 +60,7 @@ def test_joined_words_equal_the_input(with_lexicon_for_hypothesis, batch):
 def with_lexicon_for_hypothesis():
     keras.utils.set_random_seed(1)
     characters = Vocabulary(CHARACTERS)
-    return Segmenter(
-        article_segmenter(len(characters)), Features(characters), lexicon={"微信号": 50.0, "(笑)": 9.0}
-    )
+    return Segmenter(article_segmenter(len(characters)), Features(characters), lexicon={"微信号": 50.0, "(笑)": 9.0})
 
 
 @settings(deadline=None, max_examples=50)
@@ -164,18 +160,14 @@ def test_dictionary_can_keep_words_with_a_space(segmenter):
 
 
 def test_strong_multipliers_glue_and_split(segmenter):
-    whole = segmenter.decode(
-        "关注微信号", segmenter.log_probabilities("关注微信号"), Lexicon({"微信号": 1e6})
-    )
+    whole = segmenter.decode("关注微信号", segmenter.log_probabilities("关注微信号"), Lexicon({"微信号": 1e6}))
     assert "微信号" in tags_to_words("关注微信号", whole)
     apart = segmenter.decode("微信", segmenter.log_probabilities("微信"), Lexicon({"微信": 1e-9}))
     assert tags_to_words("微信", apart) == ["微", "信"]
 
 
 @settings(deadline=None, max_examples=50)
-@given(
-    st.lists(st.sampled_from([*CLUSTERS, *CHARACTERS, "(笑)", "微信号", " ", "好。人", "\n"])).map("".join)
-)
+@given(st.lists(st.sampled_from([*CLUSTERS, *CHARACTERS, "(笑)", "微信号", " ", "好。人", "\n"])).map("".join))
 def test_decoding_by_hand_equals_calling(with_lexicon_for_hypothesis, text):
     segmenter = with_lexicon_for_hypothesis
     tags = segmenter.decode(text, segmenter.log_probabilities(text), segmenter.lexicon)
@@ -238,9 +230,7 @@ def test_half_precision_file_is_smaller_and_close(segmenter, tmp_path):
     segmenter.save(tmp_path / "half.npz", dtype="float16")
     assert (tmp_path / "half.npz").stat().st_size < 0.7 * (tmp_path / "full.npz").stat().st_size
     half = Segmenter.load(tmp_path / "half.npz")
-    np.testing.assert_allclose(
-        half.log_probabilities("我在中国"), segmenter.log_probabilities("我在中国"), atol=1e-2
-    )
+    np.testing.assert_allclose(half.log_probabilities("我在中国"), segmenter.log_probabilities("我在中国"), atol=1e-2)
 
 
 def test_lexicon_given_to_load_replaces_the_stored_one(with_lexicon, tmp_path):

@@ -37,9 +37,7 @@ LABELLED, UNLABELLED = np.arange(20), np.arange(20, 200)
 def run(data, **settings):
     X, y = data
     learner = Logistic(X)
-    return learner, list(
-        self_train(learner.fit, learner.predict, LABELLED, y[LABELLED], UNLABELLED, **settings)
-    )
+    return learner, list(self_train(learner.fit, learner.predict, LABELLED, y[LABELLED], UNLABELLED, **settings))
 
 
 def test_round_zero_sees_the_given_labels_only(data):

@@ -89,9 +89,7 @@ def test_explorer_leaves_its_pictures_where_drawings_and_styles_are_stripped(pat
 
 def test_a_drawing_keeps_its_words_as_an_image():
     words = escape("<\x0b\n\"'&")
-    (image,) = parse(
-        still(f'<svg width="9" height="5" role="img" aria-label="{words}"><text>{words}</text></svg>')
-    )
+    (image,) = parse(still(f'<svg width="9" height="5" role="img" aria-label="{words}"><text>{words}</text></svg>'))
     drawing = ElementTree.fromstring(base64.b64decode(image["src"].split(",", 1)[1]))
     assert image["alt"] == drawing.get("aria-label") == drawing[-1].text
 

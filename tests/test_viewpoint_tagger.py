@@ -91,9 +91,7 @@ def test_the_names_decoder_is_exact(data):
         )
     )
     bonus = data.draw(st.sampled_from([0.0, 1.5, -1.5]))
-    log_p = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))).normal(
-        scale=2, size=(length, len(scheme.tags))
-    )
+    log_p = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1))).normal(scale=2, size=(length, len(scheme.tags)))
     starts, ends = np.array(spans, dtype=int).reshape(-1, 2).T
     expected = best_by_trying_all(log_p, spans, scheme, bonus)
     assert entities_among(log_p, starts, ends, scheme, bonus) == expected

@@ -165,9 +165,7 @@ def test_predictions_that_are_no_probabilities_are_an_error(data, bad):
         MarginExplorer(texts, labels, Training(p, cross_entropy.test_accuracy), margins)
 
 
-@pytest.mark.parametrize(
-    "change", [lambda y: y + 1, lambda y: 2 * y - 1, lambda y: np.array(["pos"] * len(y))]
-)
+@pytest.mark.parametrize("change", [lambda y: y + 1, lambda y: 2 * y - 1, lambda y: np.array(["pos"] * len(y))])
 def test_other_labels_are_an_error(data, change):
     texts, labels, cross_entropy, margins = data
     with pytest.raises(ValueError, match="labels must be 0 or 1"):

@@ -77,9 +77,7 @@ def test_a_word_of_the_dictionary_is_kept_whole(fake):
 
 def test_a_word_with_a_small_multiplier_is_broken_up(fake):
     whole = FakeSegmenter()
-    whole.log_probabilities = lambda text: np.log(
-        [[0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]], dtype=np.float32
-    )
+    whole.log_probabilities = lambda text: np.log([[0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]], dtype=np.float32)
     assert state(whole, "微信", {"微信": 0.01}).words_after == ["微", "信"]
 
 
@@ -108,9 +106,7 @@ def test_an_invalid_multiplier_is_refused(fake):
 def test_regions_are_the_smallest_pieces_with_common_ends(data):
     text = data.draw(st.text("中文", min_size=1, max_size=12))
     cuts = st.sets(
-        st.integers(1, max(1, len(text) - 1)).filter(lambda i: i < len(text))
-        if len(text) > 1
-        else st.nothing()
+        st.integers(1, max(1, len(text) - 1)).filter(lambda i: i < len(text)) if len(text) > 1 else st.nothing()
     )
     both = [[0, *sorted(data.draw(cuts)), len(text)] for _ in range(2)]
     before, after = ([text[a:b] for a, b in pairwise(bounds)] for bounds in both)
@@ -140,12 +136,8 @@ def test_words_before_and_after_are_shown_as_chips(fake):
 
 def test_changed_words_are_marked(fake):
     result = state(fake, SENTENCE, {"微信号": 1e6})
-    marked = {
-        chip.text for chip in parse(render(result)).iter("bdi") if "kexue-changed" in chip.get("class", "")
-    }
-    assert marked == set().union(
-        *(a + b for a, b in regions(result.words_before, result.words_after) if a != b)
-    )
+    marked = {chip.text for chip in parse(render(result)).iter("bdi") if "kexue-changed" in chip.get("class", "")}
+    assert marked == set().union(*(a + b for a, b in regions(result.words_before, result.words_after) if a != b))
 
 
 def rows(page, group):
@@ -155,25 +147,19 @@ def rows(page, group):
 @pytest.mark.parametrize(("group", "field"), [(0, "tags_before"), (1, "tags_after")])
 def test_the_path_is_marked_in_the_heat_map(fake, group, field):
     result = state(fake, SENTENCE, {"微信号": 1e6})
-    marked = np.array(
-        [[cell.find("b") is not None for cell in row.iter("td")] for row in rows(render(result), group)]
-    )
+    marked = np.array([[cell.find("b") is not None for cell in row.iter("td")] for row in rows(render(result), group)])
     assert marked.argmax(axis=0).tolist() == getattr(result, field).tolist()
 
 
 def test_exactly_the_cells_that_the_dictionary_multiplies_are_framed(fake):
     result = state(fake, SENTENCE, {"微信号": 10.0})
-    framed = [
-        ["kexue-bonus" in cell.get("class") for cell in row.iter("td")] for row in rows(render(result), 1)
-    ]
+    framed = [["kexue-bonus" in cell.get("class") for cell in row.iter("td")] for row in rows(render(result), 1)]
     assert framed == (result.bonuses.T != 0).tolist()
 
 
 def test_probabilities_after_the_dictionary_add_up_to_one(fake):
     page = render(state(fake, SENTENCE, {"微信号": 10.0}))
-    shown = [
-        [float(cell.get("title").split()[2].rstrip(",")) for cell in row.iter("td")] for row in rows(page, 1)
-    ]
+    shown = [[float(cell.get("title").split()[2].rstrip(",")) for cell in row.iter("td")] for row in rows(page, 1)]
     np.testing.assert_allclose(np.sum(shown, axis=0), 1, atol=0.021)
 
 
@@ -369,9 +355,7 @@ def test_no_segmenter_is_refused():
 
 
 def test_the_words_are_those_of_the_segmenter_itself():
-    segmenter = Segmenter(
-        article_segmenter(100), Features(Vocabulary(SENTENCE)), lexicon=Lexicon({"扫描": 5.0})
-    )
+    segmenter = Segmenter(article_segmenter(100), Features(Vocabulary(SENTENCE)), lexicon=Lexicon({"扫描": 5.0}))
     explorer = SegmentationExplorer(segmenter, lexicon={"微信号": 10.0, "二维码": 0.1})
     segmenter.lexicon = explorer.lexicon
     assert explorer.state.words_after == segmenter(SENTENCE)

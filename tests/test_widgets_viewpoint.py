@@ -60,9 +60,7 @@ def test_the_three_decodings(tagger, decoding):
     result = state(tagger, SENTENCE, decoding)
     assert found(result) == expected
     assert [SENTENCE[m.start : m.end] for m in result.mentions] == [m.view for m in result.mentions]
-    assert [m.view for m in make_tagger_decoding(tagger, decoding)(SENTENCE)] == [
-        view for view, _ in expected
-    ]
+    assert [m.view for m in make_tagger_decoding(tagger, decoding)(SENTENCE)] == [view for view, _ in expected]
 
 
 def make_tagger_decoding(tagger, decoding):
@@ -70,9 +68,7 @@ def make_tagger_decoding(tagger, decoding):
 
 
 def test_small_bonuses_leave_the_network_its_way(tagger):
-    assert found(state(tagger, SENTENCE, "forced", inside=0, outside=0)) == found(
-        state(tagger, SENTENCE, "plain")
-    )
+    assert found(state(tagger, SENTENCE, "forced", inside=0, outside=0)) == found(state(tagger, SENTENCE, "plain"))
 
 
 def test_what_the_list_adds_is_what_the_article_adds(tagger):
@@ -104,9 +100,7 @@ def test_any_text_gives_a_well_formed_page(tagger, text, decoding):
 
 def test_the_path_is_marked_in_the_heat_maps(tagger):
     result = state(tagger, SENTENCE, "forced")
-    for body, path in zip(
-        parse(render(result)).iter("tbody"), (result.tags_before, result.tags_after), strict=True
-    ):
+    for body, path in zip(parse(render(result)).iter("tbody"), (result.tags_before, result.tags_after), strict=True):
         rows = body.findall("tr")[1:]
         marked = np.array([[cell.find("b") is not None for cell in row.iter("td")] for row in rows])
         assert marked.argmax(axis=0).tolist() == path.tolist()

@@ -136,9 +136,7 @@ def cosine(method: str, pixels: np.ndarray, labels: np.ndarray, seed: int) -> di
         pixels = smooth_root(pixels)
     directions = normalize(pixels)
     scores = [
-        average_precision(
-            1 - directions[part] @ directions[database].T, labels[part, None] == labels[database]
-        )
+        average_precision(1 - directions[part] @ directions[database].T, labels[part, None] == labels[database])
         for part in np.array_split(queries, 20)
     ]
     score = float(np.mean(np.concatenate(scores)))
@@ -147,9 +145,7 @@ def cosine(method: str, pixels: np.ndarray, labels: np.ndarray, seed: int) -> di
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--active", nargs="+", type=int, default=list(ACTIVE))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])

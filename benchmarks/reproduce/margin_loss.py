@@ -307,9 +307,7 @@ def queue(networks: list[str], seeds: list[int], sweep: bool) -> list[Run]:
     """List the runs, most wanted first, so that what is finished at any time is nearly balanced."""
     runs = [Run(network, loss, MARGIN, seed) for seed in seeds for network in networks for loss in LOSSES]
     if sweep and "cnn" in networks:
-        runs += [
-            Run("cnn", "margin", margin, seed) for seed in seeds if seed in SWEEP_SEEDS for margin in SWEEP
-        ]
+        runs += [Run("cnn", "margin", margin, seed) for seed in seeds if seed in SWEEP_SEEDS for margin in SWEEP]
     return runs
 
 
@@ -342,9 +340,7 @@ class Progress:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--sweep", action="store_true", help="train the CNN with other margins too")

@@ -48,9 +48,7 @@ def corpus() -> tuple[Vocabulary, list[np.ndarray], list[np.ndarray]]:
     data = load_imdb("texts")
     reviews = [split_words(text) for text in [*data.train, *data.test, *data.unlabelled]]
     rng = np.random.default_rng(SEED)
-    held_out = set(
-        len(data.train) + len(data.test) + rng.choice(len(data.unlabelled), HELD_OUT, replace=False)
-    )
+    held_out = set(len(data.train) + len(data.test) + rng.choice(len(data.unlabelled), HELD_OUT, replace=False))
     train = [review for i, review in enumerate(reviews) if i not in held_out]
     vocabulary = Vocabulary.fit(train, max_size=N_TOKENS - 2)
     return (

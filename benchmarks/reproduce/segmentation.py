@@ -67,9 +67,7 @@ BATCH = 16  # rows of 256 characters
 def split(data):
     """Training and held-out sentences, as lists of words."""
     lines = data.train + data.heldout
-    return [
-        [s for line in part for s in split_sentences(line)] for part in (lines[:-HELD_OUT], lines[-HELD_OUT:])
-    ]
+    return [[s for line in part for s in split_sentences(line)] for part in (lines[:-HELD_OUT], lines[-HELD_OUT:])]
 
 
 def build(recipe: Recipe, sentences: list[list[str]]) -> Segmenter:
@@ -132,9 +130,7 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
     schedule = keras.optimizers.schedules.CosineDecay(
         recipe.learning_rate, recipe.epochs * -(-len(inputs) // BATCH), alpha=0.02
     )
-    segmenter.network.compile(
-        keras.optimizers.Adam(schedule, clipnorm=1.0), "sparse_categorical_crossentropy"
-    )
+    segmenter.network.compile(keras.optimizers.Adam(schedule, clipnorm=1.0), "sparse_categorical_crossentropy")
     if len(keep_best.records()) < recipe.epochs:
         segmenter.network.fit(
             inputs,
@@ -161,8 +157,7 @@ def test_scores(segment, full, known) -> dict:
     texts = ["".join(line.split()) for line in full.test_text]
     scores = score_words(full.test, segment(texts), vocabulary=known)
     return {
-        k: round(getattr(scores, k), 5)
-        for k in ("precision", "recall", "f1", "oov_rate", "oov_recall", "iv_recall")
+        k: round(getattr(scores, k), 5) for k in ("precision", "recall", "f1", "oov_rate", "oov_recall", "iv_recall")
     }
 
 
@@ -198,9 +193,7 @@ def finished() -> set[tuple]:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--pretrain", action="store_true", help="train one network, seed 0, and store it")
@@ -243,9 +236,7 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
         "recipe": asdict(RECIPES[method]),
         "bytes": PRETRAINED.stat().st_size,
     }
-    PRETRAINED.with_suffix(".json").write_text(
-        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    PRETRAINED.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(card, indent=2, ensure_ascii=False))
 
 

@@ -260,9 +260,7 @@ def _digest(*parts: Any) -> str:
     """A name for what depends on these."""
     digest = hashlib.sha256()
     for part in parts:
-        digest.update(
-            np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode()
-        )
+        digest.update(np.ascontiguousarray(part).tobytes() if isinstance(part, np.ndarray) else str(part).encode())
     return digest.hexdigest()[:16]
 
 
@@ -286,9 +284,7 @@ class Both:
 
     def probability(self, model, split, examples):
         odds = 0.0
-        for learner, its, weight in zip(
-            (self.one, self.other), model, (1 - self.weight, self.weight), strict=True
-        ):
+        for learner, its, weight in zip((self.one, self.other), model, (1 - self.weight, self.weight), strict=True):
             p = np.clip(learner.probability(its, split, examples), 1e-4, 1 - 1e-4)
             odds = odds + weight * np.log(p / (1 - p))
         return 1 / (1 + np.exp(-odds))
@@ -304,9 +300,7 @@ class SelfTaught:
     def fit(self, split, examples, labels, seed):
         others = np.setdiff1d(np.arange(len(texts(split))), examples)
         guesses = self.first.probability(self.first.fit(split, examples, labels, seed), split, others) > 0.5
-        return self.then.fit(
-            split, np.concatenate([examples, others]), np.concatenate([labels, guesses]), seed
-        )
+        return self.then.fit(split, np.concatenate([examples, others]), np.concatenate([labels, guesses]), seed)
 
     def probability(self, model, split, examples):
         return self.then.probability(model, split, examples)
@@ -430,9 +424,7 @@ METHODS = {
     ),
     "both: words and frozen LM": Method(Both(WORDS, FrozenStates((1,)))),
     "both: words and fine-tuned LM": Method(Both(WORDS, TUNED, weight=0.2)),
-    "both: self-taught words and fine-tuned LM": Method(
-        Both(SelfTaught(WORDS, BagOfWords(c=3)), TUNED, weight=0.15)
-    ),
+    "both: self-taught words and fine-tuned LM": Method(Both(SelfTaught(WORDS, BagOfWords(c=3)), TUNED, weight=0.15)),
 }
 
 
@@ -469,9 +461,7 @@ def run(method: Method, n_labels: int, seed: int) -> dict:
             record["guesses"].append(right)
             record["flips"].append(r.flips)
             record["used"].append(int(r.used.sum()))
-    return {
-        key: [round(v, 5) if isinstance(v, float) else v for v in values] for key, values in record.items()
-    }
+    return {key: [round(v, 5) if isinstance(v, float) else v for v in values] for key, values in record.items()}
 
 
 def vader() -> dict:
@@ -486,9 +476,7 @@ def vader() -> dict:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--draws", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     args = parser.parse_args()

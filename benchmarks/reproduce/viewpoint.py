@@ -371,17 +371,13 @@ def pretrain() -> None:
         "recipe": asdict(NAMES) | {"epochs": EPOCHS, "learning_rate": RATE, "cells": CELLS["names"]},
         "bytes": PRETRAINED.stat().st_size,
     }
-    PRETRAINED.with_suffix(".json").write_text(
-        json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8"
-    )
+    PRETRAINED.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     print(json.dumps(card, indent=2, ensure_ascii=False))
 
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=list(METHODS))
     parser.add_argument("--folds", nargs="+", type=int, default=list(range(N_FOLDS)), choices=range(N_FOLDS))
     parser.add_argument("--pretrain", action="store_true", help="train one tagger on everything and store it")

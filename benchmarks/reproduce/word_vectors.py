@@ -121,9 +121,7 @@ def word2vec(seed: int, vocabulary: tuple[str, ...], docs) -> tuple[np.ndarray, 
         known = set(vocabulary)
         sentences = [[word for word in words if word in known] for words in docs()]
         start = time.monotonic()
-        model = Word2Vec(
-            sentences, sg=1, vector_size=100, window=5, min_count=1, epochs=5, workers=2, seed=seed
-        )
+        model = Word2Vec(sentences, sg=1, vector_size=100, window=5, min_count=1, epochs=5, workers=2, seed=seed)
         path.parent.mkdir(parents=True, exist_ok=True)
         np.savez(path, vectors=model.wv[vocabulary], seconds=time.monotonic() - start)
     with np.load(path) as file:
@@ -155,10 +153,7 @@ def scores(codes, vocabulary: tuple[str, ...]) -> dict:
     for name in SETS:
         pairs = load_word_similarity(name)
         found = np.array(
-            [
-                (ids.get(a.lower(), -1), ids.get(b.lower(), -1))
-                for a, b in zip(pairs.first, pairs.second, strict=True)
-            ]
+            [(ids.get(a.lower(), -1), ids.get(b.lower(), -1)) for a, b in zip(pairs.first, pairs.second, strict=True)]
         )
         predicted = np.full(len(found), np.nan)
         covered = (found >= 0).all(axis=1)
@@ -210,9 +205,7 @@ def pretrain(docs) -> None:
         "seed": 0,
         "command": "make pretrain-bioword",
         "metrics": {f"k={k}": scores(stored.codes(k=k), stored.words_) for k in ACTIVE if k <= KEPT},
-        "metrics_before_compression": {
-            f"k={k}": scores(model.codes(k=k), model.words_) for k in ACTIVE if k <= KEPT
-        },
+        "metrics_before_compression": {f"k={k}": scores(model.codes(k=k), model.words_) for k in ACTIVE if k <= KEPT},
         "seconds": cost["train_seconds"],
         "windows": cost["windows"],
         "kept_weights_per_word": KEPT,
@@ -224,9 +217,7 @@ def pretrain(docs) -> None:
 
 def main() -> None:
     """Run what the command line asks for."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--pretrain", action="store_true", help="train seed 0 and store it in the package")

@@ -68,9 +68,7 @@ def encode(X: np.ndarray, rounds: int) -> dict:
     times = medians(
         {
             f"LSH, {N_BITS} bits": lambda: lsh.transform(X),
-            f"scikit-learn GaussianRandomProjection and sign, {N_BITS} bits": lambda: (
-                projection.transform(X) > 0
-            ),
+            f"scikit-learn GaussianRandomProjection and sign, {N_BITS} bits": lambda: projection.transform(X) > 0,
             f"faiss.IndexLSH, {N_BITS} bits": lambda: index.sa_encode(X),
             f"FlyHash, {fly.n_units} units": lambda: fly.transform(X),
             f"BioHash, {N_UNITS} units": lambda: bio.transform(X),
@@ -108,9 +106,7 @@ def local_rule(X: np.ndarray, n_epochs: int, enough: float) -> tuple[float, floa
             weights += rate / np.abs(step).max() * step
         took += time.perf_counter() - start
         reached = objective(X, weights)
-        print(
-            f"  local rule in NumPy, epoch {epoch + 1} of {n_epochs}: {took:.1f} s, {reached:.4f}", flush=True
-        )
+        print(f"  local rule in NumPy, epoch {epoch + 1} of {n_epochs}: {took:.1f} s, {reached:.4f}", flush=True)
         if reached >= enough:
             break
     return took, reached, epoch + 1
@@ -119,9 +115,7 @@ def local_rule(X: np.ndarray, n_epochs: int, enough: float) -> tuple[float, floa
 def train(X: np.ndarray, rounds: int, epochs: list[int]) -> dict:
     """Learn the units; then ask how soon EM is where the local rule ends."""
     em = BioHash(N_UNITS, N_ACTIVE, random_state=0).fit(X)
-    kmeans = faiss.Kmeans(
-        X.shape[1], N_UNITS, niter=em.n_iter_, spherical=True, seed=0, max_points_per_centroid=len(X)
-    )
+    kmeans = faiss.Kmeans(X.shape[1], N_UNITS, niter=em.n_iter_, spherical=True, seed=0, max_points_per_centroid=len(X))
     ours, theirs = "BioHash by EM", "faiss.Kmeans, spherical, as many passes"
     times = medians({ours: lambda: em.fit(X), theirs: lambda: kmeans.train(X)}, rounds)
     found = {ours: objective(X, em.components_), theirs: objective(X, kmeans.centroids)}
@@ -196,16 +190,13 @@ def word_vectors(documents: list[list[str]], rounds: int) -> dict:
     )
     n_words = int(bio.counts_.sum())  # each is the centre of a window
     return {
-        tool: {"seconds": round(t, 2), "words": n_words, "words_per_s": round(n_words / t)}
-        for tool, t in times.items()
+        tool: {"seconds": round(t, 2), "words": n_words, "words_per_s": round(n_words / t)} for tool, t in times.items()
     }
 
 
 def main() -> None:
     """Measure everything and store it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--epochs", type=int, nargs="+", default=[10, 50], help="of the local rule in NumPy")
     parser.add_argument("--quick", action="store_true", help="try it on small slices; write nothing")

@@ -134,9 +134,7 @@ def training(reviews: list[np.ndarray], held_out: list[np.ndarray], seconds: flo
 
 def main() -> None:
     """Measure everything and store it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=45)
     parser.add_argument("--turns", type=int, default=3)
     args = parser.parse_args()

@@ -50,9 +50,7 @@ def examples() -> dict:
     }
     data = {name: (build, x.astype("int32")) for name, (build, x) in words.items()}
     data["dense, 20-32-1"] = dense, rng.normal(size=(100 * BATCH, 20)).astype("float32")
-    return {
-        name: (build, x, rng.integers(0, 2, len(x)).astype("float32")) for name, (build, x) in data.items()
-    }
+    return {name: (build, x, rng.integers(0, 2, len(x)).astype("float32")) for name, (build, x) in data.items()}
 
 
 def compare(build, x: np.ndarray, y: np.ndarray, rounds: int) -> dict:
@@ -72,10 +70,7 @@ def compare(build, x: np.ndarray, y: np.ndarray, rounds: int) -> dict:
     ratios = [ours / theirs for ours, theirs in zip(seconds["margin"], seconds["cross-entropy"], strict=True)]
     n_batches = len(x) // BATCH
     return {
-        **{
-            f"{name}_ms_per_batch": round(1000 * statistics.median(s) / n_batches, 3)
-            for name, s in seconds.items()
-        },
+        **{f"{name}_ms_per_batch": round(1000 * statistics.median(s) / n_batches, 3) for name, s in seconds.items()},
         "ratio": round(statistics.median(ratios), 3),
         "ratio_quartiles": [round(q, 3) for q in statistics.quantiles(ratios)[::2]],
     }
@@ -83,9 +78,7 @@ def compare(build, x: np.ndarray, y: np.ndarray, rounds: int) -> dict:
 
 def main() -> None:
     """Measure everything and store it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=15)
     args = parser.parse_args()
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"

@@ -92,9 +92,7 @@ def measure(tool: str) -> dict:
     wall, busy = time.perf_counter(), time.process_time()
     segment(texts)
     wall, busy = time.perf_counter() - wall, time.process_time() - busy
-    peak = (
-        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
-    )
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e9
     size = sum(map(len, texts))
     return {"characters_per_s": size / wall, "cores_busy": busy / wall, "ready_s": ready, "peak_gb": peak}
 
@@ -102,16 +100,12 @@ def measure(tool: str) -> dict:
 def import_seconds() -> float:
     """Time ``import kexue_nlp`` alone, in a fresh process."""
     code = "import time; t = time.perf_counter(); import kexue_nlp; print(time.perf_counter() - t)"
-    return float(
-        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    )
+    return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
 def main() -> None:
     """Measure every tool several times, round by round, and store medians."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--tool", choices=TOOLS, help=argparse.SUPPRESS)  # one measurement, for the rounds
     args = parser.parse_args()
@@ -132,9 +126,7 @@ def main() -> None:
         tool: {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
         for tool, runs in rounds.items()
     }
-    few, many = (
-        statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in list(TOOLS)[-2:]
-    )
+    few, many = (statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in list(TOOLS)[-2:])
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     result = {
         "command": "make bench",

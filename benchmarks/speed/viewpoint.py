@@ -48,9 +48,7 @@ def find_in_turn(text: str, names: list[str]) -> list[tuple[int, int]]:
 
 def main() -> None:
     """Measure everything in turns and store the medians."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
     try:

@@ -127,9 +127,7 @@ def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[
     classes, sizes = np.unique(labels, return_counts=True)
     for name, size in zip(classes.tolist(), sizes.tolist(), strict=True):
         if size <= per_class:
-            raise ValueError(
-                f"class {name!r} has {size} items; {per_class} queries of it leave none in the database"
-            )
+            raise ValueError(f"class {name!r} has {size} items; {per_class} queries of it leave none in the database")
     rng = np.random.default_rng(seed)
     is_query = np.zeros(len(labels), dtype=bool)
     for name in classes:
@@ -197,8 +195,7 @@ def _read_mnist(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
     for part, (images, labels) in zip(("train", "test"), parts, strict=True):
         if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
             raise ValueError(
-                f"{path}: x_{part} is {images.dtype} of shape {images.shape}, not uint8 of shape (N, 28, 28); "
-                f"{remedy}"
+                f"{path}: x_{part} is {images.dtype} of shape {images.shape}, not uint8 of shape (N, 28, 28); {remedy}"
             )
         if labels.shape != (len(images),) or labels.dtype != np.uint8 or (labels > 9).any():
             raise ValueError(

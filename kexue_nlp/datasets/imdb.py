@@ -312,8 +312,7 @@ def read_ragged_npz(path: str | Path) -> dict[str, np.ndarray | list[np.ndarray]
     try:
         with zipfile.ZipFile(path) as archive:
             return {
-                name.removesuffix(".npy"): _read_ragged(io.BytesIO(archive.read(name)))
-                for name in archive.namelist()
+                name.removesuffix(".npy"): _read_ragged(io.BytesIO(archive.read(name))) for name in archive.namelist()
             }
     except (zipfile.BadZipFile, zlib.error, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged or no archive of numbers ({error}); fetch it anew") from error
@@ -323,9 +322,7 @@ def _read_ragged(file: io.BytesIO):
     import numpy as np
 
     version = np.lib.format.read_magic(file)
-    read_header = (
-        np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    )
+    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     *_, dtype = read_header(file)
     if not dtype.hasobject:
         file.seek(0)

@@ -117,9 +117,7 @@ class SegmentationData:
     citation: str
 
 
-def load_segmentation(
-    source: str = "sample", corpus: str = "pku", training: str = "peoples_daily"
-) -> SegmentationData:
+def load_segmentation(source: str = "sample", corpus: str = "pku", training: str = "peoples_daily") -> SegmentationData:
     """Load segmented Chinese text.
 
     Lines of People's Daily that also occur in the PKU test are dropped (207 of 19,484), and with
@@ -266,8 +264,7 @@ def _load_full(corpus: str, training: str) -> SegmentationData:
     test_text, test = read_lines(text_path), read_segmented(gold_path)
     if len(test_text) != len(test):
         raise ValueError(
-            f"{gold_path} has {len(test)} lines but {text_path} has {len(test_text)}; "
-            "take both from one release"
+            f"{gold_path} has {len(test)} lines but {text_path} has {len(test_text)}; take both from one release"
         )
     training_words = frozenset(word for row in read_segmented(words_path) for word in row)
 

@@ -137,9 +137,7 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
         paths = [Path(folder) / Path(file).name for file in BDCI2016.downloads[0].files]
         missing = [path for path in paths if not path.is_file()]
         if missing:
-            raise ValueError(
-                f"{missing[0]} is not there; the folder must hold Train, Label, View and Test.csv"
-            )
+            raise ValueError(f"{missing[0]} is not there; the folder must hold Train, Label, View and Test.csv")
     return _load_full(*paths)
 
 
@@ -204,9 +202,7 @@ def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> l
         if not line.strip():
             continue
         if len(cells) != n_columns:
-            raise ValueError(
-                f"{path}, line {number}: {len(cells)} columns, separated by tabs, instead of {n_columns}"
-            )
+            raise ValueError(f"{path}, line {number}: {len(cells)} columns, separated by tabs, instead of {n_columns}")
         if not all(cell.strip() for i, cell in enumerate(cells) if i != may_be_blank):
             raise ValueError(f"{path}, line {number}: a cell is blank")
         rows.append((number, cells))

@@ -37,9 +37,7 @@ class Chart:
         full = self.height - self.bottom - self.top
         return self.height - self.bottom - full * (value - self.y0) / (self.y1 - self.y0)
 
-    def line(
-        self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "", width: float = 2.5
-    ) -> str:
+    def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "", width: float = 2.5) -> str:
         if not len(xs):
             return ""
         points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))

@@ -86,9 +86,7 @@ def render_panels(
 def _render_panel(characters, tags, panel: Panel, bonus_in_words: Callable[[float], str]) -> str:
     """Table rows: the title, which holds the line of the path, then a row per tag."""
     n = len(characters)
-    points = " ".join(
-        f"{(t + 0.5) * _WIDTH},{(k + 0.5) * _HEIGHT}" for t, k in enumerate(panel.path[:n].tolist())
-    )
+    points = " ".join(f"{(t + 0.5) * _WIDTH},{(k + 0.5) * _HEIGHT}" for t, k in enumerate(panel.path[:n].tolist()))
     line = (
         f'<svg width="{n * _WIDTH}" height="{len(tags) * _HEIGHT}" aria-hidden="true">'
         f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/></svg>'

@@ -312,9 +312,7 @@ def _item(state: HashState, item: int, caption: str) -> str:
             same = items.labels[item] == items.labels[state.query]
             css += " kexue-same" if same else " kexue-other"
             mark = " ✓" if same else " ✗"
-        body = (
-            f'<img width="48" height="48" src="{items.pictures[item]}" alt="picture of {name}"/>{name}{mark}'
-        )
+        body = f'<img width="48" height="48" src="{items.pictures[item]}" alt="picture of {name}"/>{name}{mark}'
     return f'<div class="{css}">{body}<div class="kexue-quiet">{caption}</div></div>'
 
 
@@ -326,9 +324,7 @@ def _raster(state: HashState) -> str:
     shared[0] = False
     layers = ((ORANGE, bits[:1]), (BLUE, shared), (GREY, bits & ~bits[0]))
     paths = "".join(f'<path fill="{colour}" d="{_cells(part, width)}"/>' for colour, part in layers)
-    labels = "".join(
-        f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names)
-    )
+    labels = "".join(f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names))
     active = int(bits[0].sum())
     caption = (
         f"The codes, one row each: {active} of {state.n_units} bits are 1 (orange). Blue: 1 in the query too. "

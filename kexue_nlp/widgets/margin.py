@@ -346,9 +346,7 @@ class MarginExplorer(Explorer):
             description="margin m", min=0.5, max=0.99, step=0.01, readout_format=".2f", layout=wide
         )
         self.epoch = widgets.IntSlider(description="epoch", min=1, max=n_epochs, layout=wide)
-        self.scale = widgets.ToggleButtons(
-            options=SCALES, description="scale", tooltip="of what is predicted"
-        )
+        self.scale = widgets.ToggleButtons(options=SCALES, description="scale", tooltip="of what is predicted")
         self.scale.style.button_width = "auto"
         reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
         self._filling = False
@@ -370,10 +368,7 @@ class MarginExplorer(Explorer):
     def static_text(self) -> str:
         """Return the setting and what it switches off."""
         lines = [self._describe()]
-        lines += [
-            f"{self.state.predictions[i]:.3f} …{one_line(self.state.texts[i][-60:])}"
-            for i in self.state.nearest
-        ]
+        lines += [f"{self.state.predictions[i]:.3f} …{one_line(self.state.texts[i][-60:])}" for i in self.state.nearest]
         return "\n".join(lines)
 
     def static_html(self) -> str:
@@ -392,6 +387,4 @@ class MarginExplorer(Explorer):
         self.state = state(*self._data, round(self.margin.value, 2), self.epoch.value)
         self.picture.value = render(self.state, self.scale.value)
         at_half = self.state.margin == 0.5
-        self.say(
-            *["The losses want a margin above ½: at ½ whatever is right at all is switched off."] * at_half
-        )
+        self.say(*["The losses want a margin above ½: at ½ whatever is right at all is switched off."] * at_half)

@@ -172,17 +172,13 @@ def _render_words(state: SegmentationState) -> str:
         )
     changes = [f"{_chips(a, True)} → {_chips(b, True)}" for a, b in shown if a != b]
     summary = " · ".join(changes) if changes else "nothing"
-    lines.append(
-        f'<div class="kexue-line"><span class="kexue-name">Changed: </span><span>{summary}</span></div>'
-    )
+    lines.append(f'<div class="kexue-line"><span class="kexue-name">Changed: </span><span>{summary}</span></div>')
     return f'<div class="kexue-fixed">{"".join(lines)}</div>'
 
 
 def _chips(words: list[str], changed: bool) -> str:
     css = "kexue-chip kexue-changed" if changed else "kexue-chip"
-    return " ".join(
-        f'<bdi class="{css}">{escape(word)}</bdi>' for word in words
-    )  # bdi: no right-to-left leaks
+    return " ".join(f'<bdi class="{css}">{escape(word)}</bdi>' for word in words)  # bdi: no right-to-left leaks
 
 
 def _render_map(state: SegmentationState) -> str:
@@ -201,9 +197,7 @@ def _render_map(state: SegmentationState) -> str:
         )
     ]
     tags = [(TAG_NAMES[tag], tag) for tag in SBME.tags]
-    return render_panels(
-        state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(bonus):.3g}"
-    )
+    return render_panels(state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(bonus):.3g}")
 
 
 class SegmentationExplorer(Explorer):
@@ -250,9 +244,7 @@ class SegmentationExplorer(Explorer):
         lexicon = Lexicon({"微信号": 10.0} if lexicon is None else lexicon)
         for word, multiplier in lexicon.items():
             if not LOWEST <= multiplier <= HIGHEST:
-                raise ValueError(
-                    f"the multiplier of {word!r} must be in [{LOWEST}, {HIGHEST:g}], got {multiplier}"
-                )
+                raise ValueError(f"the multiplier of {word!r} must be in [{LOWEST}, {HIGHEST:g}], got {multiplier}")
         self._start = text, dict(lexicon.items())
         self._asked: tuple[str, str] | None = None  # the network and the text of the last answer
         self._answer: np.ndarray | None = None
@@ -288,9 +280,7 @@ class SegmentationExplorer(Explorer):
         for entry in self.rows.children:
             word = entry.word.value.strip()
             if word in lexicon:
-                raise InvalidInput(
-                    f"“{word}” is in the dictionary twice; change or remove one of the two rows."
-                )
+                raise InvalidInput(f"“{word}” is in the dictionary twice; change or remove one of the two rows.")
             if word:
                 lexicon[word] = entry.multiplier.value
         return lexicon

@@ -147,9 +147,7 @@ def render_reading(state: SentimentState) -> str:
         css = f' class="{"p" if level > 0 else "n"}{abs(level)}"' if level else ""
         words.append(f"<i{css}>{shown}</i>")
     rest = (
-        f" … {state.n_words - len(state.words):,} more words are not read."
-        if state.n_words > len(state.words)
-        else ""
+        f" … {state.n_words - len(state.words):,} more words are not read." if state.n_words > len(state.words) else ""
     )
     return (
         f'<div class="kexue-fixed"><p class="kexue-quiet">{caption}</p>'
@@ -202,16 +200,12 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         here = min(number, len(rounds) - 1)
         accuracy = [score.accuracy for score in rounds]
         changed = [score.flips for score in rounds[1:]]
-        parts[0].extend(
-            [left.line(range(len(rounds)), accuracy, colour, dash), left.dot(here, accuracy[here], colour)]
-        )
+        parts[0].extend([left.line(range(len(rounds)), accuracy, colour, dash), left.dot(here, accuracy[here], colour)])
         parts[1].append(right.line(range(1, len(rounds)), changed, colour, dash))
         if here:
             parts[1].append(right.dot(here, changed[here - 1], colour))
         score = rounds[here]
-        trained = f"trained on {n_labels:,} labels" + (
-            f" and {score.used:,} predictions" if score.used else ""
-        )
+        trained = f"trained on {n_labels:,} labels" + (f" and {score.used:,} predictions" if score.used else "")
         moved = "" if score.flips is None else f", {score.flips:,} predictions changed"
         stopped = f" (stopped after round {here})" if here < number else ""
         lines.append(
@@ -301,9 +295,7 @@ class SentimentExplorer(Explorer):
         self._filling = False
         seen = np.concatenate([self._read(text)[2][1:] for text in self._reviews])
         self._mean = seen.mean(axis=0) if len(seen) else np.zeros(model.units)
-        self._scale = (
-            np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
-        )
+        self._scale = np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
 
         names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
         self.review = widgets.Dropdown(
@@ -400,6 +392,4 @@ class SentimentExplorer(Explorer):
         reading = self.tabs.selected_index == 0
         self.picture.value = render_reading(self.state) if reading else self._render_rounds()
         unknown = reading and words and not any(known)
-        self.say(
-            *["The model knows none of these words; it reads each as the same unknown one."] * bool(unknown)
-        )
+        self.say(*["The model knows none of these words; it reads each as the same unknown one."] * bool(unknown))

@@ -200,9 +200,7 @@ def _joined(items: list[str]) -> str:
 
 
 def _map(state: ViewpointState) -> str:
-    caption = (
-        "The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin."
-    )
+    caption = "The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin."
     before = np.exp(state.log_probabilities)
     before /= before.sum(axis=1, keepdims=True)
     none = np.zeros_like(before)
@@ -220,9 +218,7 @@ def _map(state: ViewpointState) -> str:
         after = np.exp(logits - logits.max(axis=1, keepdims=True))
         after /= after.sum(axis=1, keepdims=True)
         found = [(mention.start, mention.end, mention.opinion) for mention in state.mentions]
-        panels.append(
-            Panel("After decoding", after, state.tags_after, state.bonuses, _beginnings(found, none))
-        )
+        panels.append(Panel("After decoding", after, state.tags_after, state.bonuses, _beginnings(found, none)))
         if state.decoding == "forced":
             caption += " Green frames: what the list adds to."
     return render_panels(state.text, _TAGS, panels, caption, lambda bonus: f"log-probability {bonus:+g}")
@@ -265,9 +261,7 @@ class ViewpointExplorer(Explorer):
 
     styles = _STYLE
 
-    def __init__(
-        self, tagger: ViewpointTagger, examples: Sequence[str], names: Sequence[str] | None = None
-    ) -> None:
+    def __init__(self, tagger: ViewpointTagger, examples: Sequence[str], names: Sequence[str] | None = None) -> None:
         super().__init__()
         if isinstance(examples, str) or not len(examples):
             raise ValueError("examples must be a list of at least one sentence")
@@ -403,6 +397,4 @@ class ViewpointExplorer(Explorer):
             self._answer,
         )
         self.picture.value = render(self.state)
-        self.say(
-            *["No name of the list occurs in the sentence."] * (not len(self._tagger.names.find(text)[0]))
-        )
+        self.say(*["No name of the list occurs in the sentence."] * (not len(self._tagger.names.find(text)[0])))

@@ -117,14 +117,10 @@ def lab(tmp_path_factory):
     folders.append(f"--LabApp.workspaces_dir={folder.parent / 'workspaces'}")
     log = folder.parent / "lab.log"
     with log.open("wb") as file:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options, *folders], stdout=file, stderr=file
-        )
+        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options, *folders], stdout=file, stderr=file)
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_until(
-            lambda: answers(f"{address}/api"), 60, lambda: f"JupyterLab does not answer: {log.read_text()}"
-        )
+        wait_until(lambda: answers(f"{address}/api"), 60, lambda: f"JupyterLab does not answer: {log.read_text()}")
         yield address, folder
     finally:
         server.terminate()

@@ -116,9 +116,7 @@ def test_every_choice_changes_what_is_shown(lesson):
         chosen = next(i for i, button in enumerate(buttons) if "mod-active" in button.get_attribute("class"))
         for way in WAYS:
             for button in [*buttons[chosen + 1 :], *buttons[: chosen + 1]]:
-                assert changes(lesson, partial(way, lesson, button)), (
-                    f"{button.inner_text()} of {lesson.name}"
-                )
+                assert changes(lesson, partial(way, lesson, button)), f"{button.inner_text()} of {lesson.name}"
     reset(lesson)
     for select in visible(lesson.explorer.locator("select")):
         assert changes(lesson, partial(select.select_option, index=1)), f"choice of {lesson.name}"
@@ -191,9 +189,7 @@ def test_a_move_is_seen_soon(lesson):
     if other.count():  # KEXUE_NLP_RECORD was set
         record = {
             "explorer": measured,
-            "interactive and Matplotlib": latency(
-                lesson, other.get_by_role("slider"), other.locator(".jp-OutputArea")
-            ),
+            "interactive and Matplotlib": latency(lesson, other.get_by_role("slider"), other.locator(".jp-OutputArea")),
             "run_all_s": round(lesson.seconds, 1),
         }
         known = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
