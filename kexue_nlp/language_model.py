@@ -9,19 +9,16 @@ shared by all of them; its tokens are words in lesson 02 and characters in lesso
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Literal
 
 import keras
 import numpy as np
 from keras import layers, ops
 
-from kexue_nlp.model_files import pretrained_path, read_model, write_model
+from kexue_nlp.saved_model import SavedModel, check_process, predict
 from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, ngram_windows, split_words
 
 __all__ = ["LanguageModel", "Perplexity", "WindowBatches", "ngram_perplexity", "padded"]
-
-FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
 
 _CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 _SPLIT = {"word": split_words, "character": list}
@@ -115,6 +112,7 @@ def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.nda
     return np.where(keys[place] == wanted, values[place], 0)
 
 
+@keras.saving.register_keras_serializable("kexue_nlp")
 class Perplexity(keras.metrics.Mean):
     """exp of the mean cross-entropy: among how many tokens, all equally likely, the model hesitates.
 
@@ -182,6 +180,7 @@ class WindowBatches(keras.utils.PyDataset):
         self._rng.shuffle(self.rows)
 
 
+@keras.saving.register_keras_serializable("kexue_nlp")
 class NextToken(layers.Layer):
     """From states to the next token, by a product with the table of embeddings: what is read is also written.
 
@@ -262,7 +261,7 @@ class _Trainer(keras.Model):
             variable.assign(ops.zeros(variable.shape))
 
 
-class LanguageModel:
+class LanguageModel(SavedModel):
     """A recurrent network that reads a text once and predicts each of its tokens on the way.
 
     Embedding → LSTM or GRU → linear layer to the size of the embedding → product with the table of embeddings
@@ -322,6 +321,7 @@ class LanguageModel:
                 f"unit must be one of {', '.join(_SPLIT)} and cell one of {', '.join(_CELLS)}; "
                 f"got {unit!r} and {cell!r}"
             )
+        check_process()
         keras.utils.set_random_seed(seed)
         self._rng = np.random.default_rng(seed)
         self.vocabulary, self.unit, self.cell = vocabulary, unit, cell
@@ -558,10 +558,10 @@ class LanguageModel:
         read = np.concatenate([[PAD], self.vocabulary.encode(tokens)]).astype(np.int32)
         carried = [np.zeros((1, self.units), np.float32)] * len(self._reader.inputs[1:])
         for token in read[:-1]:
-            _, *carried = self._reader.predict_on_batch([np.array([[token]], np.int32), *carried])
+            _, *carried = predict(self._reader, [np.array([[token]], np.int32), *carried])
         token = read[-1]
         for _ in range(n):
-            states, *carried = self._reader.predict_on_batch([np.array([[token]], np.int32), *carried])
+            states, *carried = predict(self._reader, [np.array([[token]], np.int32), *carried])
             log_p = self._log_probabilities(np.asarray(states)[0])[0].astype(float)
             log_p[[PAD, UNKNOWN]] = -np.inf
             p = np.exp((log_p - log_p.max()) / temperature)
@@ -594,22 +594,16 @@ class LanguageModel:
             carried = [np.zeros((size, self.units), np.float32)] * len(self._reader.inputs[1:])
             for place in range(0, longest, _PIECE):
                 piece = ids[:, place : place + _PIECE]
-                states, *carried = map(np.asarray, self._reader.predict_on_batch([piece, *carried]))
+                states, *carried = predict(self._reader, [piece, *carried])
                 after = ids[: len(rows), place + 1 : place + 1 + _PIECE]
                 yield rows, states[: len(rows)], np.clip(lengths - place, 0, _PIECE), after
 
     # --- files -----------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path, dtype: str = "float32") -> None:
-        """Write the model to one file, with its weights in `dtype`: "float16" takes half the space.
+    _kind = "language model"
+    _pretrained = ("language_model", "make pretrain-lm")
 
-        Raises
-        ------
-        ValueError
-            If `dtype` is not one of these.
-        """
-        if dtype not in ("float16", "float32"):
-            raise ValueError(f"dtype must be float16 or float32, got {dtype!r}")
+    def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
         meta = {
             "tokens": list(self.vocabulary.tokens),
             "unit": self.unit,
@@ -618,37 +612,14 @@ class LanguageModel:
             "cell": self.cell,
             "n_sampled": self.next_token.n_sampled,
         }
-        arrays = {f"weights_{i}": weight.astype(dtype) for i, weight in enumerate(self._weights())}
-        write_model(path, FORMAT, meta, arrays)
+        return meta, {f"weights_{i}": weight for i, weight in enumerate(self._weights())}
 
     @classmethod
-    def load(cls, path: str | Path = "pretrained") -> LanguageModel:
-        """Read a model that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-            A file, or ``"pretrained"``: what ``make pretrain-lm`` left, 10,000 words of the IMDB reviews.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it holds no complete language model, or one of another format.
-        """
-        if path == "pretrained":
-            path = pretrained_path("language_model", "make pretrain-lm")
-        meta, arrays = read_model(path, FORMAT, "language model")
-        try:
-            model = cls(Vocabulary(meta.pop("tokens")), **meta)
-            weights = [arrays[f"weights_{i}"] for i in range(len(arrays))]
-            for variable, weight in zip(model._variables(), weights, strict=True):
-                variable.assign(weight.astype(np.float32))
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path} does not hold what a language model is made of ({error}); make or fetch it again"
-            ) from error
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> LanguageModel:
+        model = cls(Vocabulary(meta.pop("tokens")), **meta)
+        weights = [arrays[f"weights_{i}"] for i in range(len(arrays))]
+        for variable, weight in zip(model._variables(), weights, strict=True):
+            variable.assign(weight.astype(np.float32))
         return model
 
     def _variables(self) -> list[keras.Variable]:

@@ -13,30 +13,26 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from threading import Lock
 
 import keras
 import numpy as np
 import regex
 
+from kexue_nlp.batching import overlapping_windows
 from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, span_bonuses
-from kexue_nlp.model_files import pretrained_path, read_model, write_model
+from kexue_nlp.saved_model import SavedModel, network_parts, predict, restore_network
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
 from kexue_nlp.viterbi import viterbi
 
 __all__ = ["Segmenter"]
 
-FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
-
 # Rows and width of what the network is run on: a sentence, a page, a corpus. Few shapes, since compilers
 # (JAX's, TensorFlow's) build the network anew for each.
 _SHAPES = ((1, 128), (1, 1024), (8, 1024))
 _CHUNK = 200_000  # characters of a list of texts that are handled at a time
 _VITERBI_CELLS = 65_536  # rows × longest sentence of one call, so that one long sentence cannot fill the memory
-
-_ONE_AT_A_TIME = Lock()  # a network uses all cores, and Keras models are not made for concurrent calls
 
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
@@ -85,7 +81,7 @@ def _stream(texts: Sequence[str]) -> _Stream:
     )
 
 
-class Segmenter:
+class Segmenter(SavedModel):
     """Cut Chinese text into words.
 
     Calling it on a string gives its words; calling it on an iterable of strings gives a list of lists. Joined,
@@ -231,46 +227,33 @@ class Segmenter:
 
     def _windows(self, ids: np.ndarray) -> np.ndarray:
         """Tag probabilities (T, 4) of a stream of ids (T, …), by overlapping windows of few shapes."""
-        reach = self._reach
-        rows, width = next((s for s in _SHAPES if s[0] == 1 and len(ids) <= s[1] - 2 * reach), _SHAPES[-1])
-        step = width - 2 * reach
-        n_batches = max(1, -(-len(ids) // (rows * step)))
-        padded = np.zeros((n_batches * rows * step + 2 * reach, *ids.shape[1:]), ids.dtype)
-        padded[reach : reach + len(ids)] = ids
-        windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)[::step]
-        windows = np.moveaxis(windows, -1, 1)
-        probabilities = np.empty((n_batches * rows, step, len(SBME.tags)), np.float32)
-        for start in range(0, len(windows), rows):
-            batch = np.ascontiguousarray(windows[start : start + rows])
-            with _ONE_AT_A_TIME:
-                out = keras.ops.convert_to_numpy(self.network.predict_on_batch(batch))
-            probabilities[start : start + rows] = out[:, reach : reach + step]
-        return probabilities.reshape(-1, len(SBME.tags))[: len(ids)]
+        batches, inner = overlapping_windows(ids, self._reach, _SHAPES)
+        out = [predict(self.network, batch)[:, inner] for batch in batches]
+        return np.concatenate(out).reshape(-1, len(SBME.tags))[: len(ids)]
 
-    def save(self, path: str | Path, dtype: str = "float32") -> None:
-        """Write network, vocabularies and dictionary to one file, all or nothing.
+    _kind = "segmenter"
+    _pretrained = ("segmenter", "make pretrain-segmenter")
 
-        Parameters
-        ----------
-        path : str or Path
-        dtype : {"float32", "float16"}
-            Of the stored weights; half precision makes a smaller file and rounds the weights.
-        """
+    def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
+        network, weights = network_parts(self.network)
         meta = {
-            "network": keras.saving.serialize_keras_object(self.network),
+            "network": network,
             "characters": self.features.characters.tokens,
             "pairs": None if self.features.pairs is None else self.features.pairs.tokens,
             "words": self.features.words,
             "lexicon": None if self.lexicon is None else dict(self.lexicon.items()),
         }
-        weights = {f"weight_{i}": w.astype(dtype) for i, w in enumerate(self.network.get_weights())}
-        write_model(path, FORMAT, meta, weights)
+        return meta, weights
+
+    @classmethod
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Segmenter:
+        network = restore_network(meta["network"], arrays)
+        pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
+        return cls(network, Features(Vocabulary(meta["characters"]), pairs, meta["words"]), meta["lexicon"])
 
     @classmethod
     def load(cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None) -> Segmenter:
-        """Read a segmenter that :meth:`save` wrote, or the one that comes with the package.
-
-        Loading runs no code from the file.
+        """Read a segmenter that :meth:`save` wrote, or the one that comes with the package. No code in it is run.
 
         Parameters
         ----------
@@ -279,10 +262,6 @@ class Segmenter:
         lexicon : Lexicon or mapping of str to float, optional
             Replaces the stored dictionary.
 
-        Returns
-        -------
-        Segmenter
-
         Raises
         ------
         FileNotFoundError
@@ -290,17 +269,10 @@ class Segmenter:
         ValueError
             If it is not a segmenter's file, is cut short, or was written by another version.
         """
-        if path == "pretrained":
-            path = pretrained_path("segmenter", "make pretrain-segmenter")
-        meta, arrays = read_model(path, FORMAT, "segmenter")
-        try:
-            network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
-            network.set_weights([arrays[f"weight_{i}"].astype(np.float32) for i in range(len(arrays))])
-            pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
-            features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
-            return cls(network, features, meta["lexicon"] if lexicon is None else lexicon)
-        except (KeyError, ValueError, TypeError) as error:
-            raise ValueError(f"the parts in {path} do not fit together: {error}; make it again") from error
+        segmenter = super().load(path)
+        if lexicon is not None:
+            segmenter.lexicon = lexicon
+        return segmenter
 
 
 def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None:

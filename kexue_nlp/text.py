@@ -1,4 +1,4 @@
-"""Text in, integers out: vocabularies, sentence splitting, and packing sentences into rows.
+"""Text in, integers out: vocabularies, sentence splitting and windows of tokens.
 
 Nothing here knows about a task or a network; NumPy is the only dependency.
 """
@@ -20,7 +20,6 @@ __all__ = [
     "code_points",
     "ngram_windows",
     "normalise",
-    "pack",
     "split_sentences",
     "split_words",
 ]
@@ -202,65 +201,6 @@ class Vocabulary:
         """
         ids = self._ids
         return np.fromiter((ids.get(token, UNKNOWN) for token in tokens), dtype=np.int32)
-
-
-def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.ndarray:
-    """Lay sequences one after another into rows of one length, with padding between neighbours.
-
-    A convolution needs rectangular input. Padding each sentence to the longest wastes most of the work, and
-    batches of equal length (the article's way) come in hundreds of shapes. Packed rows have one shape and
-    little padding, and when padded positions are zeroed before every convolution, a gap as wide as half the
-    kernel keeps neighbours from seeing each other.
-
-    Sequences keep their order; a row is closed when the next sequence does not fit.
-
-    Parameters
-    ----------
-    sequences : sequence of ndarray, each of shape (T_i, ...)
-        Same trailing shape and dtype; 0 must mean padding. Empty sequences vanish.
-    row_length : int
-        Positions in a row. A longer sequence is cut into rows of its own.
-    gap : int
-        Padded positions between two sequences of one row.
-
-    Returns
-    -------
-    ndarray, shape (rows, row_length, ...)
-
-    Raises
-    ------
-    ValueError
-        If ``sequences`` is empty or ``row_length`` is not positive.
-
-    Examples
-    --------
-    >>> pack([np.array([5, 6]), np.array([7]), np.array([8, 9])], row_length=4)
-    array([[5, 6, 0, 7],
-           [8, 9, 0, 0]])
-    """
-    if row_length < 1:
-        raise ValueError(f"row_length must be at least 1, got {row_length}")
-    if not len(sequences):
-        raise ValueError("no sequences to pack")
-    rows: list[list[np.ndarray]] = [[]]
-    free = row_length
-    spacer = np.zeros((gap, *sequences[0].shape[1:]), sequences[0].dtype)
-    for sequence in sequences:
-        for start in range(0, len(sequence), row_length):
-            piece = sequence[start : start + row_length]
-            if rows[-1] and len(piece) + gap <= free:
-                rows[-1] += [spacer, piece]
-                free -= gap + len(piece)
-            else:
-                if rows[-1]:
-                    rows.append([])
-                rows[-1].append(piece)
-                free = row_length - len(piece)
-    packed = np.zeros((len(rows), row_length, *sequences[0].shape[1:]), sequences[0].dtype)
-    for target, row in zip(packed, rows, strict=True):
-        content = np.concatenate(row) if row else spacer[:0]
-        target[: len(content)] = content
-    return packed
 
 
 def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:

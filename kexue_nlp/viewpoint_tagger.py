@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import keras
 import numpy as np
 
+from kexue_nlp.batching import batches_by_length, pad
 from kexue_nlp.lexicon import Matcher, align_entities, leftmost_longest
-from kexue_nlp.model_files import pretrained_path, read_model, write_model
+from kexue_nlp.saved_model import SavedModel, network_parts, predict, restore_network
 from kexue_nlp.tagging import OPINION, OPINION_BEGIN, TagScheme, entities_to_tags, tags_to_entities
 from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
@@ -31,8 +31,6 @@ __all__ = [
     "neutral_weights",
     "opinion_probabilities",
 ]
-
-FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
 
 Entity = tuple[int, int, str]
 """First character, the one behind the last, and "pos", "neu" or "neg"."""
@@ -308,7 +306,7 @@ def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarr
     return scores
 
 
-class ViewpointTagger:
+class ViewpointTagger(SavedModel):
     """Find the names in a sentence, and whether each is praised, blamed, or only mentioned.
 
     Parameters
@@ -520,14 +518,12 @@ class ViewpointTagger:
         pieces = [(i, a, b) for i, text in enumerate(texts) for a, b in _cut(text)]
         inputs = [self._network_input(text) for text in texts]
         cells = _READING_CELLS if len(pieces) > 1 else 0
-        for length, members in _by_length([b - a for _, a, b in pieces], _READING_LENGTHS).items():
-            size = max(1, cells // length)
-            for start in range(0, len(members), size):
-                batch = [pieces[j] for j in members[start : start + size]]
-                rows = _padded([inputs[i][a:b] for i, a, b in batch], length, size)
-                p = keras.ops.convert_to_numpy(self.network.predict_on_batch(rows))
-                for row, (i, a, b) in zip(p, batch, strict=False):
-                    out[i][a:b] = np.log(np.maximum(row[: b - a], 1e-30))
+        lengths = [b - a for _, a, b in pieces]
+        for length, n_rows, members in batches_by_length(lengths, _READING_LENGTHS, cells):
+            batch = [pieces[j] for j in members]
+            rows = pad([inputs[i][a:b] for i, a, b in batch], length, n_rows)
+            for row, (i, a, b) in zip(predict(self.network, rows), batch, strict=False):
+                out[i][a:b] = np.log(np.maximum(row[: b - a], 1e-30))
         return out
 
     def decode(self, text: str, log_probabilities: np.ndarray) -> list[Entity]:
@@ -555,52 +551,24 @@ class ViewpointTagger:
 
     # --- files -----------------------------------------------------------------------------------------------
 
-    def save(self, path: str | Path, dtype: str = "float32") -> None:
-        """Write network, characters and names to one file, all or nothing.
+    _kind = "viewpoint tagger"
+    _pretrained = ("viewpoint_tagger", "make pretrain-tagger")
 
-        Parameters
-        ----------
-        path : str or Path
-        dtype : {"float32", "float16"}
-            Of the stored weights.
-        """
+    def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
+        network, weights = network_parts(self.network)
         meta = {
-            "network": keras.saving.serialize_keras_object(self.network),
+            "network": network,
             "characters": list(self.characters.tokens),
             "views": list(self.views),
             "decoding": self.decoding,
             "bonus": self.bonus,
         }
-        weights = {f"weight_{i}": w.astype(dtype) for i, w in enumerate(self.network.get_weights())}
-        write_model(path, FORMAT, meta, weights)
+        return meta, weights
 
     @classmethod
-    def load(cls, path: str | Path = "pretrained") -> ViewpointTagger:
-        """Read a tagger that :meth:`save` wrote.
-
-        Parameters
-        ----------
-        path : str or Path
-            A file, or ``"pretrained"``: what ``make pretrain-tagger`` left, trained on the sentences of BDCI
-            2016; its list has the 782 names that are labelled there at least twice. Names of one character may be
-            added, but it has learned from no more than two labels of such, and hardly finds them.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is not a tagger's file, is cut short, or was written by another version.
-        """
-        if path == "pretrained":
-            path = pretrained_path("viewpoint_tagger", "make pretrain-tagger")
-        meta, arrays = read_model(path, FORMAT, "viewpoint tagger")
-        try:
-            network = keras.saving.deserialize_keras_object(meta["network"], safe_mode=True)
-            network.set_weights([arrays[f"weight_{i}"].astype(np.float32) for i in range(len(arrays))])
-            return cls(network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"])
-        except (KeyError, ValueError, TypeError) as error:
-            raise ValueError(f"the parts in {path} do not fit together: {error}; make it again") from error
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> ViewpointTagger:
+        network = restore_network(meta["network"], arrays)
+        return cls(network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"])
 
 
 class _Batches(keras.utils.PyDataset):
@@ -609,16 +577,12 @@ class _Batches(keras.utils.PyDataset):
     def __init__(self, pieces: Sequence[tuple[np.ndarray, np.ndarray, float]], seed: int, cells: int) -> None:
         super().__init__()
         self._pieces, self._cells = pieces, cells
-        self._groups = _by_length([len(ids) for ids, _, _ in pieces], _LENGTHS)
+        self._lengths = [len(ids) for ids, _, _ in pieces]
         self._rng = np.random.default_rng(seed)
         self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
-        self._batches = []
-        for length, members in self._groups.items():
-            size = self._cells // length
-            order = self._rng.permutation(members)
-            self._batches += [(length, size, order[i : i + size]) for i in range(0, len(order), size)]
+        self._batches = list(batches_by_length(self._lengths, _LENGTHS, self._cells, self._rng))
         self._rng.shuffle(self._batches)
 
     def __len__(self) -> int:
@@ -629,26 +593,10 @@ class _Batches(keras.utils.PyDataset):
         ids, tags, weights = zip(*(self._pieces[i] for i in members), strict=True)
         spread = [np.full(len(one), weight, np.float32) for one, weight in zip(ids, weights, strict=True)]
         return (
-            _padded(ids, length, size),
-            _padded(tags, length, size).astype(np.int32),
-            _padded(spread, length, size),
+            pad(ids, length, size),
+            pad(tags, length, size).astype(np.int32),
+            pad(spread, length, size),
         )
-
-
-def _padded(rows: Sequence[np.ndarray], length: int, size: int) -> np.ndarray:
-    """Lay rows (T_i, …) into one array (size, length, …) with zeros behind and below them."""
-    out = np.zeros((size, length, *rows[0].shape[1:]), rows[0].dtype)
-    for target, row in zip(out, rows, strict=False):
-        target[: len(row)] = row
-    return out
-
-
-def _by_length(lengths: Sequence[int], limits: Sequence[int]) -> dict[int, list[int]]:
-    """Group numbers of pieces by the limit that they are padded to."""
-    groups: dict[int, list[int]] = {}
-    for i, length in enumerate(lengths):
-        groups.setdefault(next(limit for limit in limits if length <= limit), []).append(i)
-    return groups
 
 
 def _cut(text: str) -> Iterator[tuple[int, int]]:

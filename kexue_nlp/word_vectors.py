@@ -23,15 +23,13 @@ import numpy as np
 import scipy.sparse as sp
 
 from kexue_nlp.hashing import winner_take_all
-from kexue_nlp.model_files import pretrained_path, read_model, write_model
+from kexue_nlp.saved_model import SavedModel
 from kexue_nlp.text import split_words
 
 if TYPE_CHECKING:
     from gensim.models import KeyedVectors
 
 __all__ = ["BioWord", "count_winners", "lift", "paper_weights", "window_matrix"]
-
-FORMAT = 1  # of the files that `save` writes; raise it when `load` can no longer read the old ones
 
 _CHUNK = 4096  # windows whose activations are held at a time
 _FLOOR = 1e-4  # added to word frequencies, or a few rare words would decide where a window belongs
@@ -183,7 +181,7 @@ def paper_weights(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray |
 _WEIGHTINGS = {"lift": lift, "paper": paper_weights}
 
 
-class BioWord:
+class BioWord(SavedModel):
     """Binary word vectors learned by clustering windows of text.
 
     Each window excites K units by the inner product ⟨W, v⟩ of its binary vector v with their weights. Training
@@ -480,6 +478,12 @@ class BioWord:
             Keep only so many weights of each row, the largest, in 6 bits each; the rest become 0. A model of 20,000
             words and 400 units then needs 3.1 MB with 40. By default nothing is lost.
         """
+        self._write(path, *self._parts(n_kept))
+
+    _kind = "BioWord"
+    _pretrained = ("bioword", "make pretrain-bioword")
+
+    def _parts(self, n_kept: int | None = None) -> tuple[dict, dict[str, np.ndarray]]:
         weights, scales = self._fitted().weights_, np.ones((len(self.weights_), 1), np.float32)
         if n_kept is None:
             n_kept = self._n_kept
@@ -492,43 +496,17 @@ class BioWord:
             weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
         meta = {name: getattr(self, name) for name in _PARAMETERS}
         meta |= {"words": self.words_, "n_kept": n_kept, "n_units": self.weights_.shape[1]}
-        write_model(path, FORMAT, meta, {"counts": self.counts_, "weights": weights, "scales": scales})
+        return meta, {"counts": self.counts_, "weights": weights, "scales": scales}
 
     @classmethod
-    def load(cls, path: str | Path = "pretrained") -> BioWord:
-        """Read a model that :meth:`save` wrote, or the one that comes with the package.
-
-        Loading runs no code from the file.
-
-        Parameters
-        ----------
-        path : str or Path
-            A file, or ``"pretrained"``: 20,000 words of the IMDB reviews.
-
-        Returns
-        -------
-        BioWord
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is not a model's file, is cut short, or was written by another version.
-        """
-        if path == "pretrained":
-            path = pretrained_path("bioword", "make pretrain-bioword")
-        meta, arrays = read_model(path, FORMAT, "BioWord")
-        try:
-            model = cls(**{name: meta[name] for name in _PARAMETERS})
-            model._check()
-            words, counts, weights = meta["words"], arrays["counts"], arrays["weights"] * arrays["scales"]
-            if weights.shape != (2 * len(words) + 1, model.n_units) or counts.shape != (len(words),):
-                raise ValueError(f"{len(words)} words, counts {counts.shape}, weights {weights.shape}")
-            model._set(tuple(words), counts, weights)
-            model._n_kept = meta["n_kept"]
-        except (KeyError, TypeError, ValueError) as error:
-            raise ValueError(f"the parts in {path} do not fit together: {error}; make or fetch it again") from error
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> BioWord:
+        model = cls(**{name: meta[name] for name in _PARAMETERS})
+        model._check()
+        words, counts, weights = meta["words"], arrays["counts"], arrays["weights"] * arrays["scales"]
+        if weights.shape != (2 * len(words) + 1, model.n_units) or counts.shape != (len(words),):
+            raise ValueError(f"{len(words)} words, counts {counts.shape}, weights {weights.shape}")
+        model._set(tuple(words), counts, weights)
+        model._n_kept = meta["n_kept"]
         return model
 
     def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray) -> None:

@@ -17,9 +17,9 @@ from sklearn.linear_model import LogisticRegression
 from test_widgets_segmentation import FakeSegmenter
 from test_widgets_viewpoint import make_tagger
 
-from kexue_nlp import plots, widgets
+from kexue_nlp import figures, widgets
+from kexue_nlp.figures import BLUE, FAINT, GREEN, GREY, ORANGE, VERMILION
 from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.plots import BLUE, FAINT, GREEN, GREY, ORANGE, VERMILION
 from kexue_nlp.text import Vocabulary
 
 TEXT, GRAPHICS = 4.5, 3.0  # least contrasts
@@ -63,15 +63,15 @@ APART = 15
 XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
 FIGURES = {
-    "emission_heatmap": lambda: plots.emission_heatmap(
+    "emission_heatmap": lambda: figures.emission_heatmap(
         "的" * 16, np.linspace(0, 1, 64).reshape(16, 4), path=[0, 1, 2, 3] * 4
     ),
-    "hashing_diagram": plots.hashing_diagram,
-    "margin_diagram": plots.margin_diagram,
-    "receptive_field": plots.receptive_field,
-    "segmentation_diagram": plots.segmentation_diagram,
-    "semi_supervised_diagram": plots.semi_supervised_diagram,
-    "viewpoint_diagram": plots.viewpoint_diagram,
+    "hashing_diagram": figures.hashing_diagram,
+    "margin_diagram": figures.margin_diagram,
+    "receptive_field": figures.receptive_field,
+    "segmentation_diagram": figures.segmentation_diagram,
+    "semi_supervised_diagram": figures.semi_supervised_diagram,
+    "viewpoint_diagram": figures.viewpoint_diagram,
 }
 
 
@@ -128,7 +128,7 @@ def test_colours_that_mean_something_are_told_apart(pair, vision):
 
 
 def test_every_figure_is_looked_at_here():
-    functions = {name: getattr(plots, name) for name in plots.__all__}
+    functions = {name: getattr(figures, name) for name in figures.__all__}
     returned = {name: getattr(f, "__annotations__", {}).get("return") for name, f in functions.items()}
     assert FIGURES.keys() == {name for name, kind in returned.items() if kind == "Figure"}
 

@@ -251,7 +251,7 @@ def test_save_and_load(tmp_path, cell):
 
 
 def test_a_file_whose_parts_do_not_fit_is_refused(tmp_path):
-    from kexue_nlp.model_files import read_model, write_model
+    from kexue_nlp.saved_model import read_model, write_model
 
     small().save(tmp_path / "model.npz")
     meta, arrays = read_model(tmp_path / "model.npz", 1, "language model")
@@ -263,7 +263,7 @@ def test_a_file_whose_parts_do_not_fit_is_refused(tmp_path):
 
 
 def test_without_the_pretrained_model_it_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("kexue_nlp.model_files.__file__", str(tmp_path / "model_files.py"))
+    monkeypatch.setattr("kexue_nlp.saved_model.__file__", str(tmp_path / "model_files.py"))
     with pytest.raises(FileNotFoundError, match="make pretrain-lm"):
         LanguageModel.load()
 

@@ -10,7 +10,7 @@ import pytest
 from bs4 import BeautifulSoup
 from nbconvert import HTMLExporter, SlidesExporter
 
-from kexue_nlp.widgets._base import escape, still
+from kexue_nlp.widgets.base import escape, still
 
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))

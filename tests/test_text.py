@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kexue_nlp.batching import pack
 from kexue_nlp.text import (
     PAD,
     UNKNOWN,
     Vocabulary,
     ngram_windows,
     normalise,
-    pack,
     split_sentences,
     split_words,
 )

@@ -338,6 +338,6 @@ def test_the_pretrained_tagger_is_small_and_has_a_card():
 
 
 def test_without_the_pretrained_tagger_it_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("kexue_nlp.model_files.__file__", str(tmp_path / "model_files.py"))
+    monkeypatch.setattr("kexue_nlp.saved_model.__file__", str(tmp_path / "model_files.py"))
     with pytest.raises(FileNotFoundError, match="make pretrain-tagger"):
         ViewpointTagger.load()

@@ -30,6 +30,7 @@ import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
 # isort: split
 import keras
 
+from kexue_nlp.batching import pack
 from kexue_nlp.datasets import DatasetUnavailable, load_segmentation
 from kexue_nlp.features import Features
 from kexue_nlp.lexicon import forward_maximum_matching
@@ -37,7 +38,7 @@ from kexue_nlp.models import article_segmenter, enriched_segmenter
 from kexue_nlp.scoring import score_words
 from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import words_to_tags
-from kexue_nlp.text import pack, split_sentences
+from kexue_nlp.text import split_sentences
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "segmentation.jsonl"

@@ -1,27 +1,30 @@
 """One explorer per lesson: change something, see at once what follows.
 
-Every explorer is an ipywidgets ``VBox`` made of three layers: a pure function from inputs to a state, a pure
-function from a state to HTML, and controls. An exception in a control's callback is shown inside the explorer
-and kept in :data:`errors`, so that a test can see it.
+An explorer is an ipywidgets ``VBox`` made of three layers: a pure function from inputs to a state, a pure function
+from a state to HTML, and controls. Each lives in the folder of its lesson, ``kexue_nlp/lessons/<name>/explorer.py``;
+here stands what they share. An exception in a control's callback is shown inside the explorer and kept in
+:data:`errors`, so that a test can see it.
 """
 
-from kexue_nlp.widgets._base import errors
-from kexue_nlp.widgets.hashing import Hashes, HashExplorer, picture_items, word_items
-from kexue_nlp.widgets.margin import MarginExplorer, Training
-from kexue_nlp.widgets.segmentation import SegmentationExplorer
-from kexue_nlp.widgets.sentiment import RoundScore, SentimentExplorer
-from kexue_nlp.widgets.viewpoint import ViewpointExplorer
+from importlib import import_module
+from typing import Any
 
-__all__ = [
-    "HashExplorer",
-    "Hashes",
-    "MarginExplorer",
-    "RoundScore",
-    "SegmentationExplorer",
-    "SentimentExplorer",
-    "Training",
-    "ViewpointExplorer",
-    "errors",
-    "picture_items",
-    "word_items",
-]
+from kexue_nlp.widgets.base import errors
+
+_LESSONS = {
+    "margin": ("MarginExplorer", "Training"),
+    "sentiment": ("RoundScore", "SentimentExplorer"),
+    "segmentation": ("SegmentationExplorer",),
+    "viewpoint": ("ViewpointExplorer",),
+    "hashing": ("HashExplorer", "Hashes", "picture_items", "word_items"),
+}
+_LESSON_OF = {name: lesson for lesson, names in _LESSONS.items() for name in names}
+
+__all__ = ["errors", *_LESSON_OF]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the lesson that an explorer belongs to when it is first asked for."""
+    if name not in _LESSON_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"kexue_nlp.lessons.{_LESSON_OF[name]}.explorer"), name)

@@ -23,7 +23,7 @@ LESSONS = sorted(path.name for path in NOTEBOOKS.glob("0*.ipynb"))
 RECORD = bool(os.environ.get("KEXUE_NLP_RECORD"))
 PEER = f"""import sys
 sys.path.append({str(Path(__file__).parent)!r})
-from kexue_nlp.widgets._base import Explorer
+from kexue_nlp.widgets.base import Explorer
 from peers import peer
 peer(next(value for value in Out.values() if isinstance(value, Explorer)))"""
 

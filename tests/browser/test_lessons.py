@@ -209,7 +209,7 @@ def test_nothing_was_logged_on_the_way(lesson):
 
 
 FAULTY = """from ipywidgets import IntSlider
-from kexue_nlp.widgets._base import Explorer
+from kexue_nlp.widgets.base import Explorer
 
 class Faulty(Explorer):
     def __init__(self):

@@ -3,9 +3,9 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 import pytest
 
+from kexue_nlp.lessons.margin.explorer import SCALES, render, state
 from kexue_nlp.losses import margin_weight
 from kexue_nlp.widgets import MarginExplorer, Training, errors
-from kexue_nlp.widgets.margin import SCALES, render, state
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 N, EPOCHS = 60, 3

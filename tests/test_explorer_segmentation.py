@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kexue_nlp.features import Features
+from kexue_nlp.lessons.segmentation.explorer import regions, render, state
 from kexue_nlp.lexicon import Lexicon
 from kexue_nlp.models import article_segmenter
 from kexue_nlp.segmenter import Segmenter
@@ -15,8 +16,7 @@ from kexue_nlp.tagging import SBME
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets import SegmentationExplorer, errors
-from kexue_nlp.widgets._tag_map import LIMIT
-from kexue_nlp.widgets.segmentation import regions, render, state
+from kexue_nlp.widgets.tag_map import LIMIT
 
 SENTENCE = "扫描二维码，关注微信号。"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</td><script>x</script>\n\x00\u202eabc\ud83d👨‍👩‍👧"

@@ -10,11 +10,11 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 
+from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.plots import BLUE, GREY, ORANGE
 from kexue_nlp.text import split_words
-from kexue_nlp.widgets._base import Explorer, TextArea, escape, one_line, row
-from kexue_nlp.widgets._chart import STYLE, Chart
+from kexue_nlp.widgets.base import Explorer, TextArea, escape, one_line, row
+from kexue_nlp.widgets.chart import STYLE, Chart
 
 __all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading", "render_rounds", "state"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kexue_nlp.plots import GREY
+from kexue_nlp.figures import GREY
 
 __all__ = ["STYLE", "Chart"]
 

@@ -16,10 +16,10 @@ import scipy.sparse as sp
 from PIL import Image
 from tqdm import tqdm
 
+from kexue_nlp.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, visible
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
-from kexue_nlp.plots import BLUE, GREEN, GREY, ORANGE, VERMILION, visible
 from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
-from kexue_nlp.widgets._base import Explorer, InvalidInput, TextBox, escape, row
+from kexue_nlp.widgets.base import Explorer, InvalidInput, TextBox, escape, row
 
 if TYPE_CHECKING:
     from kexue_nlp.datasets import ImageData

@@ -8,10 +8,10 @@ import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
 # isort: split
 import keras
 
+from kexue_nlp.lessons.viewpoint.explorer import DECODINGS, render, state
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.widgets import ViewpointExplorer, errors
-from kexue_nlp.widgets.viewpoint import DECODINGS, render, state
 
 SENTENCE = "我喜欢本田，我不喜欢北京奔驰。"
 HOSTILE = "<img src=x onerror=alert(1)>\"'&</td><script>x</script>\n\x00\u202eabc\ud83d👨‍👩‍👧"

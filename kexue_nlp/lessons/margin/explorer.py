@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 
-from kexue_nlp.plots import BLUE, GREY, ORANGE, VERMILION
-from kexue_nlp.widgets._base import Explorer, one_line, row
-from kexue_nlp.widgets._chart import STYLE, Chart
+from kexue_nlp.figures import BLUE, GREY, ORANGE, VERMILION
+from kexue_nlp.widgets.base import Explorer, one_line, row
+from kexue_nlp.widgets.chart import STYLE, Chart
 
 __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
 

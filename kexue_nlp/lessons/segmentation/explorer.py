@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 import ipywidgets as widgets
 import numpy as np
 
+from kexue_nlp.figures import TAG_NAMES, visible
 from kexue_nlp.lexicon import Lexicon
-from kexue_nlp.plots import TAG_NAMES, visible
 from kexue_nlp.tagging import SBME, tags_to_words
-from kexue_nlp.widgets._base import Explorer, InvalidInput, TextArea, TextBox, escape, heading, row
-from kexue_nlp.widgets._tag_map import STYLE, Panel, render_panels
+from kexue_nlp.widgets.base import Explorer, InvalidInput, TextArea, TextBox, escape, heading, row
+from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 
 if TYPE_CHECKING:
     from kexue_nlp.segmenter import Segmenter

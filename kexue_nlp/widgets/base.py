@@ -12,7 +12,7 @@ from typing import ClassVar
 import ipywidgets as widgets
 import traitlets
 
-from kexue_nlp.plots import BLUE, ORANGE, visible
+from kexue_nlp.figures import BLUE, ORANGE, visible
 
 __all__ = [
     "Explorer",

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 
+from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.lexicon import align_entities
-from kexue_nlp.plots import BLUE, GREY, ORANGE
 from kexue_nlp.tagging import OPINION, entities_to_tags, tags_to_entities
 from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, name_entities
 from kexue_nlp.viterbi import viterbi
-from kexue_nlp.widgets._base import Explorer, TextArea, heading, one_line, row
-from kexue_nlp.widgets._tag_map import STYLE, Panel, render_panels
+from kexue_nlp.widgets.base import Explorer, TextArea, heading, one_line, row
+from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 
 __all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "render", "state"]
 

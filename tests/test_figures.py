@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.ft2font import FT2Font
 from PIL import Image
 
-from kexue_nlp import plots
+from kexue_nlp import figures
 from kexue_nlp.datasets import load_segmentation
 
 ROOT = Path(__file__).parents[1]
@@ -43,7 +43,7 @@ def only_our_fonts(monkeypatch):
     bundled = [e for e in font_manager.fontManager.ttflist if Path(mpl.get_data_path()) in Path(e.fname).parents]
     monkeypatch.setattr(font_manager.fontManager, "ttflist", bundled)
     with mpl.rc_context({"font.family": ["sans-serif"]}):
-        plots.use_chinese_font()
+        figures.use_chinese_font()
         yield
     font_manager.fontManager._findfont_cached.cache_clear()
 
@@ -54,13 +54,13 @@ def only_our_fonts(monkeypatch):
 @pytest.mark.usefixtures("only_our_fonts")
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
 def test_chinese_is_drawn_where_no_chinese_font_is_installed(kind):
-    draw(plots.emission_heatmap(SENTENCE, probabilities(len(SENTENCE))), kind)
+    draw(figures.emission_heatmap(SENTENCE, probabilities(len(SENTENCE))), kind)
 
 
 @pytest.mark.usefixtures("only_our_fonts")
 def test_a_character_without_a_glyph_would_be_noticed():
     with pytest.raises(UserWarning, match="Glyph"):
-        draw(plots.emission_heatmap("\U00020000", probabilities(1)))
+        draw(figures.emission_heatmap("\U00020000", probabilities(1)))
 
 
 @pytest.mark.usefixtures("only_our_fonts")
@@ -78,13 +78,13 @@ def test_latin_text_keeps_its_font():
 
 def test_asking_twice_for_the_font_changes_nothing():
     before = list(mpl.rcParams["font.family"]), len(font_manager.fontManager.ttflist)
-    plots.use_chinese_font()
+    figures.use_chinese_font()
     assert (mpl.rcParams["font.family"], len(font_manager.fontManager.ttflist)) == before
 
 
 def test_the_font_comes_back_after_a_change_of_style():
     with mpl.rc_context({"font.family": ["serif"]}):
-        plots.use_chinese_font()
+        figures.use_chinese_font()
         assert mpl.rcParams["font.family"][:2] == ["serif", "Kexue Sans SC"]
 
 
@@ -96,13 +96,13 @@ def test_the_font_has_every_chinese_character_that_we_write(where):
     else:
         text = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob(where))
     chinese = {c for c in text if unicodedata.name(c, "").startswith("CJK UNIFIED")}
-    missing = chinese - set(map(chr, FT2Font(plots._FONT).get_charmap()))
+    missing = chinese - set(map(chr, FT2Font(figures._FONT).get_charmap()))
     assert not missing, "run benchmarks/make_font.py"
 
 
 def test_the_font_travels_with_its_licence_and_under_its_own_name():
-    licence = (plots._FONT.parent / "OFL.txt").read_text(encoding="utf-8")
-    assert ("SIL OPEN FONT LICENSE Version 1.1" in licence, FT2Font(plots._FONT).family_name) == (
+    licence = (figures._FONT.parent / "OFL.txt").read_text(encoding="utf-8")
+    assert ("SIL OPEN FONT LICENSE Version 1.1" in licence, FT2Font(figures._FONT).family_name) == (
         True,
         "Kexue Sans SC",
     )
@@ -123,12 +123,12 @@ def test_the_font_travels_with_its_licence_and_under_its_own_name():
     ids=["space", "line feed", "control", "surrogate", "direction"],
 )
 def test_what_cannot_be_seen_is_replaced(text, shown):
-    assert plots.visible(text) == shown
+    assert figures.visible(text) == shown
 
 
 @given(st.text(st.characters(exclude_categories=())))
 def test_positions_stay(text):
-    assert len(plots.visible(text)) == len(text)
+    assert len(figures.visible(text)) == len(text)
 
 
 # show
@@ -142,22 +142,22 @@ def displayed(monkeypatch):
 
 
 ALL_FIGURES = {
-    "heat map": lambda: plots.emission_heatmap(SENTENCE, probabilities(12), path=[1, 3] * 6),
-    "long heat map": lambda: plots.emission_heatmap("字" * 60, probabilities(60), path=[0] * 60),
-    "receptive field": plots.receptive_field,
-    "diagram": plots.segmentation_diagram,
+    "heat map": lambda: figures.emission_heatmap(SENTENCE, probabilities(12), path=[1, 3] * 6),
+    "long heat map": lambda: figures.emission_heatmap("字" * 60, probabilities(60), path=[0] * 60),
+    "receptive field": figures.receptive_field,
+    "diagram": figures.segmentation_diagram,
 }
 
 
 @pytest.mark.parametrize("name", ALL_FIGURES)
 def test_a_shown_figure_is_a_small_png(name, displayed):
-    plots.show(ALL_FIGURES[name](), "x")
+    figures.show(ALL_FIGURES[name](), "x")
     png = base64.b64decode(displayed[0][0]["image/png"])
     assert (Image.open(io.BytesIO(png)).format, len(png) < 60_000) == ("PNG", True)
 
 
 def test_a_shown_figure_carries_its_description(displayed):
-    plots.show(plots.receptive_field(), "seven characters")
+    figures.show(figures.receptive_field(), "seven characters")
     data, options = displayed[0]
     assert (data["text/plain"], options["metadata"]) == (
         "seven characters",
@@ -167,13 +167,13 @@ def test_a_shown_figure_carries_its_description(displayed):
 
 def test_a_figure_without_a_description_is_refused():
     with pytest.raises(ValueError, match="alt is empty"):
-        plots.show(plots.receptive_field(), " ")
+        figures.show(figures.receptive_field(), " ")
 
 
 @pytest.mark.usefixtures("displayed")
 def test_a_shown_pyplot_figure_is_closed():
     fig, _ = plt.subplots()
-    plots.show(fig, "an empty figure")
+    figures.show(fig, "an empty figure")
     assert not plt.fignum_exists(fig.number)
 
 
@@ -192,55 +192,55 @@ def test_the_same_figure_gives_the_same_picture(name):
 
 
 def test_the_heat_map_labels_its_columns_with_the_characters():
-    ax = plots.emission_heatmap("微 信", probabilities(3)).axes[0]
+    ax = figures.emission_heatmap("微 信", probabilities(3)).axes[0]
     assert [label.get_text() for label in ax.get_xticklabels()] == ["微", "␣", "信"]
 
 
 def test_the_heat_map_colours_cells_by_probability():
     p = probabilities(5)
-    mesh = plots.emission_heatmap("一二三四五", p).axes[0].collections[0]
+    mesh = figures.emission_heatmap("一二三四五", p).axes[0].collections[0]
     np.testing.assert_array_equal(np.ravel(mesh.get_array()), p.T.ravel())
 
 
 def test_the_path_frames_one_cell_per_character():
-    ax = plots.emission_heatmap("微信号", probabilities(3), path=[1, 2, 3]).axes[0]
+    ax = figures.emission_heatmap("微信号", probabilities(3), path=[1, 2, 3]).axes[0]
     assert [tuple(np.floor(patch.get_xy()).astype(int)) for patch in ax.patches] == [(0, 1), (1, 2), (2, 3)]
 
 
 @pytest.mark.parametrize(("length", "numbers"), [(16, 64), (17, 0)])
 def test_a_short_heat_map_has_numbers(length, numbers):
-    assert len(plots.emission_heatmap("字" * length, probabilities(length)).axes[0].texts) == numbers
+    assert len(figures.emission_heatmap("字" * length, probabilities(length)).axes[0].texts) == numbers
 
 
 def test_the_heat_map_can_be_drawn_into_given_axes():
     fig = Figure()
-    assert plots.emission_heatmap("微信", probabilities(2), ax=fig.subplots()) is fig
+    assert figures.emission_heatmap("微信", probabilities(2), ax=fig.subplots()) is fig
 
 
 def test_probabilities_of_another_length_are_refused():
     with pytest.raises(ValueError, match=r"\(2, 4\).*\(3, 4\)"):
-        plots.emission_heatmap("微信", probabilities(3))
+        figures.emission_heatmap("微信", probabilities(3))
 
 
 def test_a_path_of_another_length_is_refused():
     with pytest.raises(ValueError, match="2 characters but a path of 3"):
-        plots.emission_heatmap("微信", probabilities(2), path=[0, 0, 0])
+        figures.emission_heatmap("微信", probabilities(2), path=[0, 0, 0])
 
 
 @pytest.mark.parametrize(("n_layers", "width", "sees"), [(3, 3, 7), (1, 3, 3), (2, 5, 9)])
 def test_the_receptive_field_is_that_of_stacked_convolutions(n_layers, width, sees):
-    ax = plots.receptive_field(n_layers, width).axes[0]
+    ax = figures.receptive_field(n_layers, width).axes[0]
     inputs = ax.collections[0].get_facecolors()
-    marked = np.isclose(inputs, mpl.colors.to_rgba(plots.VERMILION)).all(axis=1).sum()
+    marked = np.isclose(inputs, mpl.colors.to_rgba(figures.VERMILION)).all(axis=1).sum()
     assert (marked, str(sees) in ax.get_title()) == (sees, True)
 
 
 @pytest.mark.parametrize(("n_layers", "width"), [(0, 3), (3, 2), (3, 0)])
 def test_an_impossible_convolution_is_refused(n_layers, width):
     with pytest.raises(ValueError, match="odd width"):
-        plots.receptive_field(n_layers, width)
+        figures.receptive_field(n_layers, width)
 
 
 def test_the_diagram_ends_with_the_words():
-    texts = [text.get_text() for text in plots.segmentation_diagram(["他", "说话"]).axes[0].texts]
+    texts = [text.get_text() for text in figures.segmentation_diagram(["他", "说话"]).axes[0].texts]
     assert texts[-2:] == ["他", "说话"]

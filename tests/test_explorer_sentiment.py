@@ -5,9 +5,9 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 from kexue_nlp.language_model import LanguageModel
+from kexue_nlp.lessons.sentiment.explorer import WORD_LIMIT, render_reading, render_rounds, state
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.widgets import RoundScore, SentimentExplorer, errors
-from kexue_nlp.widgets.sentiment import WORD_LIMIT, render_reading, render_rounds, state
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 REVIEWS = ("a good film", f"a bad {HOSTILE} film", "good good bad film")

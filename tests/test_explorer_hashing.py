@@ -6,9 +6,9 @@ import scipy.sparse as sp
 
 from kexue_nlp.datasets.images import ImageData
 from kexue_nlp.hashing import BioHash
+from kexue_nlp.lessons.hashing.explorer import METHODS, NEIGHBOURS, UNITS, render, state
 from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
 from kexue_nlp.widgets import Hashes, HashExplorer, errors, picture_items, word_items
-from kexue_nlp.widgets.hashing import METHODS, NEIGHBOURS, UNITS, render, state
 
 HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 pytestmark = pytest.mark.usefixtures("no_explorer_errors")

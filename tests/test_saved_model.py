@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from kexue_nlp.model_files import read_model, write_model
+from kexue_nlp.saved_model import read_model, write_model
 
 
 @pytest.fixture

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kexue_nlp.plots import BLUE, GREEN, ORANGE
-from kexue_nlp.widgets._base import escape
+from kexue_nlp.figures import BLUE, GREEN, ORANGE
+from kexue_nlp.widgets.base import escape
 
 __all__ = ["LIMIT", "STYLE", "Panel", "render_panels"]
 

@@ -62,7 +62,7 @@ _INSTALLED = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans GB", "Microsoft 
 def use_chinese_font() -> None:
     """Let Matplotlib draw Chinese: Latin text keeps its font, other glyphs come from the package's.
 
-    Importing :mod:`kexue_nlp.plots` does it. Call it again after something has reset Matplotlib's settings
+    Importing :mod:`kexue_nlp.figures` does it. Call it again after something has reset Matplotlib's settings
     (``plt.style.use``, ``plt.rcdefaults``). Chinese beside ``$…$`` in one string is not drawn: Matplotlib's
     mathematics has fonts of its own.
 

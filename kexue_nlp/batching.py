@@ -1,0 +1,186 @@
+"""Texts of any length in rows of few lengths: what networks are trained and run on.
+
+A network wants rectangles, texts are ragged, and a compiler (JAX's, TensorFlow's) builds the network anew for each new
+shape. So there are four ways to make few shapes and little padding: :func:`pad` rows to one length, put texts of like
+length together (:func:`batches_by_length`), :func:`pack` several into one row, or cut a stream into overlapping windows
+(:func:`overlapping_windows`). Everywhere 0 is padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+__all__ = ["batches_by_length", "overlapping_windows", "pack", "pad"]
+
+
+def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None) -> np.ndarray:
+    """Lay sequences one below the other, with zeros behind each and, if there are too few, below them.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray, each of shape (T_i, ...)
+        At least one, none longer than `length`; same trailing shape and dtype.
+    length : int
+    n_rows : int, optional
+        Rows of the result; by default as many as there are sequences.
+
+    Returns
+    -------
+    ndarray, shape (n_rows, length, ...)
+
+    Examples
+    --------
+    >>> pad([np.array([5, 6]), np.array([7])], length=3)
+    array([[5, 6, 0],
+           [7, 0, 0]])
+    """
+    rows = np.zeros((n_rows or len(sequences), length, *sequences[0].shape[1:]), sequences[0].dtype)
+    for row, sequence in zip(rows, sequences, strict=False):
+        row[: len(sequence)] = sequence
+    return rows
+
+
+def batches_by_length(
+    lengths: Sequence[int], limits: Sequence[int], max_tokens: int, rng: np.random.Generator | None = None
+) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Put sequences of like length together in batches.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        Of each sequence; none above the last limit.
+    limits : sequence of int
+        Lengths to pad to, ascending.
+    max_tokens : int
+        Rows × length of a batch, padding included; a single row may be longer.
+    rng : Generator, optional
+        Shuffles the sequences of each length; by default they keep their order.
+
+    Yields
+    ------
+    limit : int
+        The length to pad to.
+    n_rows : int
+        The number of rows to pad to: always the same for one limit.
+    members : ndarray of int
+        Which sequences, at most `n_rows`.
+
+    Examples
+    --------
+    >>> for limit, n_rows, members in batches_by_length([3, 9, 2, 4], limits=(4, 16), max_tokens=8):
+    ...     print(limit, n_rows, members.tolist())
+    4 2 [0, 2]
+    4 2 [3]
+    16 1 [1]
+    """
+    places = np.searchsorted(limits, lengths)
+    for place in dict.fromkeys(places.tolist()):
+        limit = limits[place]
+        n_rows = max(1, max_tokens // limit)
+        members = np.flatnonzero(places == place)
+        if rng is not None:
+            members = rng.permutation(members)
+        for start in range(0, len(members), n_rows):
+            yield limit, n_rows, members[start : start + n_rows]
+
+
+def overlapping_windows(
+    stream: np.ndarray, context: int, shapes: Sequence[tuple[int, int]]
+) -> tuple[list[np.ndarray], slice]:
+    """Cut one long sequence into windows that overlap, so that every position has its context in one of them.
+
+    Parameters
+    ----------
+    stream : ndarray, shape (T, ...)
+    context : int
+        Positions to each side on which the result at a position depends.
+    shapes : sequence of (int, int)
+        (rows, width) of the batches to choose from, smallest first; the first that holds the whole stream is taken,
+        otherwise the last.
+
+    Returns
+    -------
+    batches : list of ndarray, each of shape (rows, width, ...)
+        Zeros stand before and behind the stream.
+    inner : slice
+        The positions of each window that are its own: these parts of all windows, in order, are the stream and zeros.
+
+    Examples
+    --------
+    >>> batches, inner = overlapping_windows(np.arange(1, 6), context=1, shapes=[(2, 4)])
+    >>> [batch.tolist() for batch in batches]
+    [[[0, 1, 2, 3], [2, 3, 4, 5]], [[4, 5, 0, 0], [0, 0, 0, 0]]]
+    >>> [batch[:, inner].ravel().tolist() for batch in batches]
+    [[1, 2, 3, 4], [5, 0, 0, 0]]
+    """
+    held = [rows * (width - 2 * context) for rows, width in shapes]
+    rows, width = next((shape for shape, n in zip(shapes, held, strict=True) if len(stream) <= n), shapes[-1])
+    step = width - 2 * context
+    n_batches = max(1, -(-len(stream) // (rows * step)))
+    padded = np.zeros((n_batches * rows * step + 2 * context, *stream.shape[1:]), stream.dtype)
+    padded[context : context + len(stream)] = stream
+    windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)[::step]
+    windows = np.moveaxis(windows, -1, 1)
+    batches = [np.ascontiguousarray(windows[i : i + rows]) for i in range(0, len(windows), rows)]
+    return batches, slice(context, context + step)
+
+
+def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.ndarray:
+    """Lay sequences one after another into rows of one length, with padding between neighbours.
+
+    A convolution needs rectangular input. Padding each sentence to the longest wastes most of the work, and
+    batches of equal length (the article's way) come in hundreds of shapes. Packed rows have one shape and
+    little padding, and when padded positions are zeroed before every convolution, a gap as wide as half the
+    kernel keeps neighbours from seeing each other.
+
+    Sequences keep their order; a row is closed when the next sequence does not fit.
+
+    Parameters
+    ----------
+    sequences : sequence of ndarray, each of shape (T_i, ...)
+        Same trailing shape and dtype; 0 must mean padding. Empty sequences vanish.
+    row_length : int
+        Positions in a row. A longer sequence is cut into rows of its own.
+    gap : int
+        Padded positions between two sequences of one row.
+
+    Returns
+    -------
+    ndarray, shape (rows, row_length, ...)
+
+    Raises
+    ------
+    ValueError
+        If ``sequences`` is empty or ``row_length`` is not positive.
+
+    Examples
+    --------
+    >>> pack([np.array([5, 6]), np.array([7]), np.array([8, 9])], row_length=4)
+    array([[5, 6, 0, 7],
+           [8, 9, 0, 0]])
+    """
+    if row_length < 1:
+        raise ValueError(f"row_length must be at least 1, got {row_length}")
+    if not len(sequences):
+        raise ValueError("no sequences to pack")
+    rows: list[list[np.ndarray]] = [[]]
+    free = row_length
+    spacer = np.zeros((gap, *sequences[0].shape[1:]), sequences[0].dtype)
+    for sequence in sequences:
+        for start in range(0, len(sequence), row_length):
+            piece = sequence[start : start + row_length]
+            if rows[-1] and len(piece) + gap <= free:
+                rows[-1] += [spacer, piece]
+                free -= gap + len(piece)
+            else:
+                if rows[-1]:
+                    rows.append([])
+                rows[-1].append(piece)
+                free = row_length - len(piece)
+    packed = np.zeros((len(rows), row_length, *sequences[0].shape[1:]), sequences[0].dtype)
+    for target, row in zip(packed, rows, strict=True):
+        content = np.concatenate(row) if row else spacer[:0]
+        target[: len(content)] = content
+    return packed

@@ -1,0 +1,1 @@
+"""Lesson 05, from random signs to binary word vectors."""

@@ -1,0 +1,1 @@
+"""Lesson 02, sentiment from 1,000 labels."""
