@@ -465,8 +465,8 @@ def test_wheel_carries_every_notebook(wheel_names):
     assert notebooks <= wheel_names
 
 
-def test_wheel_carries_the_stored_results(wheel_names):
-    assert "kexue_nlp/_results/segmentation.jsonl" in wheel_names
+def test_wheel_carries_the_tables_of_results(wheel_names):
+    assert "kexue_nlp/_tables/segmentation.csv" in wheel_names
 
 
 def test_wheel_carries_every_file_of_the_package(wheel_names):
@@ -489,7 +489,7 @@ def test_wheel_carries_nothing_else(wheel_names):
         for name in wheel_names
         if not (ROOT / name).is_file()
         and not (ROOT / name.removeprefix("kexue_nlp/")).is_file()
-        and not (ROOT / "benchmarks" / name.removeprefix("kexue_nlp/_")).is_file()
+        and not (ROOT / "benchmarks/results" / name.removeprefix("kexue_nlp/_")).is_file()
     }
     hidden = {name for name in wheel_names if "/." in name}
     assert stray | hidden == set()

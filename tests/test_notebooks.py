@@ -61,15 +61,7 @@ import nbformat
 import pytest
 
 import notebooks as tool
-from kexue_nlp.results import (
-    hashing_table,
-    load_results,
-    margin_sweep,
-    margin_table,
-    semi_supervised_table,
-    viewpoint_table,
-    word_table,
-)
+from kexue_nlp.tables import load_table
 
 FOLDER = Path(__file__).parents[1] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -328,21 +320,21 @@ def test_first_row_of_the_results_is_the_trivial_baseline(path):
 
 
 @pytest.mark.parametrize(
-    ("lesson", "table", "results"),
+    ("lesson", "table"),
     [
-        ("01_margin_loss", margin_table, "margin_loss"),
-        ("01_margin_loss", margin_sweep, "margin_loss"),
-        ("02_semi_supervised_sentiment", semi_supervised_table, "semi_supervised"),
-        ("04_viewpoint_sentiment", viewpoint_table, "viewpoint"),
-        ("05_fruit_fly_hashing", hashing_table, "hashing"),
-        ("05_fruit_fly_hashing", word_table, "word_vectors"),
+        ("01_margin_loss", "margin_loss"),
+        ("01_margin_loss", "margin_sweep"),
+        ("02_semi_supervised_sentiment", "semi_supervised"),
+        ("04_viewpoint_sentiment", "viewpoint"),
+        ("05_fruit_fly_hashing", "hashing"),
+        ("05_fruit_fly_hashing", "word_vectors"),
     ],
 )
-def test_tables_in_the_file_are_those_of_the_stored_results(lesson, table, results):
+def test_tables_in_the_file_are_those_of_the_stored_results(lesson, table):
     cells = read(FOLDER / f"{lesson}.ipynb").cells
     # Only the last line break may be missing.
     shown = [html.strip() for html in outputs_of_type(cells, "text/html")]
-    assert table(load_results(results)).to_html() in shown, "run make notebooks"
+    assert load_table(table).to_html() in shown, "run make notebooks"
 
 
 @each_lesson

@@ -1,4 +1,8 @@
-"""The measured results that the README and the notebooks show: one JSON line per finished run."""
+"""Tables out of the stored runs, for the notebooks and docs/results.md; beside them what others have published.
+
+``benchmarks/tables.py`` writes them down. A run is a JSON line in ``benchmarks/results/NAME.jsonl``; the scripts in
+``benchmarks/reproduce`` append one whenever they finish a run.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +10,16 @@ import json
 import statistics
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
+from scipy import stats
 
 from kexue_nlp.scoring import ViewpointScores
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 N_FOLDS = 5  # of the cross-validation of the viewpoint taggers
 
-__all__ = [
-    "hashing_table",
-    "label_curve",
-    "load_results",
-    "margin_sweep",
-    "margin_table",
-    "segmentation_table",
-    "semi_supervised_table",
-    "viewpoint_table",
-    "word_table",
-]
+RESULTS = Path(__file__).parent / "results"
 
 # Mean average precision in per cent on MNIST at k = 2, 4, 8, 16, 32: Ryali et al. (2020), arXiv 2001.04907, table 1.
 PUBLISHED_HASHING = {
@@ -47,47 +41,13 @@ PUBLISHED_SEMI_SUPERVISED = (73.04, 73.48)
 
 
 def load_results(name: str) -> list[dict[str, Any]]:
-    """Read the stored runs of an experiment.
-
-    Parameters
-    ----------
-    name : str
-        Of the experiment, for instance ``"segmentation"``.
-
-    Returns
-    -------
-    list of dict
-        One per run, in the order in which they finished.
-
-    Raises
-    ------
-    ValueError
-        If there is no experiment of that name.
-
-    Examples
-    --------
-    >>> sorted({run["method"] for run in load_results("segmentation")})[0]
-    "article's network"
-    """
-    package = Path(__file__).parent
-    # They travel in the wheel; in a checkout they are where the runs put them.
-    folder = package / "_results"
-    if not folder.is_dir():
-        folder = package.parent / "benchmarks" / "results"
-    path = folder / f"{name}.jsonl"
-    if not path.is_file():
-        known = ", ".join(sorted(p.stem for p in folder.glob("*.jsonl")))
-        raise ValueError(f"no results called {name!r}; there are {known}")
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    """Return the stored runs of an experiment, for instance ``"segmentation"``, in the order in which they finished."""
+    lines = (RESULTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Summarise runs of the word segmentation experiment on the tests of the bakeoff 2005.
-
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
 
     Returns
     -------
@@ -95,8 +55,6 @@ def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         One row per method and test in order of first appearance (baselines first): the test, number of runs,
         mean F1, its standard deviation over seeds (missing for one run), mean recall of words unseen in training.
     """
-    import pandas as pd
-
     rows = []
     for method, test in dict.fromkeys((run["method"], run["test"]) for run in runs):
         scores = [run["scores"] for run in runs if (run["method"], run["test"]) == (method, test)]
@@ -117,11 +75,6 @@ def segmentation_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
 def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Summarise runs of the digit retrieval experiment on MNIST beside the published figures.
 
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
-
     Returns
     -------
     pandas.DataFrame of str
@@ -129,8 +82,6 @@ def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         mean ± standard deviation over seeds; what does not depend on k stands in every column. Rows that end in
         "published" are quoted from Ryali et al. (2020).
     """
-    import pandas as pd
-
     ks = (2, 4, 8, 16, 32)
     methods = list(dict.fromkeys(run["method"] for run in runs))
 
@@ -155,8 +106,6 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
 
     Parameters
     ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
     active : tuple of int
         Which numbers of active bits to show.
 
@@ -167,8 +116,6 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
         vector in bits, and per list of word pairs Spearman's rank correlation × 100, mean ± standard deviation over
         seeds. The header says how many pairs are covered.
     """
-    import pandas as pd
-
     names = {"wordsim353": "WordSim-353", "simlex999": "SimLex-999", "men": "MEN"}
     covered = {key: runs[0]["scores"][key] for key in names}
     rows = []
@@ -193,11 +140,6 @@ def word_table(runs: list[dict[str, Any]], active: tuple[int, ...] = (4, 16, 51)
 def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Summarise runs of the margin loss on IMDB, those of one seed paired.
 
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
-
     Returns
     -------
     pandas.DataFrame of str
@@ -209,8 +151,6 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         "over" if the mean confidence (the greater of p and 1 − p) is above the accuracy and "under" if it is below;
         cross-entropy (nats) there, mean over seeds; the article's one run.
     """
-    import pandas as pd
-
     rows = []
     for run in runs:
         if run["seed"] is None:
@@ -256,11 +196,6 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
 def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Summarise the runs of the convolutional network with different margins, over the seeds that all of them have.
 
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
-
     Returns
     -------
     pandas.DataFrame of str
@@ -269,8 +204,6 @@ def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
         its 95 % interval, the best epoch and the expected calibration error as in :func:`margin_table`, and the share
         of batches' reviews that were active in the last epoch, dropout on. No rows if there is no seed that all have.
     """
-    import pandas as pd
-
     margins = sorted({run["margin"] for run in runs if (run["network"], run["loss"]) == ("cnn", "margin")})
     kinds = {"cross-entropy": _by_seed(runs, "cnn", "cross-entropy", 0.6)}
     kinds |= {f"margin {margin}": _by_seed(runs, "cnn", "margin", margin) for margin in margins}
@@ -310,8 +243,6 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
 
     Parameters
     ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
     n_labels : int
         How many labels the rows are about; the lexicon that needs none is among them.
 
@@ -323,8 +254,6 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
         training, and the mean paired difference of the last accuracy to TF-IDF's, in points with 95 % intervals
         (Student's t); the article's one run.
     """
-    import pandas as pd
-
     rows = []
     of_this_size = [run for run in runs if run["labels"] in (0, n_labels)]
     first = "TF-IDF and logistic regression"
@@ -366,33 +295,21 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
 def label_curve(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Arrange the runs that learn the sentiment of IMDB reviews by the number of labels.
 
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
-
     Returns
     -------
     pandas.DataFrame of float
         One row per number of labels, one column per method with more than one: mean accuracy over draws, without
         self-training.
     """
-    import pandas as pd
-
     frame = pd.DataFrame(
         [{"method": run["method"], "labels": run["labels"], "accuracy": run["accuracy"][0]} for run in runs]
     )
     curve = frame.pivot_table("accuracy", "labels", "method", aggfunc="mean", sort=False).sort_index()
-    return curve.loc[:, curve.notna().sum() > 1].dropna(how="all")
+    return curve.loc[:, curve.notna().sum() > 1].dropna(how="all").rename_axis(columns=None)
 
 
 def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Summarise the cross-validation of the viewpoint taggers on BDCI 2016.
-
-    Parameters
-    ----------
-    runs : list of dict
-        As :func:`load_results` gives them.
 
     Returns
     -------
@@ -403,8 +320,6 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         95 % interval (Student's t, widened because the folds of a cross-validation share training sentences: Nadeau
         and Bengio 2003) and in how many folds it is above 0.
     """
-    import pandas as pd
-
     folds: dict[str, dict[int, ViewpointScores]] = {}
     for run in runs:
         counts = ViewpointScores(*(run[name] for name in ("right", "wrong", "missed", "extra")))
@@ -436,6 +351,25 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         "gain in strict F1",
     ]
     return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
+
+
+# What `kexue_nlp.tables.load_table` knows: how each table is made, and of which experiment's runs.
+TABLES: dict[str, tuple[Callable[[list[dict[str, Any]]], pd.DataFrame], str]] = {
+    "margin_loss": (margin_table, "margin_loss"),
+    "margin_sweep": (margin_sweep, "margin_loss"),
+    "semi_supervised": (semi_supervised_table, "semi_supervised"),
+    "label_curve": (label_curve, "semi_supervised"),
+    "segmentation": (segmentation_table, "segmentation"),
+    "viewpoint": (viewpoint_table, "viewpoint"),
+    "hashing": (hashing_table, "hashing"),
+    "word_vectors": (word_table, "word_vectors"),
+}
+
+
+def summary(name: str) -> pd.DataFrame:
+    """Return the table of that name, made anew from the stored runs."""
+    table, experiment = TABLES[name]
+    return table(load_results(experiment))
 
 
 def _by_seed(runs: list[dict[str, Any]], network: str, loss: str, margin: float) -> dict[int, dict[str, Any]]:
@@ -490,8 +424,6 @@ def _difference(ours: dict[int, float], theirs: dict[int, float], test_over_trai
     over that of the others widens the interval for that (Nadeau and Bengio 2003, "Inference for the Generalization
     Error", the corrected resampled t test).
     """
-    from scipy import stats
-
     both = sorted(ours.keys() & theirs.keys(), key=str)
     if not both:
         return ""
