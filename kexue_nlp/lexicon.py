@@ -5,16 +5,12 @@ whole are multiplied: ``b`` on its first character, ``m`` inside, ``e`` on its l
 character). Above 1 the word is glued together, below 1 it is pushed apart; nothing is retrained. Only ratios
 count, so nothing needs to be normalised afterwards. The article's prose says ``s`` for the first character of
 a longer word; with that reading its own 微信号 example does not work, with ``b`` it does.
-
-A list of names corrects a tagger of entities in a like way ("forced alignment", article 4118): what is in the list
-must be found whole, and what it is said to be is left to the tagger.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Collection, ItemsView, Iterable, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -22,14 +18,11 @@ import ahocorasick
 import numpy as np
 
 from kexue_nlp.datasets._files import read_lines
-from kexue_nlp.tagging import OPINION, SBME, tags_to_entities
-from kexue_nlp.viterbi import viterbi
+from kexue_nlp.tagging import SBME
 
 __all__ = [
-    "Alignment",
     "Lexicon",
     "Matcher",
-    "align_entities",
     "forward_maximum_matching",
     "inner_positions",
     "leftmost_longest",
@@ -276,93 +269,6 @@ def leftmost_longest(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
             chosen.append(i)
             free = int(ends[i])
     return np.array(chosen, dtype=np.intp)
-
-
-@dataclass(frozen=True, eq=False)
-class Alignment:
-    """The steps of a forced alignment.
-
-    Attributes
-    ----------
-    plain : ndarray of int8, shape (T,)
-        Tags without the list.
-    emissions : ndarray of float32, shape (T, 4)
-        Log-scores with the bonuses of the list.
-    forced : ndarray of int8, shape (T,)
-        Tags with them: where the entities are.
-    entities : list of (start, end, opinion)
-        Those found with the list, with the opinion that they have without it.
-    """
-
-    plain: np.ndarray
-    emissions: np.ndarray
-    forced: np.ndarray
-    entities: list[tuple[int, int, str]]
-
-
-def align_entities(
-    log_emissions: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    inside: float = 100.0,
-    outside: float = 50.0,
-) -> Alignment:
-    """Make a tagger find the names of a list whole, and let it say what each is said to be.
-
-    Tags are found without the list. Then all opinions get a bonus inside each name of the list, "outside" gets one
-    just before and just behind it, and tags are found again: their runs are the entities. The opinion on each is that
-    of most characters in it without the list; an entity of which nothing was tagged then is dropped.
-
-    Parameters
-    ----------
-    log_emissions : ndarray of float, shape (T, 4)
-        Log-probabilities of the tags of :data:`kexue_nlp.tagging.OPINION`.
-    starts, ends : ndarray of int, shape (N,)
-        Where the names occur, as :meth:`Matcher.find` gives it; they may overlap, and their bonuses then add up.
-    inside, outside : float
-        The bonuses. The article's are 100 and 50.
-
-    Returns
-    -------
-    Alignment
-
-    Raises
-    ------
-    ValueError
-        If a span is empty or outside the text.
-
-    Notes
-    -----
-    Article 4118 (https://kexue.fm/archives/4118), its code. Equally many characters of two opinions: the one whose tag
-    comes first (positive before neutral before negative).
-
-    Examples
-    --------
-    The tagger is sure of the second character only; the list says that the first two are a name:
-
-    >>> emissions = np.log([[0.6, 0.2, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1], [0.9, 0.05, 0.03, 0.02]])
-    >>> align_entities(emissions, np.array([0]), np.array([2])).entities
-    [(0, 2, 'pos')]
-    """
-    length = len(log_emissions)
-    if len(starts) and not (min(starts) >= 0 and max(ends) <= length and (starts < ends).all()):
-        raise ValueError(f"spans must lie in a text of {length} characters and not be empty")
-    plain = viterbi(log_emissions, OPINION)
-    emissions = np.array(log_emissions, dtype=np.float32)
-    for start, end in zip(starts, ends, strict=True):
-        emissions[start:end, 1:] += inside
-        # At the edge of the text there is nothing beside the name.
-        if start:
-            emissions[start - 1, 0] += outside
-        if end < length:
-            emissions[end, 0] += outside
-    forced = viterbi(emissions, OPINION)
-    entities = []
-    for start, end, _ in tags_to_entities(forced):
-        votes = np.bincount(plain[start:end], minlength=4)[1:]
-        if votes.any():
-            entities.append((start, end, OPINION.tags[1 + int(votes.argmax())]))
-    return Alignment(plain, emissions, forced, entities)
 
 
 def inner_positions(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -44,7 +44,7 @@ def explorer(tagger):
 
 
 def found(state):
-    return [(mention.view, mention.opinion) for mention in state.mentions]
+    return [(mention.name, mention.polarity) for mention in state.mentions]
 
 
 def parse(page):
@@ -59,12 +59,12 @@ def test_the_three_decodings(tagger, decoding):
     expected = [("本田", "pos"), ("奔驰" if decoding != "forced" else "北京奔驰", "neg")]
     result = state(tagger, SENTENCE, decoding)
     assert found(result) == expected
-    assert [SENTENCE[m.start : m.end] for m in result.mentions] == [m.view for m in result.mentions]
-    assert [m.view for m in make_tagger_decoding(tagger, decoding)(SENTENCE)] == [view for view, _ in expected]
+    assert [SENTENCE[m.start : m.end] for m in result.mentions] == [m.name for m in result.mentions]
+    assert [m.name for m in make_tagger_decoding(tagger, decoding)(SENTENCE)] == [view for view, _ in expected]
 
 
 def make_tagger_decoding(tagger, decoding):
-    return ViewpointTagger(tagger.network, tagger.characters, tagger.views, decoding)
+    return ViewpointTagger(tagger.network, tagger.characters, tagger.gazetteer, decoding)
 
 
 def test_small_bonuses_leave_the_network_its_way(tagger):
@@ -83,7 +83,7 @@ def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown():
 
 
 def test_the_weight_of_neutral_turns_opinions(tagger):
-    assert [opinion for _, opinion in found(state(tagger, SENTENCE, "names", neutral=10))] == ["neu", "neu"]
+    assert [polarity for _, polarity in found(state(tagger, SENTENCE, "names", neutral=10))] == ["neu", "neu"]
 
 
 # render
@@ -169,9 +169,9 @@ def test_names_may_be_written_in_any_way(explorer):
 
 
 def test_the_tagger_is_not_changed(tagger, explorer):
-    before = tagger.views
+    before = tagger.gazetteer
     explorer.names.value = "唐"
-    assert tagger.views == before
+    assert tagger.gazetteer == before
 
 
 def test_where_widgets_do_not_run_there_are_html_and_text(explorer):

@@ -15,14 +15,15 @@ import kexue_nlp  # before Keras: it chooses the backend
 import keras
 
 from kexue_nlp.datasets import load_viewpoints
+from kexue_nlp.entity_decoding import entities_among, find_entities
 from kexue_nlp.lexicon import Matcher, leftmost_longest
 from kexue_nlp.models import article_tagger, viewpoint_tagger
 from kexue_nlp.scoring import score_viewpoints
-from kexue_nlp.tagging import OPINION, OPINION_BEGIN, entities_to_tags
+from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, entities_to_tags
 from kexue_nlp.text import Vocabulary
-from kexue_nlp.viewpoint_tagger import ViewpointTagger, entities_among, find_views, neutral_weights
+from kexue_nlp.viewpoint_tagger import ViewpointTagger, neutral_weights
 
-OPINIONS = ("pos", "neu", "neg")
+POLARITIES = ("pos", "neu", "neg")
 NAMES = ["本田", "丰田", "奔驰", "北京奔驰", "唐"]
 
 
@@ -48,7 +49,7 @@ NAMES = ["本田", "丰田", "奔驰", "北京奔驰", "唐"]
     ],
 )
 def test_labels_are_found_in_the_text(text, labels, expected):
-    assert find_views(text, labels, Matcher(NAMES)) == expected
+    assert find_entities(text, labels, Matcher(NAMES)) == expected
 
 
 def test_neutral_weights_are_the_articles():
@@ -63,14 +64,14 @@ def test_neutral_weights_are_the_articles():
 
 
 def best_by_trying_all(log_p, spans, scheme, bonus):
-    """Score every set of spans that do not overlap, with every choice of opinions."""
+    """Score every set of spans that do not overlap, with every choice of polarities."""
     best = (-np.inf, None)
     for n in range(len(spans) + 1):
         for chosen in itertools.combinations(spans, n):
             if any(a[1] > b[0] for a, b in itertools.pairwise(sorted(chosen))):
                 continue
-            for opinions in itertools.product(OPINIONS, repeat=n):
-                entities = [(*span, opinion) for span, opinion in zip(sorted(chosen), opinions, strict=True)]
+            for polarities in itertools.product(POLARITIES, repeat=n):
+                entities = [(*span, polarity) for span, polarity in zip(sorted(chosen), polarities, strict=True)]
                 tags = entities_to_tags(len(log_p), entities, scheme)
                 score = log_p[np.arange(len(tags)), tags].sum() + bonus * n
                 best = max(best, (score, entities), key=lambda pair: pair[0])
@@ -81,7 +82,7 @@ def best_by_trying_all(log_p, spans, scheme, bonus):
 @given(st.data())
 def test_the_names_decoder_is_exact(data):
     length = data.draw(st.integers(1, 5))
-    scheme = data.draw(st.sampled_from([OPINION, OPINION_BEGIN]))
+    scheme = data.draw(st.sampled_from([POLARITY, POLARITY_BEGIN]))
     ends = st.integers(1, length)
     spans = data.draw(
         st.lists(
@@ -143,24 +144,24 @@ CHARACTERS = Vocabulary("本田丰好唐")  # ids 2 …
 def test_calling_it_gives_names_places_opinions_and_probabilities():
     tagger = ViewpointTagger(fixed({2: 1, 3: 1, 6: 3}), CHARACTERS, NAMES)
     (honda, tang) = tagger("买本田不买唐。")
-    assert (honda.view, honda.start, honda.end, honda.opinion) == ("本田", 1, 3, "pos")
-    assert (tang.view, tang.start, tang.end, tang.opinion) == ("唐", 5, 6, "neg")
+    assert (honda.name, honda.start, honda.end, honda.polarity) == ("本田", 1, 3, "pos")
+    assert (tang.name, tang.start, tang.end, tang.polarity) == ("唐", 5, 6, "neg")
     assert honda.probability == pytest.approx(1 / 1.03, rel=1e-4)
     assert tagger(["买本田不买唐。", "", "好"]) == [[honda, tang], [], []]
-    assert tagger(text for text in ["唐"])[0][0].opinion == "neg"
+    assert tagger(text for text in ["唐"])[0][0].polarity == "neg"
 
 
 @pytest.mark.parametrize("decoding", ["names", "forced", "plain"])
 def test_any_text_can_be_tagged(decoding):
     tagger = ViewpointTagger(fixed({2: 1, 3: 1, 6: 3}), CHARACTERS, NAMES, decoding)
     assert tagger("") == []
-    assert [m.view for m in tagger("唐")] == ["唐"]
+    assert [m.name for m in tagger("唐")] == ["唐"]
     for text in ("\x00\ud800\u202e🚗", " \n\t", "<b>", "本" * 600):
         for mention in tagger(text):
-            assert text[mention.start : mention.end] == mention.view
-    # In Viterbi's tags an entity of another opinion cannot follow at once; between spans there is no such rule.
+            assert text[mention.start : mention.end] == mention.name
+    # In Viterbi's tags an entity of another polarity cannot follow at once; between spans there is no such rule.
     expected = ["本田", "唐", "本田"] if decoding == "names" else ["本田", "本田"]
-    assert [m.view for m in tagger("本田唐本田")] == expected
+    assert [m.name for m in tagger("本田唐本田")] == expected
 
 
 def test_the_result_does_not_depend_on_the_other_texts_or_on_padding():
@@ -191,8 +192,8 @@ def test_features_mark_the_names_of_the_list():
         [5, 1, 1, 1, 1, 6, 2, 3],
         [0, 1, 2, 2, 3, 4, 1, 3],
     ]
-    tagger.views = ["本田", " ", "", "本田", "田"]  # blank, twice, one character, one in the other
-    assert tagger.views == ("本田", "田")
+    tagger.gazetteer = ["本田", " ", "", "本田", "田"]  # blank, twice, one character, one in the other
+    assert tagger.gazetteer == ("本田", "田")
     assert tagger.features("本田田").T.tolist() == [[2, 3, 3], [1, 3, 4]]
 
 
@@ -203,8 +204,8 @@ def test_names_are_stripped_and_kept_once():
 def test_fifty_thousand_names_and_none():
     names = [f"{chr(0x4E00 + i // 250)}{chr(0x4E00 + i % 250)}车" for i in range(50_000)]
     tagger = ViewpointTagger(fixed({2: 1, 3: 1}), CHARACTERS, [*names, "本田"])
-    assert [m.view for m in tagger("我买本田")] == ["本田"]
-    tagger.views = []
+    assert [m.name for m in tagger("我买本田")] == ["本田"]
+    tagger.gazetteer = []
     assert tagger("我买本田") == []
 
 
@@ -224,9 +225,9 @@ def test_unfit_arguments_are_named():
         with pytest.raises(ValueError, match="text of 3 characters"):
             entities_among(np.zeros((3, 4)), np.array([start]), np.array([end]))
     for wrong, scheme in (
-        (np.full((3, 4), np.nan), OPINION),
-        (np.zeros((3, 7)), OPINION),
-        (np.zeros((3, 4)), OPINION_BEGIN),
+        (np.full((3, 4), np.nan), POLARITY),
+        (np.zeros((3, 7)), POLARITY),
+        (np.zeros((3, 4)), POLARITY_BEGIN),
     ):
         with pytest.raises(ValueError, match="log-probabilities must be numbers of shape"):
             entities_among(wrong, np.array([0]), np.array([2]), scheme)
@@ -236,8 +237,8 @@ def test_unfit_arguments_are_named():
         ViewpointTagger(fixed({}), CHARACTERS, None)
     with pytest.raises(TypeError, match="among them is None"):
         ViewpointTagger(fixed({}), CHARACTERS, ["本田", None])
-    with pytest.raises(ValueError, match="two opinions"):
-        find_views("本田", [("本田", "pos"), ("本田", "neg")], Matcher(NAMES))
+    with pytest.raises(ValueError, match="two polarities"):
+        find_entities("本田", [("本田", "pos"), ("本田", "neg")], Matcher(NAMES))
     with pytest.raises(TypeError, match="put it in a list"):
         tagger.log_probabilities("本田")
     with pytest.raises(TypeError, match="takes a str"):
@@ -274,12 +275,12 @@ def test_batches_hold_each_sentence_once_with_its_weight():
 def test_batches_are_as_large_as_asked_for():
     tagger = ViewpointTagger(fixed({}), CHARACTERS, NAMES)
     texts = ["本田好"] * 20 + ["好" * 200] * 3
-    for cells, shapes in ((256, {(8, 32): 3, (1, 256): 3}), (512, {(16, 32): 2, (2, 256): 2})):
-        batches = tagger.batches(texts, [[]] * len(texts), cells=cells)
+    for max_tokens, shapes in ((256, {(8, 32): 3, (1, 256): 3}), (512, {(16, 32): 2, (2, 256): 2})):
+        batches = tagger.batches(texts, [[]] * len(texts), max_tokens=max_tokens)
         found = [batches[i][1].shape for i in range(len(batches))]
         assert {shape: found.count(shape) for shape in found} == shapes
     with pytest.raises(ValueError, match="at least 256, the longest row; got 255"):
-        tagger.batches(texts, [[]] * len(texts), cells=255)
+        tagger.batches(texts, [[]] * len(texts), max_tokens=255)
 
 
 @pytest.mark.parametrize(("build", "n_tags"), [(article_tagger, 4), (viewpoint_tagger, 7)])
@@ -289,14 +290,14 @@ def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_pat
     keras.utils.set_random_seed(1)
     characters = Vocabulary.fit(texts)
     network = build(len(characters), embedding=16, units=(24, 16), n_tags=n_tags)
-    tagger = ViewpointTagger(network, characters, data.views)
-    entities = [find_views(text, given, tagger.names) for text, given in zip(texts, labels, strict=True)]
+    tagger = ViewpointTagger(network, characters, data.gazetteer)
+    entities = [find_entities(text, given, tagger.matcher) for text, given in zip(texts, labels, strict=True)]
     network.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
     network.fit(tagger.batches(texts, entities), epochs=4, shuffle=False, verbose=0)
 
     held_out, truth = data.sentences[1000:1400], data.labels[1000:1400]
-    found = [[(m.view, m.opinion) for m in mentions] for mentions in tagger(held_out)]
-    spans = [tagger.names.find(text)[:2] for text in held_out]
+    found = [[(m.name, m.polarity) for m in mentions] for mentions in tagger(held_out)]
+    spans = [tagger.matcher.find(text)[:2] for text in held_out]
     neutral = [
         [(text[starts[i] : ends[i]], "neu") for i in leftmost_longest(starts, ends)]
         for text, (starts, ends) in zip(held_out, spans, strict=True)
@@ -306,7 +307,7 @@ def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_pat
     path = tmp_path / "tagger.npz"
     tagger.save(path, dtype="float16")
     again = ViewpointTagger.load(path)
-    assert (again.views, again.decoding, again.scheme) == (tagger.views, "names", tagger.scheme)
+    assert (again.gazetteer, again.decoding, again.scheme) == (tagger.gazetteer, "names", tagger.scheme)
     before, after = (np.concatenate(t.log_probabilities(held_out)) for t in (tagger, again))
     np.testing.assert_allclose(np.exp(after), np.exp(before), atol=0.02)
 
@@ -321,12 +322,12 @@ def test_files_of_other_things_are_refused(tmp_path):
 
 def test_the_pretrained_tagger_reads_real_names():
     found = ViewpointTagger.load()("请问凯美瑞和雅阁哪个好？")
-    assert [(mention.view, mention.opinion) for mention in found] == [("凯美瑞", "neu"), ("雅阁", "neu")]
+    assert [(mention.name, mention.polarity) for mention in found] == [("凯美瑞", "neu"), ("雅阁", "neu")]
 
 
 def test_the_pretrained_tagger_tells_praise_from_blame():
     found = ViewpointTagger.load()("丰田太差，我喜欢本田。")
-    assert [(mention.view, mention.opinion) for mention in found] == [("丰田", "neg"), ("本田", "pos")]
+    assert [(mention.name, mention.polarity) for mention in found] == [("丰田", "neg"), ("本田", "pos")]
 
 
 def test_the_pretrained_tagger_is_small_and_has_a_card():

@@ -36,15 +36,15 @@ import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
 import keras
 
 from kexue_nlp.datasets import DatasetUnavailable, load_viewpoints
+from kexue_nlp.entity_decoding import align_entities, entities_among, find_entities
 from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.lexicon import Matcher, align_entities, leftmost_longest
+from kexue_nlp.lexicon import Matcher, leftmost_longest
 from kexue_nlp.models import article_tagger, restart, viewpoint_tagger
-from kexue_nlp.results import N_FOLDS
 from kexue_nlp.scoring import score_viewpoints
 from kexue_nlp.self_training import self_train
-from kexue_nlp.tagging import OPINION, OPINION_BEGIN, TagScheme, entities_to_tags, tags_to_entities
+from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, TagScheme, entities_to_tags, tags_to_entities
 from kexue_nlp.text import Vocabulary, normalise
-from kexue_nlp.viewpoint_tagger import ViewpointTagger, entities_among, find_views, neutral_weights
+from kexue_nlp.viewpoint_tagger import ViewpointTagger, neutral_weights
 from kexue_nlp.viterbi import viterbi
 
 ROOT = Path(__file__).parents[2]
@@ -52,10 +52,11 @@ RESULTS = ROOT / "benchmarks" / "results" / "viewpoint.jsonl"
 RUNS = ROOT / ".runs" / "viewpoint"
 PRETRAINED = ROOT / "kexue_nlp" / "pretrained" / "viewpoint_tagger.npz"
 
+N_FOLDS = 5
 MIN_COUNT = 5  # of characters, as in the article
 MIN_LABELS = 2  # of a name that the package carries
 EPOCHS, RATE = 8, 3e-3
-CELLS = {"article": 2048, "names": 4096}  # characters of a batch; what suits a network best, found on fold 0
+MAX_TOKENS = {"article": 2048, "names": 4096}  # characters of a batch; what suits a network best, found on fold 0
 POOL = 8000  # unlabelled sentences for self-training
 CONFIDENCE = 0.9  # from which on a sentence tagged by the tagger itself is learned from
 
@@ -81,7 +82,7 @@ def characters() -> LanguageModel:
         model = LanguageModel(
             Vocabulary.fit(texts, min_count=MIN_COUNT), "character", embedding=64, units=64, cell="gru"
         )
-        model.trainer(lanes=64, learning_rate=3e-3)
+        model.trainer(batch_size=64, learning_rate=3e-3)
         start = time.monotonic()
         model.fit(texts, epochs=8, verbose=0)
         RUNS.mkdir(parents=True, exist_ok=True)
@@ -118,7 +119,7 @@ def often_labelled(examples: np.ndarray) -> list[str]:
 def names_of(supplied: bool, examples: np.ndarray) -> tuple[str, ...]:
     """The contest's list of names, or the names that are labelled in some sentences."""
     if supplied:
-        return data().views
+        return data().gazetteer
     return tuple(dict.fromkeys(view for i in examples for view, _ in data().labels[i]))
 
 
@@ -147,7 +148,7 @@ def kept(how: Training, fold: int | None) -> Path:
 
 
 def trained(how: Training, fold: int | None) -> ViewpointTagger:
-    """A tagger trained on the sentences outside a fold, and then on its own opinion of unlabelled ones."""
+    """A tagger trained on the sentences outside a fold, and then on its own polarity of unlabelled ones."""
     path = kept(how, fold)
     if path.exists():
         return ViewpointTagger.load(path)
@@ -169,7 +170,7 @@ def trained(how: Training, fold: int | None) -> ViewpointTagger:
             net.get_layer("embedding").set_weights(reader.embedding.get_weights())
         weights = neutral_weights(entities) if how.weights else None
         texts = [sentences[i] for i in chosen]
-        batches = tagger.batches(texts, entities, weights, how.seed, CELLS[how.network])
+        batches = tagger.batches(texts, entities, weights, how.seed, MAX_TOKENS[how.network])
         epochs = max(3, round(EPOCHS * len(examples) / len(chosen)))
         for epoch in range(epochs):
             net.optimizer.learning_rate.assign(RATE * 0.5 * (1 + np.cos(np.pi * epoch / epochs)))
@@ -177,12 +178,12 @@ def trained(how: Training, fold: int | None) -> ViewpointTagger:
 
     def predict(_, chosen):
         found = tagger([sentences[i] for i in chosen])
-        entities = [[(m.start, m.end, m.opinion) for m in mentions] for mentions in found]
+        entities = [[(m.start, m.end, m.polarity) for m in mentions] for mentions in found]
         return entities, np.array([min((m.probability for m in mentions), default=0) for mentions in found])
 
     # Where labelled names stand is settled without the contest's list: what it adds is to be measured.
     known = Matcher(names_of(False, examples))
-    places = [find_views(data().sentences[i], data().labels[i], known) for i in examples]
+    places = [find_entities(data().sentences[i], data().labels[i], known) for i in examples]
     if how.rounds:
         rounds = self_train(fit, predict, examples, places, pool, rounds=how.rounds, threshold=CONFIDENCE)
         collections.deque(rounds, maxlen=0)  # to the end
@@ -211,9 +212,9 @@ class Method:
     bonus: float = 0.0
 
     def entities(self, fold: int) -> list[list[tuple[str, str]]]:
-        """Views and opinions found in the sentences of a fold."""
+        """Views and polarities found in the sentences of a fold."""
         how = self.trainings[0]
-        scheme = OPINION_BEGIN if how.begin_tags else OPINION
+        scheme = POLARITY_BEGIN if how.begin_tags else POLARITY
         names = Matcher(names_of(self.supplied, others(fold)))
         said = zip(*(read(training, fold) for training in self.trainings), strict=True)
         found = []
@@ -226,7 +227,7 @@ class Method:
                 entities = entities_among(mean, starts, ends, scheme, self.bonus)
             else:
                 entities = tags_to_entities(viterbi(mean, scheme), scheme)
-            found.append([(text[start:end], opinion) for start, end, opinion in entities])
+            found.append([(text[start:end], polarity) for start, end, polarity in entities])
         return found
 
 
@@ -250,19 +251,19 @@ def always_neutral(supplied: bool, nested: bool, fold: int) -> list[list[tuple[s
 def all_knowing(nested: bool, fold: int) -> list[list[tuple[str, str]]]:
     """What is left of the labels if only names of the list can be found."""
     return [
-        [(view, opinion) for view, opinion in data().labels[i] if view in views]
+        [(view, polarity) for view, polarity in data().labels[i] if view in views]
         for i, views in listed(True, nested, fold)
     ]
 
 
 def ceiling(scheme: TagScheme, fold: int) -> list[list[tuple[str, str]]]:
     """What is left of the labels after they have been written as tags and read again."""
-    names = Matcher(data().views)
+    names = Matcher(data().gazetteer)
     found = []
     for i in np.flatnonzero(folds() == fold):
         text = data().sentences[i]
-        tags = entities_to_tags(len(text), find_views(text, data().labels[i], names), scheme)
-        found.append([(text[start:end], opinion) for start, end, opinion in tags_to_entities(tags, scheme)])
+        tags = entities_to_tags(len(text), find_entities(text, data().labels[i], names), scheme)
+        found.append([(text[start:end], polarity) for start, end, polarity in tags_to_entities(tags, scheme)])
     return found
 
 
@@ -276,9 +277,9 @@ CARRIED = "the same, names labelled twice in the other folds: as the package car
 def carried(fold: int) -> list[list[tuple[str, str]]]:
     """Entities by a tagger like the one that the package carries: it learned with the longer list of the contest."""
     tagger = trained(NAMES, fold)
-    tagger.views = often_labelled(others(fold))
+    tagger.gazetteer = often_labelled(others(fold))
     found = tagger([data().sentences[i] for i in np.flatnonzero(folds() == fold)])
-    return [[(mention.view, mention.opinion) for mention in mentions] for mentions in found]
+    return [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
 
 
 def one(how: Training, **settings) -> Callable[[int], list]:
@@ -333,10 +334,10 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "tagger that sees the names, names compete",
         Method(TWO, decoding="names").entities,
     ),
-    "ceiling: labels as four tags and back": (None, functools.partial(ceiling, OPINION)),
+    "ceiling: labels as four tags and back": (None, functools.partial(ceiling, POLARITY)),
     "ceiling: labels as seven tags and back": (
         "ceiling: labels as four tags and back",
-        functools.partial(ceiling, OPINION_BEGIN),
+        functools.partial(ceiling, POLARITY_BEGIN),
     ),
     "ceiling: names of the list": (None, functools.partial(all_knowing, True)),
     "ceiling: names of the list, from the left the longest": (
@@ -352,13 +353,13 @@ def pretrain() -> None:
     With it go the names that are labelled at least twice, as its vocabulary. The contest's own list stays where it is.
     """
     tagger = trained(NAMES, None)
-    tagger.views = often_labelled(others(None))
+    tagger.gazetteer = often_labelled(others(None))
     tagger.save(PRETRAINED, dtype="float16")
-    labelled = [view in tagger.views for labels in data().labels for view, _ in labels]
+    labelled = [view in tagger.gazetteer for labels in data().labels for view, _ in labels]
     card = {
-        "what": "names of cars in a sentence and the opinion on each; two recurrent layers over characters and places "
-        f"in names. {len(tagger.views)} names, those labelled at least {MIN_LABELS} times: {np.mean(labelled):.1%} of "
-        "the labels",
+        "what": "names of cars in a sentence and the polarity on each; two recurrent layers over characters and places "
+        f"in names. {len(tagger.gazetteer)} names, those labelled at least {MIN_LABELS} times: {np.mean(labelled):.1%} "
+        "of the labels",
         "data": f"BDCI 2016, all {len(data().sentences):,} labelled sentences; character vectors from a language model "
         f"of these and of the {len(data().unlabelled):,} unlabelled ones",
         "seed": NAMES.seed,
@@ -368,7 +369,7 @@ def pretrain() -> None:
         },
         "seconds": json.loads(kept(NAMES, None).with_suffix(".json").read_text()),
         "seconds_of_the_character_model": json.loads((RUNS / "characters.json").read_text()),
-        "recipe": asdict(NAMES) | {"epochs": EPOCHS, "learning_rate": RATE, "cells": CELLS["names"]},
+        "recipe": asdict(NAMES) | {"epochs": EPOCHS, "learning_rate": RATE, "max_tokens": MAX_TOKENS["names"]},
         "bytes": PRETRAINED.stat().st_size,
     }
     PRETRAINED.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -58,7 +58,7 @@ def main() -> None:
     texts = list(data.sentences)
     few = texts[:FEW]
     tagger = ViewpointTagger.load("pretrained")
-    tagger.views = names = list(data.views)
+    tagger.gazetteer = names = list(data.gazetteer)
     log_p = tagger.log_probabilities(texts)
     smaller = ViewpointTagger(article_tagger(len(tagger.characters)), tagger.characters, names)  # untrained
 
@@ -78,7 +78,7 @@ def main() -> None:
         "decoding, names compete": (len(texts), lambda: decode("names", len(texts))),
         "decoding, forced alignment": (FEW, lambda: decode("forced", FEW)),
         "decoding, tags alone": (FEW, lambda: decode("plain", FEW)),
-        "finding names, the matcher": (len(texts), lambda: [tagger.names.find(text) for text in texts]),
+        "finding names, the matcher": (len(texts), lambda: [tagger.matcher.find(text) for text in texts]),
         "finding names, each in turn": (FEW, lambda: [find_in_turn(text, names) for text in few]),
         "finding names, regular expression (longest only)": (
             FEW,

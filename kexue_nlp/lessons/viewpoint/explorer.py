@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import ipywidgets as widgets
 import numpy as np
 
+from kexue_nlp.entity_decoding import align_entities
 from kexue_nlp.figures import BLUE, GREY, ORANGE
-from kexue_nlp.lexicon import align_entities
-from kexue_nlp.tagging import OPINION, entities_to_tags, tags_to_entities
+from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
 from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, name_entities
 from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets.base import Explorer, TextArea, heading, one_line, row
@@ -112,9 +112,9 @@ def state(
     if log_probabilities is None:
         log_probabilities = tagger.log_probabilities([text])[0]
     log_p = np.array(log_probabilities, dtype=np.float32)
-    log_p[:, OPINION.tags.index("neu")] += np.log(neutral)
-    starts, ends, _ = tagger.names.find(text)
-    before = viterbi(log_p, OPINION)
+    log_p[:, POLARITY.tags.index("neu")] += np.log(neutral)
+    starts, ends, _ = tagger.matcher.find(text)
+    before = viterbi(log_p, POLARITY)
     bonuses = np.zeros_like(log_p)
     dropped: list[tuple[int, int]] = []
     if decoding == "forced":
@@ -130,7 +130,7 @@ def state(
         entities, after = tags_to_entities(before), before
     return ViewpointState(
         text,
-        tagger.views,
+        tagger.gazetteer,
         decoding,
         log_p,
         bonuses,
@@ -165,8 +165,8 @@ def _sentence(state: ViewpointState) -> str:
             break
         parts.append(_safe(state.text[place : mention.start]))
         parts.append(
-            f'<mark class="kexue-{mention.opinion}">{_safe(mention.view)}'
-            f"<sup>{_SIGNS[mention.opinion]} {mention.probability:.2f}</sup></mark>"
+            f'<mark class="kexue-{mention.polarity}">{_safe(mention.name)}'
+            f"<sup>{_SIGNS[mention.polarity]} {mention.probability:.2f}</sup></mark>"
         )
         place = mention.end
     parts.append(_safe(state.text[place:TEXT_LIMIT]))
@@ -184,7 +184,7 @@ def _safe(text: str) -> str:
 
 def _list(state: ViewpointState) -> str:
     found = [
-        f"<bdi>{_safe(mention.view)}</bdi> is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
+        f"<bdi>{_safe(mention.name)}</bdi> is {_WORDS[mention.polarity]} ({mention.probability:.2f})"
         for mention in state.mentions
     ]
     dropped = [f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped]
@@ -217,7 +217,7 @@ def _map(state: ViewpointState) -> str:
         logits = state.log_probabilities + state.bonuses
         after = np.exp(logits - logits.max(axis=1, keepdims=True))
         after /= after.sum(axis=1, keepdims=True)
-        found = [(mention.start, mention.end, mention.opinion) for mention in state.mentions]
+        found = [(mention.start, mention.end, mention.polarity) for mention in state.mentions]
         panels.append(Panel("After decoding", after, state.tags_after, state.bonuses, _beginnings(found, none)))
         if state.decoding == "forced":
             caption += " Green frames: what the list adds to."
@@ -231,12 +231,12 @@ def _beginnings(entities: Sequence[Entity], like: np.ndarray) -> np.ndarray:
 
 
 class ViewpointExplorer(Explorer):
-    """Type a sentence, edit the list of names, and see tags and opinions without and with it.
+    """Type a sentence, edit the list of names, and see tags and polarities without and with it.
 
     Parameters
     ----------
     tagger : ViewpointTagger
-        With the four tags of :data:`kexue_nlp.tagging.OPINION`. It is not changed.
+        With the four tags of :data:`kexue_nlp.tagging.POLARITY`. It is not changed.
     examples : sequence of str
         Sentences to choose from; the first is shown.
     names : sequence of str, optional
@@ -265,17 +265,17 @@ class ViewpointExplorer(Explorer):
         super().__init__()
         if isinstance(examples, str) or not len(examples):
             raise ValueError("examples must be a list of at least one sentence")
-        if tagger.scheme is not OPINION:
+        if tagger.scheme is not POLARITY:
             raise ValueError("the explorer shows four tags; give a tagger without begin tags")
         if names is None:
-            names = [name for name in tagger.views if any(name in text for text in examples)]
+            names = [name for name in tagger.gazetteer if any(name in text for text in examples)]
         if cut := [name for name in names if _SEPARATORS.search(name)]:
             raise ValueError(
                 f"names are separated by commas, semicolons and line breaks, so none may hold one; {cut[0]!r} does, "
                 "leave it out"
             )
         self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
-        self._examples, self._start = list(examples), ", ".join(self._tagger.views)
+        self._examples, self._start = list(examples), ", ".join(self._tagger.gazetteer)
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
         self._filling = False
 
@@ -311,7 +311,7 @@ class ViewpointExplorer(Explorer):
                 style={"description_width": "100px"},
             )
             for where, what in (
-                ("inside", "added to the log-probabilities of all opinions in a name of the list"),
+                ("inside", "added to the log-probabilities of all polarities in a name of the list"),
                 ("outside", "added to that of no entity just before and behind it"),
             )
         )
@@ -360,7 +360,7 @@ class ViewpointExplorer(Explorer):
     def static_text(self) -> str:
         """Return what is found, in words."""
         found = "; ".join(
-            f"{one_line(mention.view)} is {_WORDS[mention.opinion]} ({mention.probability:.2f})"
+            f"{one_line(mention.name)} is {_WORDS[mention.polarity]} ({mention.probability:.2f})"
             for mention in self.state.mentions
         )
         names = one_line(", ".join(self.state.names))
@@ -381,7 +381,7 @@ class ViewpointExplorer(Explorer):
         names = tuple(name.strip() for name in _SEPARATORS.split(self.names.value))
         if self._asked != (text, names):
             with self.busy():
-                self._tagger.views = names
+                self._tagger.gazetteer = names
                 self._answer = self._tagger.log_probabilities([text])[0]
             self._asked = text, names
         decoding = DECODINGS[self.decoding.value]
