@@ -1,8 +1,7 @@
 """Static figures of the lessons, with Chinese text on any machine.
 
-Importing this module lets Matplotlib draw Chinese: the package carries a font of its own. The functions
-return figures that ``pyplot`` does not know and so never displays by itself; :func:`show` displays one, with a
-description.
+Importing this module lets Matplotlib draw Chinese, with a font of the package's own. The functions return figures that
+``pyplot`` does not know and so never displays by itself. Each has a description, ``alt``, that :func:`show` passes on.
 """
 
 from __future__ import annotations
@@ -65,12 +64,6 @@ def use_chinese_font() -> None:
     Importing :mod:`kexue_nlp.figures` does it. Call it again after something has reset Matplotlib's settings
     (``plt.style.use``, ``plt.rcdefaults``). Chinese beside ``$…$`` in one string is not drawn: Matplotlib's
     mathematics has fonts of its own.
-
-    Examples
-    --------
-    >>> use_chinese_font()
-    >>> mpl.rcParams["font.family"][:2]
-    ['sans-serif', 'Kexue Sans SC']
     """
     manager = font_manager.fontManager
     if not any(entry.name == _FAMILY for entry in manager.ttflist):
@@ -89,16 +82,8 @@ use_chinese_font()
 def visible(text: str) -> str:
     """Replace characters that cannot be seen or sent, one for one, so that positions stay.
 
-    Parameters
-    ----------
-    text : str
-        Any string.
-
-    Returns
-    -------
-    str
-        Of the same length: ``␣`` for a space, ``↵`` for a line feed, U+FFFD for other control characters, marks
-        of writing direction and lone surrogates.
+    A space becomes ``␣``, a line feed ``↵``; other control characters, marks of writing direction and lone surrogates
+    become U+FFFD.
 
     Examples
     --------
@@ -112,21 +97,22 @@ def visible(text: str) -> str:
     )
 
 
-def show(fig: Figure, alt: str) -> None:
+def show(fig: Figure, alt: str | None = None) -> None:
     """Display a figure in a notebook as a small PNG with a description, and close it.
 
     Parameters
     ----------
     fig : matplotlib.figure.Figure
         One from this module or from ``plt.subplots``.
-    alt : str
-        What the figure shows, in a sentence: for readers who cannot see it.
+    alt : str, optional
+        What the figure shows, in a sentence: for readers who cannot see it. Figures of this module carry their own.
 
     Raises
     ------
     ValueError
-        If the description is empty.
+        If there is no description.
     """
+    alt = alt or getattr(fig, "alt", "")
     if not alt.strip():
         raise ValueError("alt is empty; say in a sentence what the figure shows, for readers who cannot see it")
     from IPython.display import display  # present in notebooks, and needed nowhere else
@@ -156,24 +142,16 @@ def emission_heatmap(
     probabilities : ndarray, shape (T, K)
         In [0, 1]. Up to 16 characters, the numbers are written into the cells.
     tags : sequence of str, length K
-        Names of the columns.
+        Names of the rows.
     path : sequence of int, shape (T,), optional
         Tags to connect, as :func:`kexue_nlp.viterbi.viterbi` returns them.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
 
-    Returns
-    -------
-    matplotlib.figure.Figure
-
     Raises
     ------
     ValueError
         If text, probabilities, tags and path do not fit each other.
-
-    Examples
-    --------
-    >>> fig = emission_heatmap("他说", np.array([[0.9, 0.1, 0, 0], [0.8, 0, 0, 0.2]]), path=[0, 0])
     """
     probabilities = np.asarray(probabilities)
     expected = (len(text), len(tags))
@@ -197,31 +175,17 @@ def emission_heatmap(
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
+    marked = "" if path is None else "; one tag of each is marked"
+    ax.figure.alt = f"Probability of each tag at each character of “{visible(text)}”{marked}."
     return ax.figure
 
 
 def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
-    """Draw which characters one tag depends on in a stack of convolutions.
-
-    Parameters
-    ----------
-    n_layers : int
-        Number of convolutions.
-    width : int
-        Their width, odd.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    ValueError
-        If there is no layer or the width is not odd and positive.
-    """
+    """Draw which characters one tag depends on in a stack of convolutions of an odd width."""
     if n_layers < 1 or width < 1 or width % 2 == 0:
         raise ValueError(f"need at least one layer and an odd width, got n_layers={n_layers}, width={width}")
     reach = n_layers * (width // 2)
+    seen = 2 * reach + 1
     ax = _axes(4.6 + reach, 0.8 + 0.7 * n_layers)
     _draw_layers(ax, reach + np.arange(-reach - 2, reach + 3), range(n_layers + 1), width // 2, centre=reach)
     for layer in range(n_layers + 1):
@@ -229,27 +193,14 @@ def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
         ax.text(-2.8, layer, name + " → tag" * (layer == n_layers), ha="right", va="center")
     for t in range(-reach, reach + 1):
         ax.text(reach + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
-    ax.set_title(f"one tag sees {2 * reach + 1} characters", size=11)
+    ax.set_title(f"one tag sees {seen} characters", size=11)
     ax.set_axis_off()
+    ax.figure.alt = f"Units above characters: one unit of convolution {n_layers} depends on {seen} characters."
     return ax.figure
 
 
 def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) -> Figure:
-    """Draw the idea of article 4195: characters → network → tag probabilities → best legal path → words.
-
-    Parameters
-    ----------
-    words : sequence of str
-        The segmentation to arrive at; the numbers in the picture are made up to fit it.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Examples
-    --------
-    >>> fig = segmentation_diagram(["他", "说"])
-    """
+    """Draw the idea of article 4195, with numbers made up to arrive at these words."""
     text, path = "".join(words), words_to_tags(words)
     rng, blues, columns = np.random.default_rng(0), mpl.colormaps["Blues"], np.arange(len(text))
     probabilities = rng.random((len(text), 4)) * 0.5
@@ -278,22 +229,20 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
     _draw_layers(ax, columns, (7.8, 6.9, 5.8, 4.7), half=1, centre=len(text) // 2)
     start = 0
     for word in words:
-        box = "round,pad=0.06"
+        box, middle = "round,pad=0.06", start + len(word) / 2 - 0.5
         ax.add_patch(FancyBboxPatch((start - 0.36, 0.3), len(word) - 0.28, 0.6, boxstyle=box, color=BLUE))
-        middle = start + len(word) / 2 - 0.5
         ax.text(middle, 0.6, visible(word), ha="center", va="center", size=15, color="white")
         start += len(word)
     ax.set_axis_off()
+    ax.figure.alt = (
+        "Characters become vectors and pass three convolutions of width 3, which turn them into tag probabilities; "
+        "the best legal path through these is read off as words."
+    )
     return ax.figure
 
 
 def hashing_diagram() -> Figure:
-    """Draw the idea of article 8159: three ways from a vector to a binary code, told apart by what is active.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the idea of article 8159: three ways from a vector to a binary code."""
     rng = np.random.default_rng(1)
     inputs = np.arange(6)
     panels = (
@@ -304,32 +253,27 @@ def hashing_diagram() -> Figure:
     figure = Figure(figsize=(9.5, 2.9), layout="constrained")
     for ax, (name, note, n_units, k) in zip(figure.subplots(1, 3), panels, strict=True):
         units = np.linspace(-1, 6, n_units)
-        winners = np.sort(rng.permutation(n_units)[:k])
-        for j, x in enumerate(units):
-            sources = rng.permutation(inputs)[:2] if name == "FlyHash" else inputs
-            for source in sources:
-                wins = j in winners
+        wins = np.isin(np.arange(n_units), rng.permutation(n_units)[:k])
+        for x, won in zip(units, wins, strict=True):
+            for source in rng.permutation(inputs)[:2] if name == "FlyHash" else inputs:
                 width = rng.uniform(0.3, 2.6) if name == "BioHash" else 1.0
-                ax.plot([source, x], [0, 1], color=BLUE if wins else FAINT, lw=width, zorder=int(wins))
+                ax.plot([source, x], [0, 1], color=BLUE if won else FAINT, lw=width, zorder=int(won))
+            ax.text(x, 1.17, str(int(won)), ha="center", size=9)
         ax.scatter(inputs, np.zeros(len(inputs)), 90, "white", edgecolors=GREY, zorder=3)
-        colours = np.where(np.isin(np.arange(n_units), winners), ORANGE, "white")
-        ax.scatter(units, np.ones(n_units), 90, colours, edgecolors=GREY, zorder=3)
-        for j, x in enumerate(units):
-            ax.text(x, 1.17, str(int(j in winners)), ha="center", size=9)
-        ax.set_title(name, size=12)
+        ax.scatter(units, np.ones(n_units), 90, np.where(wins, ORANGE, "white"), edgecolors=GREY, zorder=3)
         ax.text(2.5, -0.42, note, ha="center", va="center", size=9.5)
+        ax.set_title(name, size=12)
         ax.set_ylim(-0.62, 1.32)
         ax.set_axis_off()
+    figure.alt = (
+        "Three networks of six inputs. LSH: four units, two active. FlyHash: sixteen units of two inputs each, three "
+        "active. BioHash: nine units with learned weights, three active."
+    )
     return figure
 
 
 def margin_diagram() -> Figure:
-    """Draw the idea of article 4293: whoever passes with something to spare is left alone.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the idea of article 4293: whoever passes with something to spare is left alone."""
     figure = Figure(figsize=(9.5, 2.9), layout="constrained")
     marks, curve = figure.subplots(1, 2, width_ratios=(1.25, 1))
     grades = np.array([12, 31, 44, 52, 57, 58, 63, 68, 74, 81, 90, 96])
@@ -348,97 +292,84 @@ def margin_diagram() -> Figure:
     curve.axvspan(0.6, 1, color=GREY, alpha=0.18)
     curve.set(title="a positive review and its loss", xlabel="predicted probability", xlim=(0, 1), ylim=(-0.1, 4))
     curve.legend()
+    figure.alt = (
+        "Left: twelve grades on a line and a pass mark; those well above it are left alone, the others coached. "
+        "Right: the loss of a positive review falls with its probability and is 0 beyond 0.6."
+    )
     return figure
 
 
 def semi_supervised_diagram() -> Figure:
-    """Draw the idea of article 4374: pre-train on texts, freeze, learn from few labels, label the rest, repeat.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
-    ax = _axes(9.5, 3.1)
-    boxes = {
-        "texts": (0, 1.5, "many reviews\nwithout labels", "white"),
-        "model": (3, 1.5, "language model:\nwhich word is next?", BLUE),
-        "encoder": (3, 0, "the same layers, frozen", GREY),
-        "labels": (0, 0, "1,000 reviews\nwith labels", "white"),
-        "head": (6, 0, "small classifier", ORANGE),
-        "guesses": (9, 0, "guesses for\nall other reviews", "white"),
-    }
-    arrows = (
-        ("texts", "model", "read"),
-        ("labels", "encoder", "read"),
-        ("encoder", "head", "states"),
-        ("head", "guesses", ""),
+    """Draw the idea of article 4374: read texts, freeze, learn from few labels, label the rest, repeat."""
+    boxes = [
+        (0, 1.5, "many reviews\nwithout labels", "white", None),
+        (3, 1.5, "language model:\nwhich word is next?", BLUE, "read"),
+        (0, 0, "1,000 reviews\nwith labels", "white", None),
+        (3, 0, "the same layers, frozen", GREY, "read"),
+        (6, 0, "small classifier", ORANGE, "states"),
+        (9, 0, "guesses for\nall other reviews", "white", ""),
+    ]
+    way_back = (6, "self-training: learn from the guesses too, and guess again")
+    figure = _draw_flow(boxes, {3: "keep what was learned"}, way_back)
+    figure.alt = (
+        "A language model learns from many reviews without labels. Its layers, frozen, read 1,000 labelled reviews for "
+        "a small classifier, whose guesses for the others are learned from again."
     )
-    _draw_boxes(ax, boxes, arrows)
-    ax.annotate("", (3, 0.42), (3, 1.08), arrowprops={"arrowstyle": "->", "lw": 1.6})
-    ax.text(3.12, 0.75, "keep what was learned", va="center", size=8.5)
-    _draw_way_back(ax, 9, 6, "self-training: learn from the guesses too, and guess again")
-    ax.set(xlim=(-1.3, 10.3), ylim=(-1.35, 2.0))
-    return ax.figure
+    return figure
 
 
 def viewpoint_diagram() -> Figure:
-    """Draw the idea of article 4118: character vectors from a language model, a tagger, a list of names.
+    """Draw the idea of article 4118: character vectors from a language model, a tagger, a list of names."""
+    boxes = [
+        (0, 1.5, "many sentences\nwithout labels", "white", None),
+        (3, 1.5, "language model:\nwhich character is next?", BLUE, "read"),
+        (6, 1.5, "list of names", "white", None),
+        (0, 0, "我喜欢本田，\n我不喜欢丰田。", "white", None),
+        (3, 0, "tagger that reads\nin both directions", BLUE, "read"),
+        (6, 0, "best path\nthrough the tags", ORANGE, "tags"),
+        (9, 0, "本田 positive\n丰田 negative", "white", ""),
+    ]
+    way_back = (3, "self-training: learn from what is found in other sentences too")
+    figure = _draw_flow(boxes, {3: "keep the characters' vectors", 6: "what stands in it is found whole"}, way_back)
+    figure.alt = (
+        "A character language model gives its vectors to a tagger that reads sentences in both directions. The best "
+        "path through its tags, and a list of names, give names and polarities, which can be learned from again."
+    )
+    return figure
 
-    Returns
-    -------
-    matplotlib.figure.Figure
+
+def _draw_flow(
+    boxes: Sequence[tuple[float, float, str, str, str | None]], down: dict[float, str], way_back: tuple[float, str]
+) -> Figure:
+    """Draw boxes (x, y, words, colour, words on the arrow that comes from the left) in two rows, and other arrows.
+
+    Those from the upper row down to the lower one are given by place and words, and so is the end of the one that leads
+    back to it, below, from the last box of the lower row.
     """
     ax = _axes(9.5, 3.1)
-    boxes = {
-        "texts": (0, 1.5, "many sentences\nwithout labels", "white"),
-        "model": (3, 1.5, "language model:\nwhich character is next?", BLUE),
-        "names": (6, 1.5, "list of names", "white"),
-        "labels": (0, 0, "我喜欢本田，\n我不喜欢丰田。", "white"),
-        "tagger": (3, 0, "tagger that reads\nin both directions", BLUE),
-        "decoder": (6, 0, "best path\nthrough the tags", ORANGE),
-        "entities": (9, 0, "本田 positive\n丰田 negative", "white"),
-    }
-    arrows = (
-        ("texts", "model", "read"),
-        ("labels", "tagger", "read"),
-        ("tagger", "decoder", "tags"),
-        ("decoder", "entities", ""),
-    )
-    _draw_boxes(ax, boxes, arrows)
-    for x, note in ((3, "keep the characters' vectors"), (6, "what stands in it is found whole")):
-        ax.annotate("", (x, 0.42), (x, 1.08), arrowprops={"arrowstyle": "->", "lw": 1.6})
-        ax.text(x + 0.12, 0.75, note, va="center", size=8.5)
-    _draw_way_back(ax, 9, 3, "self-training: learn from what is found in other sentences too")
-    ax.set(xlim=(-1.3, 10.3), ylim=(-1.75, 2.0))
+    arrow = {"arrowstyle": "->", "lw": 1.6}
+    for x, y, words, colour, read in boxes:
+        ax.add_patch(FancyBboxPatch((x - 1.05, y - 0.32), 2.1, 0.64, boxstyle="round,pad=0.06", fc=colour, ec=GREY))
+        ink = "black" if colour in ("white", ORANGE) else "white"
+        ax.text(x, y, words, ha="center", va="center", size=9.5, color=ink)
+        if read is not None:
+            ax.annotate("", (x - 1.15, y), (x - 1.85, y), arrowprops=arrow)
+            ax.text(x - 1.5, y + 0.09, read, ha="center", size=8.5)
+    for x, words in down.items():
+        ax.annotate("", (x, 0.42), (x, 1.08), arrowprops=arrow)
+        ax.text(x + 0.12, 0.75, words, va="center", size=8.5)
+    start, (end, words) = boxes[-1][0], way_back
+    curve = arrow | {"color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
+    ax.annotate("", (end, -0.42), (start, -0.42), arrowprops=curve)
+    bottom = -0.7 - 0.175 * (start - end)
+    ax.text((start + end) / 2, bottom, words, ha="center", size=8.5)
+    ax.set(xlim=(-1.3, 10.3), ylim=(bottom - 0.1, 2.0))
+    ax.set_axis_off()
     return ax.figure
 
 
-def _draw_boxes(
-    ax: Axes, boxes: dict[str, tuple[float, float, str, str]], arrows: Sequence[tuple[str, str, str]]
-) -> None:
-    """Draw boxes (x, y, note, colour), and arrows (from, to, note) between those side by side."""
-    for x, y, note, colour in boxes.values():
-        box = FancyBboxPatch((x - 1.05, y - 0.32), 2.1, 0.64, boxstyle="round,pad=0.06", fc=colour, ec=GREY)
-        ax.add_patch(box)
-        ink = "black" if colour in ("white", ORANGE) else "white"
-        ax.text(x, y, note, ha="center", va="center", size=9.5, color=ink)
-    for start, end, note in arrows:
-        (x0, y, *_), (x1, *_) = boxes[start], boxes[end]
-        ax.annotate("", (x1 - 1.15, y), (x0 + 1.15, y), arrowprops={"arrowstyle": "->", "lw": 1.6})
-        ax.text((x0 + x1) / 2, y + 0.09, note, ha="center", size=8.5)
-    ax.set_axis_off()
-
-
-def _draw_way_back(ax: Axes, start: float, end: float, note: str) -> None:
-    """Draw an arrow below the lower boxes, from right to left."""
-    depth = 0.42 + 0.35 / 2 * (start - end)
-    curve = {"arrowstyle": "->", "lw": 1.6, "color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
-    ax.annotate("", (end, -0.42), (start, -0.42), arrowprops=curve)
-    ax.text((start + end) / 2, -depth - 0.28, note, ha="center", size=8.5)
-
-
 def _axes(width: float, height: float) -> Axes:
-    """Axes of a new figure of this size in inches, outside pyplot."""
+    """Return axes in a new figure of this size in inches, outside pyplot."""
     return Figure(figsize=(width, height), layout="constrained").subplots()
 
 
@@ -447,8 +378,9 @@ def _draw_layers(ax: Axes, columns: np.ndarray, ys: Sequence[float], half: int, 
     for layer, y in enumerate(ys):
         seen = abs(columns - centre) <= half * (len(ys) - 1 - layer)
         ax.scatter(columns, [y] * len(columns), 110, np.where(seen, VERMILION, "white"), edgecolors=GREY, zorder=2)
+        if layer == 0:
+            continue
         for column, marked in zip(columns, seen, strict=True):
-            if layer:
-                for below in columns[abs(columns - column) <= half]:
-                    colour = VERMILION if marked else FAINT
-                    ax.plot([column, below], [y, ys[layer - 1]], color=colour, lw=1, zorder=int(marked))
+            for below in columns[abs(columns - column) <= half]:
+                colour = VERMILION if marked else FAINT
+                ax.plot([column, below], [y, ys[layer - 1]], color=colour, lw=1, zorder=int(marked))
