@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,13 @@ def scores(name: str) -> str:
 def measured(name: str) -> dict[str, Any]:
     """Read what one of the scripts in benchmarks/speed, or the browser tests, have measured."""
     return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def label_curve() -> str:
+    """Accuracy by the number of labels, in per cent."""
+    curve = summary("label_curve")
+    rows = curve.map(lambda accuracy: "" if accuracy != accuracy else f"{accuracy:.1%}").to_dict("index")
+    return markdown([{"labels": f"{labels:,}", **row} for labels, row in rows.items()])
 
 
 def segmentation_scores() -> str:
@@ -131,6 +138,33 @@ def margin_speed() -> str:
     return f"{markdown(rows)}\n\nMedians of {speed['rounds']} paired rounds on {speed['machine']}."
 
 
+def language_model_speed() -> str:
+    """Windows in memory, and words a second in training, with what is learned in equal time."""
+    speed = measured("language_model_speed")
+    made = speed["windows"]
+    windows = [
+        {
+            "windows of the reviews": name,
+            "seconds": f"{made[f'{key}_s{how}']:.0f}",
+            "MB": f"{made[f'{key}_mb{how}']:,.0f}",
+        }
+        for name, key, how in (("nested lists, extrapolated", "article", "_extrapolated"), ("ours", "ours", ""))
+    ]
+    training = [
+        {
+            f"training, {speed['units']} units": model,
+            "words/s": f"{run['tokens_per_s']:,}",
+            "perplexity after equal time": f"{run['perplexity_after_each_turn'][-1]:.0f}",
+        }
+        for model, run in speed["training"].items()
+    ]
+    note = (
+        f"{made['windows']:,} windows; {speed['turns']} turns of {speed['seconds_per_turn']:.0f} s for each model. "
+        f"Measured on {speed['machine']}."
+    )
+    return f"{markdown(windows)}\n\n{markdown(training)}\n\n{note}"
+
+
 def viewpoint_speed() -> str:
     """Sentences per second."""
     speed = measured("viewpoint_speed")
@@ -161,9 +195,11 @@ def explorer_latency() -> str:
 
 # What stands between the marks in docs/results.md.
 BLOCKS = {
-    **{name: lambda name=name: scores(name) for name in TABLES if name != "label_curve"},
+    **{name: partial(scores, name) for name in TABLES},
+    "label_curve": label_curve,
     "segmentation": segmentation_scores,
     "margin_speed": margin_speed,
+    "language_model_speed": language_model_speed,
     "segmentation_speed": segmentation_speed,
     "viewpoint_speed": viewpoint_speed,
     "hashing_speed": hashing_speed,

@@ -52,5 +52,5 @@ def load_table(name: str) -> pd.DataFrame:
         raise ValueError(f"no table called {name!r}; there are {', '.join(known)}")
     path = folder / f"{name}.csv"
     if name in NUMBERS:
-        return pd.read_csv(path, index_col=0, float_precision="round_trip")
+        return pd.read_csv(path, index_col=0)
     return pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
