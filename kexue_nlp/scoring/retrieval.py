@@ -1,0 +1,307 @@
+"""Score rankings, binary codes and word vectors (article 8159): average precision with ties, and rank correlation.
+
+Short sparse codes are mostly ties: codes of two ones are at distance 0, 2 or 4. A ranking with ties is scored by what
+it scores on average over the orders that break them (McSherry and Najork 2008, "Computing information retrieval
+performance measures efficiently in the presence of tied scores"), so it matters neither how a database happens to be
+sorted nor how a sort treats equals. The expectation is exact, not sampled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+# Distances computed at a time: 8 MB as integers, small enough to stay in a processor's cache.
+_BLOCK = 1 << 20
+
+
+def average_precision(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
+    """Score rankings by distance, nearest first: average precision, expected over the order of ties.
+
+    Average precision is the mean, over the relevant items, of the precision at each: the share of relevant items
+    among those ranked up to and including it. Items at equal distance come in every order with equal probability.
+
+    Parameters
+    ----------
+    distances : array_like of int or float, shape (Q, N)
+        From each of Q queries to the N items.
+    relevant : array_like of bool, shape (Q, N)
+        Which items a query should find.
+
+    Returns
+    -------
+    ndarray of float64, shape (Q,)
+        Between 0 and 1; nan for a query to which nothing is relevant.
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ or are not two-dimensional, or a distance is nan.
+    TypeError
+        If `relevant` is not boolean.
+
+    Examples
+    --------
+    The nearest item is relevant, and so is one of the two tied behind it: the score is (1 + 2/2)/2 if that one
+    comes first and (1 + 2/3)/2 if it comes last.
+
+    >>> average_precision([[0, 2, 2]], [[True, True, False]]).round(4).tolist()
+    [0.9167]
+    """
+    distances, relevant = np.asarray(distances), np.asarray(relevant)
+    if distances.ndim != 2 or distances.shape != relevant.shape:
+        shapes = f"{distances.shape} and {relevant.shape}"
+        raise ValueError(f"distances and relevant must have the same shape (queries, items), got {shapes}")
+    if relevant.dtype != bool:
+        raise TypeError(f"relevant must be an array of bool, got {relevant.dtype}")
+    scores = np.empty(len(distances))
+    for query, (row, hit) in enumerate(zip(distances, relevant, strict=True)):
+        if np.isnan(row).any():
+            raise ValueError(f"a distance of query {query} is nan; no rank can be given to it")
+        groups, group_of = np.unique(row, return_inverse=True)
+        items, hits = (np.bincount(which, minlength=len(groups)) for which in (group_of, group_of[hit]))
+        scores[query] = _expected_average_precision(items[None], hits[None])[0]
+    return scores
+
+
+def mean_average_precision(queries, database, query_labels: np.ndarray, database_labels: np.ndarray) -> float:
+    """Score binary codes by class: how near the codes of a query's class rank.
+
+    The whole database is ranked by Hamming distance to each query (mAP@all), an item is relevant if it has the query's
+    label, and the score is the mean over the queries of `average_precision`, ties and all: the measure of Ryali et al.
+    (2020), "Bio-Inspired Hashing for Unsupervised Similarity Search". A query must not be in the database, where it
+    would find itself: draw the two with `kexue_nlp.datasets.retrieval_split`.
+
+    Parameters
+    ----------
+    queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
+        Codes of K bits: 0 and 1, or −1 and 1. Keep long codes with few ones sparse.
+    query_labels, database_labels : array_like, shapes (Q,) and (N,)
+        The class of each, integers or strings.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. Codes that are all equal score about the share of a query's class in the database.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, a code has other values, or no item of the database has a query's label.
+
+    Examples
+    --------
+    >>> database = [[1, 1, 0, 0], [1, 0, 1, 0], [0, 0, 1, 1]]
+    >>> round(mean_average_precision([[1, 1, 0, 0]], database, ["cat"], ["cat", "dog", "cat"]), 4)
+    0.8333
+    """
+    queries, database = _bits(queries, "queries"), _bits(database, "database")
+    query_labels, database_labels = np.asarray(query_labels), np.asarray(database_labels)
+    for name, labels, codes in (("query", query_labels, queries), ("database", database_labels, database)):
+        if labels.shape != (codes.shape[0],):
+            raise ValueError(f"{name}_labels must be one for each of {codes.shape[0]} codes, got shape {labels.shape}")
+    known = set(database_labels.tolist())
+    for number, label in enumerate(query_labels.tolist()):
+        if label not in known:
+            raise ValueError(f"query {number} has the label {label!r}, which no item of the database has")
+    return _mean_over_queries(queries, database, lambda rows: query_labels[rows, None] == database_labels)
+
+
+def neighbour_mean_average_precision(
+    queries, database, query_vectors: np.ndarray, database_vectors: np.ndarray, share: float = 0.02
+) -> float:
+    """Score binary codes by neighbourhood: how near the codes of a query's true neighbours rank.
+
+    As `mean_average_precision`, but relevant to a query are its true neighbours: the share of the database that is
+    nearest to it, by Euclidean distance, in the space from which the codes were made. Dasgupta, Stevens and Navlakha
+    (2017), "A neural algorithm for a fundamental computing problem", judge FlyHash by the true 2 % nearest neighbours.
+
+    Parameters
+    ----------
+    queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
+        Codes of K bits: 0 and 1, or −1 and 1.
+    query_vectors, database_vectors : array_like of int or float, shapes (Q, D) and (N, D)
+        What was encoded. Distances are computed in float64 whatever the type.
+    share : float
+        How much of the database counts as near: N · share items, rounded, and at least one; vectors exactly as
+        far away as the last of them count too.
+
+    Returns
+    -------
+    float
+        Between 0 and 1. Codes that are all equal score about `share`.
+
+    Raises
+    ------
+    ValueError
+        If shapes do not fit together, a code has other values, a vector is not finite, or `share` is not above 0
+        and at most 1.
+
+    Examples
+    --------
+    >>> vectors = np.arange(100.0)[:, None]
+    >>> codes = vectors > [20, 40, 60, 80]
+    >>> round(neighbour_mean_average_precision(codes[:1], codes[1:], vectors[:1], vectors[1:]), 4)
+    0.2231
+    """
+    queries, database = _bits(queries, "queries"), _bits(database, "database")
+    if not 0 < share <= 1:
+        raise ValueError(f"share must be above 0 and at most 1, got {share}")
+    query_vectors, database_vectors = np.asarray(query_vectors), np.asarray(database_vectors)
+    dimensions = database_vectors.shape[-1]
+    for name, values, codes in (("query", query_vectors, queries), ("database", database_vectors, database)):
+        if values.shape != (codes.shape[0], dimensions):
+            expected = codes.shape[0], dimensions
+            raise ValueError(f"{name}_vectors must have shape {expected}, a row for each code, got {values.shape}")
+        if not np.isfinite(values).all():
+            raise ValueError(f"{name}_vectors hold a value that is not finite")
+    # Seen from one of them: far from the origin, the squares would swamp the distances.
+    origin = database_vectors[0].astype(np.float64)
+    query_vectors = np.subtract(query_vectors, origin, dtype=np.float64)
+    database_vectors = np.subtract(database_vectors, origin, dtype=np.float64)
+    squares = np.einsum("ij,ij->i", database_vectors, database_vectors)
+    last = max(1, round(share * len(squares))) - 1
+
+    def near(rows: slice) -> np.ndarray:
+        # The squared distance less the query's own square, which is the same along a row and orders nothing.
+        distances = squares - 2 * (query_vectors[rows] @ database_vectors.T)
+        return distances <= np.partition(distances, last, axis=1)[:, last, None]
+
+    return _mean_over_queries(queries, database, near)
+
+
+def _bits(codes, name: str):
+    """Return codes as zeros and ones, sparse (CSR) or dense as they came.
+
+    In float32, whose products are the fastest; they are exact up to 16 million bits.
+    """
+    from scipy import sparse
+
+    if sparse.issparse(codes):
+        bits = sparse.csr_array(codes).astype(np.float32)
+        bits.sum_duplicates()
+        bits.eliminate_zeros()
+        valid = (bits.data == 1).all()
+    else:
+        codes = np.asarray(codes)
+        ones = codes == 1
+        valid = (ones | (codes == 0)).all() or (ones | (codes == -1)).all()
+        bits = ones.astype(np.float32)
+    if bits.ndim != 2 or not bits.shape[0]:
+        raise ValueError(f"{name} must have shape (codes, bits), with at least one code, got {bits.shape}")
+    if not valid:
+        raise ValueError(f"{name} holds values other than the bits of one kind, 0 and 1 or -1 and 1")
+    return bits
+
+
+def _mean_over_queries(queries, database, relevant: Callable[[slice], np.ndarray]) -> float:
+    """Mean expected average precision of codes; ``relevant(rows)`` tells what those queries should find."""
+    query_ones, database_ones = (bits.sum(axis=1).astype(np.intp) for bits in (queries, database))
+    n_distances = int(query_ones.max() + database_ones.max()) + 1
+    columns = database.T if isinstance(database, np.ndarray) else database.T.tocsr()
+    step = max(1, _BLOCK // max(len(database_ones), n_distances))
+    total = 0.0
+    for start in range(0, len(query_ones), step):
+        rows = slice(start, start + step)
+        overlap = queries[rows] @ columns
+        overlap = overlap if isinstance(overlap, np.ndarray) else overlap.toarray()
+        # In place, from overlaps to Hamming distances, and those of each query into cells of its own. Distances are
+        # counted, never sorted.
+        cells = overlap.astype(np.intp)
+        cells *= -2
+        cells += database_ones
+        cells += query_ones[rows, None] + n_distances * np.arange(len(cells))[:, None]
+        items, hits = (
+            np.bincount(which, minlength=len(cells) * n_distances).reshape(len(cells), n_distances)
+            for which in (cells.ravel(), cells[relevant(rows)])
+        )
+        total += _expected_average_precision(items, hits).sum()
+    return float(total / len(query_ones))
+
+
+def _expected_average_precision(items: np.ndarray, hits: np.ndarray) -> np.ndarray:
+    """Average precision, expected over the order within groups of ties.
+
+    ``items[q, g]`` counts the items in the g-th nearest group of query q, ``hits[q, g]`` the relevant ones.
+
+    Take a group of n items, r of them relevant, behind a items with b relevant. Its i-th place is number a + i
+    of the ranking and holds a relevant item with probability r/n. Given that, each of the i − 1 places before it
+    in the group holds one of the other r − 1 relevant items with probability c = (r − 1)/(n − 1). So the
+    precisions at the group's relevant items add up, on average, to
+
+        r/n · Σ_{i=1..n} (b + 1 + (i − 1) c) / (a + i)
+        = r/n · ((b + 1 − (a + 1) c) · (H(a + n) − H(a)) + n c),    H(m) = 1 + 1/2 + … + 1/m.
+    """
+    up_to = items.cumsum(axis=1)
+    before = up_to - items
+    hits_before = hits.cumsum(axis=1) - hits
+    places = items.sum(axis=1).max(initial=0)
+    harmonic = np.concatenate([[0.0], np.cumsum(1 / np.arange(1, places + 1))])
+    rise = harmonic[up_to] - harmonic[before]
+    others = (hits - 1) / np.maximum(items - 1, 1)
+    precisions = (hits_before + 1 - (before + 1) * others) * rise + items * others
+    precisions *= hits / np.maximum(items, 1)
+    with np.errstate(invalid="ignore"):  # nothing relevant: 0/0, nan
+        return precisions.sum(axis=1) / hits.sum(axis=1)
+
+
+@dataclass(frozen=True)
+class RankCorrelation:
+    """Agreement of two orders, and on how many of the pairs it was measured.
+
+    Attributes
+    ----------
+    rho : float
+        Spearman's rank correlation over the covered pairs, from −1 to 1. Nan if fewer than three are covered, or
+        all of them have the same score on one side: there is no order to compare.
+    covered, total : int
+        Pairs with a predicted score, and all pairs.
+    """
+
+    rho: float
+    covered: int
+    total: int
+
+
+def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation:
+    """Compare the order of predicted scores with that of people's judgements, by Spearman's rank correlation.
+
+    Pairs without a prediction are left out. That can flatter a small vocabulary, so two figures are comparable
+    only at the same coverage.
+
+    Parameters
+    ----------
+    predicted : array_like of float, shape (N,)
+        A score for each pair, nan where the model knows not both words. Equal scores share their mean rank.
+    gold : array_like of float, shape (N,)
+        The judgements, such as `kexue_nlp.datasets.WordPairs.scores`.
+
+    Returns
+    -------
+    RankCorrelation
+
+    Raises
+    ------
+    ValueError
+        If the two differ in length or have more than one dimension, or a judgement is nan.
+
+    Examples
+    --------
+    >>> rank_correlation([0.9, 0.2, 0.4, np.nan], [9.5, 1.0, 3.0, 7.0])
+    RankCorrelation(rho=1.0, covered=3, total=4)
+    """
+    predicted, gold = np.asarray(predicted, dtype=float), np.asarray(gold, dtype=float)
+    if predicted.ndim != 1 or predicted.shape != gold.shape:
+        raise ValueError(f"predicted and gold must be of one length, got shapes {predicted.shape} and {gold.shape}")
+    if np.isnan(gold).any():
+        raise ValueError(f"gold has no judgement for pair {np.isnan(gold).argmax()}: it is nan")
+    covered = ~np.isnan(predicted)
+    x, y = predicted[covered], gold[covered]
+    rho = np.nan
+    if len(x) >= 3 and np.ptp(x) > 0 and np.ptp(y) > 0:
+        from scipy.stats import spearmanr
+
+        rho = spearmanr(x, y).statistic
+    return RankCorrelation(float(rho), len(x), len(gold))

@@ -1,0 +1,152 @@
+"""Score a word segmentation as the second international Chinese word segmentation bakeoff does (Emerson 2005).
+
+Article 4195 reports its accuracy with the figures of that contest's ``score`` script. Words that the script's alignment
+keeps are correct; a change of *d* gold words into *i* predicted ones is ``min(d, i)`` substitutions, and what is left
+over is deletions or insertions.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from kexue_nlp.scoring.bakeoff import align
+
+
+@dataclass(frozen=True)
+class WordScores:
+    """Word counts of a segmentation against a reference, as the bakeoff's script counts them.
+
+    Attributes
+    ----------
+    lines, gold_words, predicted_words : int
+        Lines with a gold word, and the words in them on each side.
+    correct, insertions, deletions, substitutions : int
+        ``correct + deletions + substitutions == gold_words`` and
+        ``correct + insertions + substitutions == predicted_words``.
+    oov_rate : float or None
+        Share of the gold words that are not in the vocabulary.
+    oov_recall, iv_recall : float or None
+        Recall of the gold words outside and inside the vocabulary. Like `oov_rate`, None without a vocabulary or
+        where there are no such words.
+    """
+
+    lines: int
+    gold_words: int
+    predicted_words: int
+    correct: int
+    insertions: int
+    deletions: int
+    substitutions: int
+    oov_rate: float | None = None
+    oov_recall: float | None = None
+    iv_recall: float | None = None
+
+    @property
+    def precision(self) -> float:
+        """Share of the predicted words that are correct; 0.0 if there are none."""
+        return self.correct / self.predicted_words if self.predicted_words else 0.0
+
+    @property
+    def recall(self) -> float:
+        """Share of the gold words that were found; 0.0 if there are none."""
+        return self.correct / self.gold_words if self.gold_words else 0.0
+
+    @property
+    def f1(self) -> float:
+        """Harmonic mean of precision and recall; 0.0 without words, so that empty files never look good."""
+        words = self.gold_words + self.predicted_words
+        return 2 * self.correct / words if words else 0.0
+
+    def __str__(self) -> str:
+        text = (
+            f"F1 {self.f1:.3f}, precision {self.precision:.3f}, recall {self.recall:.3f}\n"
+            f"lines {self.lines:,}, gold words {self.gold_words:,}, predicted {self.predicted_words:,}, "
+            f"correct {self.correct:,}\n"
+            f"insertions {self.insertions:,}, deletions {self.deletions:,}, substitutions {self.substitutions:,}"
+        )
+        if self.oov_rate is not None:
+            oov, iv = ("--" if r is None else f"{r:.3f}" for r in (self.oov_recall, self.iv_recall))
+            text += f"\nout-of-vocabulary rate {self.oov_rate:.3f}, recall {oov}; in-vocabulary recall {iv}"
+        return text
+
+
+def score_words(
+    gold: Iterable[Sequence[str]], predicted: Iterable[Sequence[str]], vocabulary: Collection[str] | None = None
+) -> WordScores:
+    """Score a word segmentation as the ``score`` script of the 2005 bakeoff does.
+
+    White space separates words in the bakeoff's files, so it is never part of one: a predicted word ``" "`` counts as
+    nothing, and ``"a b"`` as two words. Lines without a gold word are skipped, with a warning if words are predicted
+    there: the two sides are probably out of step.
+
+    Parameters
+    ----------
+    gold, predicted : iterable of list of str
+        The words of each line; line *i* of one belongs to line *i* of the other.
+    vocabulary : collection of str, optional
+        The words of the training set, for the recall of words outside (OOV) and inside (IV) it.
+
+    Returns
+    -------
+    WordScores
+
+    Raises
+    ------
+    ValueError
+        If the numbers of lines differ.
+    TypeError
+        If a line or the vocabulary is one string, or a word is not a string.
+
+    Examples
+    --------
+    >>> gold, predicted = [["关注", "微信号", "。"]], [["关注", "微", "信号", "。"]]
+    >>> print(score_words(gold, predicted, vocabulary={"关注", "。"}))
+    F1 0.571, precision 0.500, recall 0.667
+    lines 1, gold words 3, predicted 4, correct 2
+    insertions 1, deletions 0, substitutions 1
+    out-of-vocabulary rate 0.333, recall 0.000; in-vocabulary recall 1.000
+    """
+    if isinstance(vocabulary, str):
+        raise TypeError(f"vocabulary is the str {vocabulary[:20]!r}; give a collection of words, such as a set")
+    gold, predicted = _read(gold, "gold"), _read(predicted, "predicted")
+    if len(gold) != len(predicted):
+        raise ValueError(f"gold has {len(gold)} lines but predicted has {len(predicted)}; they must belong together")
+    known = set(vocabulary or ())
+    lines = gold_words = predicted_words = correct = insertions = deletions = substitutions = iv_words = iv_correct = 0
+    for number, (truth, guess) in enumerate(zip(gold, predicted, strict=True), 1):
+        if not truth:
+            if guess:
+                warnings.warn(f"line {number} skipped: no gold word, but {len(guess)} predicted", stacklevel=2)
+            continue
+        kept = align(truth, guess)
+        lines += 1
+        gold_words += len(truth)
+        predicted_words += len(guess)
+        correct += len(kept)
+        # What lies between two kept words is one change.
+        for (i, j), (next_i, next_j) in pairwise([(-1, -1), *kept, (len(truth), len(guess))]):
+            removed, added = next_i - i - 1, next_j - j - 1
+            substitutions += min(removed, added)
+            deletions += max(0, removed - added)
+            insertions += max(0, added - removed)
+        iv_words += sum(word in known for word in truth)
+        iv_correct += sum(truth[i] in known for i, _ in kept)
+
+    def share(part: int, whole: int) -> float | None:
+        return None if vocabulary is None or not whole else part / whole
+
+    oov_words = gold_words - iv_words
+    rates = share(oov_words, gold_words), share(correct - iv_correct, oov_words), share(iv_correct, iv_words)
+    return WordScores(lines, gold_words, predicted_words, correct, insertions, deletions, substitutions, *rates)
+
+
+def _read(lines: Iterable[Sequence[str]], name: str) -> list[list[str]]:
+    """Return the lines as the script would read them back from a file."""
+    lines = list(lines)
+    for number, line in enumerate(lines, 1):
+        if isinstance(line, str):
+            raise TypeError(f"line {number} of {name} is the str {line[:20]!r}; give a list of its words")
+    return [" ".join(line).split() for line in lines]
