@@ -1,9 +1,7 @@
-"""Language models: learn to predict the next token, then use what was learned on the way (articles 4374, 4118).
+"""A recurrent language model: it learns to predict the next token, and what it learned on the way is used.
 
-The article's *window* model sees the n tokens before each one: a Keras network from
-:func:`kexue_nlp.models.window_language_model`, trained on :class:`WindowBatches`. The *sequence* model,
-:class:`LanguageModel`, reads a text once and predicts each of its tokens on the way, so the recurrent work is
-shared by all of them; its tokens are words in lesson 02 and characters in lesson 04.
+:class:`LanguageModel` reads a text once and predicts each token on the way, so that all share the recurrent work. The
+model of article 4374, which sees a window of n tokens, is :func:`kexue_nlp.models.window_language_model`.
 """
 
 from __future__ import annotations
@@ -15,101 +13,21 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from kexue_nlp.batching import pad
+from kexue_nlp.ngrams import WindowBatches, ngram_perplexity
 from kexue_nlp.saved_model import SavedModel, check_process, predict
-from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, ngram_windows, split_words
+from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, split_words
 
-__all__ = ["LanguageModel", "Perplexity", "WindowBatches", "ngram_perplexity", "padded"]
+__all__ = ["LanguageModel", "NextToken", "Perplexity", "WindowBatches", "ngram_perplexity", "padded"]
 
 _CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 _SPLIT = {"word": split_words, "character": list}
 _POOLINGS = ("last", "mean", "max")
+_Texts = Sequence[str] | Sequence[np.ndarray]  # strings, or ids of tokens, each int (T_i,)
 
-# Texts are read in pieces of this many tokens, so many texts at a time: two shapes only, since JAX builds the
-# network anew for each.
+# Texts are read in pieces of this many tokens, one text at a time or so many: two shapes for the compiler.
 _PIECE = 64
 _MANY = 128
-
-
-def ngram_perplexity(
-    train: Sequence[np.ndarray],
-    held_out: Sequence[np.ndarray],
-    n_tokens: int,
-    order: int = 3,
-    discount: float = 0.75,
-) -> float:
-    """Return the perplexity of a count-based model with interpolated Kneser–Ney smoothing: what a network must beat.
-
-    Parameters
-    ----------
-    train, held_out : sequence of ndarray of int, each of shape (T_i,)
-        Token ids below `n_tokens`.
-    n_tokens : int
-        Size of the vocabulary.
-    order : int
-        1 looks at no context, 2 at one token before, and so on.
-    discount : float
-        What is taken from each count for what was never seen, from 0 to 1.
-
-    Returns
-    -------
-    float
-        exp of the mean cross-entropy per token of `held_out`.
-
-    Raises
-    ------
-    ValueError
-        If `order` or `discount` is out of range, ids are not below `n_tokens`, keys of so many tokens do not fit in 64
-        bits, or one of the two corpora is empty.
-
-    Notes
-    -----
-    Chen and Goodman 1999, section 2.7, with one discount for all orders; at the bottom all tokens are equally likely.
-
-    Examples
-    --------
-    >>> texts = [np.array([2, 3, 2, 3, 2, 3])]
-    >>> round(ngram_perplexity(texts, texts, n_tokens=4, order=1), 2), round(ngram_perplexity(texts, texts, 4, 2), 2)
-    (2.29, 1.28)
-    """
-    if order < 1 or not 0 <= discount <= 1 or n_tokens**order >= 2**63:
-        raise ValueError(
-            f"order must be 1 or more, discount from 0 to 1, and {n_tokens} tokens to the power of the order below "
-            f"2**63; got {order} and {discount}"
-        )
-    for texts in (train, held_out):
-        if any(len(text) and not (np.min(text) >= 0 and np.max(text) < n_tokens) for text in texts):
-            raise ValueError(f"ids must be from 0 to {n_tokens - 1}; were they made with another vocabulary?")
-    keys, wanted = (_ngram_keys(texts, n_tokens, order) for texts in (train, held_out))
-    tables = []
-    grams, counts = np.unique(keys, return_counts=True)
-    for length in range(order, 0, -1):
-        contexts, first = np.unique(grams // n_tokens, return_index=True)
-        tables.append((length, grams, counts, contexts, np.add.reduceat(counts, first), np.diff([*first, len(grams)])))
-        # What a shorter n-gram is good for is in how many ways it goes on to the left, not how often it occurs.
-        grams, counts = np.unique(grams % n_tokens ** (length - 1), return_counts=True)
-    p = np.full(len(wanted), 1 / n_tokens)
-    for length, grams, counts, contexts, totals, kinds in reversed(tables):
-        key = wanted % n_tokens**length
-        count = _look_up(grams, counts, key)
-        total, kind = (_look_up(contexts, values, key // n_tokens) for values in (totals, kinds))
-        mixed = (np.maximum(count - discount, 0) + discount * kind * p) / np.maximum(total, 1)
-        p = np.where(total > 0, mixed, p)
-    return float(np.exp(-np.mean(np.log(p))))
-
-
-def _ngram_keys(texts: Sequence[np.ndarray], n_tokens: int, order: int) -> np.ndarray:
-    """One integer per token: the n-gram that ends in it, the first token in the highest digit."""
-    stream, rows = ngram_windows(texts, order)
-    keys = np.zeros(len(rows), np.int64)
-    for column in range(1, order + 1):
-        keys = keys * n_tokens + stream[rows, column]
-    return keys
-
-
-def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
-    """Values of the wanted keys, 0 for those that are not there; keys are sorted."""
-    place = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-    return np.where(keys[place] == wanted, values[place], 0)
 
 
 @keras.saving.register_keras_serializable("kexue_nlp")
@@ -137,57 +55,11 @@ class Perplexity(keras.metrics.Mean):
         return ops.exp(super().result())
 
 
-class WindowBatches(keras.utils.PyDataset):
-    """The article's training windows, gathered batch by batch from one stream instead of being stored.
-
-    Parameters
-    ----------
-    sequences : sequence of ndarray of int
-        Token ids of each text.
-    n : int
-        Tokens of context.
-    batch_size : int
-    seed : int
-        Of the order, which is a new one in each epoch.
-
-    Examples
-    --------
-    >>> contexts, targets = WindowBatches([np.array([5, 6, 7])], n=2, batch_size=3)[0]
-    >>> sorted(zip(contexts.tolist(), targets.tolist()))
-    [([0, 0], 5), ([0, 5], 6), ([5, 6], 7)]
-    """
-
-    def __init__(self, sequences: Sequence[np.ndarray], n: int, batch_size: int, seed: int = 0) -> None:
-        super().__init__()
-        if batch_size < 1:
-            raise ValueError(f"batch_size must be 1 or more, got {batch_size}")
-        self.windows, self.rows = ngram_windows(sequences, n)
-        self.batch_size = batch_size
-        self._rng = np.random.default_rng(seed)
-        self._rng.shuffle(self.rows)
-
-    def __len__(self) -> int:
-        """Number of batches of an epoch; the last may be smaller."""
-        return -(-len(self.rows) // self.batch_size)
-
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return contexts, int32 (B, n), and targets, int32 (B,)."""
-        windows = self.windows[self.rows[index * self.batch_size : (index + 1) * self.batch_size]]
-        return windows[:, :-1].astype(np.int32), windows[:, -1].astype(np.int32)
-
-    def on_epoch_end(self) -> None:
-        """Shuffle."""
-        self._rng.shuffle(self.rows)
-
-
 @keras.saving.register_keras_serializable("kexue_nlp")
 class NextToken(layers.Layer):
     """From states to the next token, by a product with the table of embeddings: what is read is also written.
 
-    Parameters
-    ----------
-    n_sampled : int or None
-        In training compare each target with so many drawn tokens instead of all.
+    In training each target is compared with `n_sampled` drawn tokens, or with all if it is None.
     """
 
     def __init__(self, n_sampled: int | None = None, **kwargs) -> None:
@@ -213,9 +85,9 @@ class NextToken(layers.Layer):
             return ops.mean(keras.losses.sparse_categorical_crossentropy(targets, logits, from_logits=True))
         targets = ops.reshape(targets, (-1,))
         codes = ops.matmul(ops.reshape(states, (-1, states.shape[-1])), self.kernel)
-        # One sample for all, drawn with replacement by P(id) = log((id + 2) / (id + 1)) / log(V + 1): ids are
-        # ranks, so this is close to their frequency. Each drawn token is divided by how often it is expected in
-        # the sample, so that the sum over the sample has the sum over all other tokens for its mean.
+        # One sample for all, drawn with replacement by P(id) = log((id + 2) / (id + 1)) / log(V + 1): ids are ranks, so
+        # this is close to their frequency. Each drawn token is divided by how often it is expected in the sample, so
+        # that the sum over the sample has the sum over all other tokens for its mean.
         u = keras.random.uniform((self.n_sampled,), seed=self.seed)
         drawn = ops.cast(ops.exp(u * np.log(n_tokens + 1.0)) - 1, "int32")
         drawn = ops.minimum(drawn, n_tokens - 1)
@@ -230,16 +102,14 @@ class NextToken(layers.Layer):
 
 
 class _Trainer(keras.Model):
-    """Reads batches of ids (lanes, steps + 1), each lane going on where the batch before left it."""
+    """Reads batches of ids (B, steps + 1), each row going on where the batch before left it."""
 
-    def __init__(self, lanes: int, embedding, recurrent, next_token) -> None:
+    def __init__(self, batch_size: int, embedding, recurrent, next_token) -> None:
         super().__init__()
         self.embedding, self.recurrent, self.next_token = embedding, recurrent, next_token
         n_states = 2 if isinstance(recurrent, layers.LSTM) else 1
-        self.carried = [
-            self.add_weight(shape=(lanes, recurrent.units), initializer="zeros", trainable=False)
-            for _ in range(n_states)
-        ]
+        shape = (batch_size, recurrent.units)
+        self.carried = [self.add_weight(shape, initializer="zeros", trainable=False) for _ in range(n_states)]
         self.perplexity = Perplexity()
         self.built = True
 
@@ -249,7 +119,7 @@ class _Trainer(keras.Model):
             variable.assign(value)
         table = self.embedding.embeddings
         self.add_loss(self.next_token.loss(states, table, ids[:, 1:]))
-        # The perplexity shown is exact, over all tokens, but of the first lane only.
+        # The perplexity shown is exact, over all tokens, but of the first row only.
         return ops.softmax(self.next_token(states[:1], table))
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
@@ -264,40 +134,33 @@ class _Trainer(keras.Model):
 class LanguageModel(SavedModel):
     """A recurrent network that reads a text once and predicts each of its tokens on the way.
 
-    Embedding → LSTM or GRU → linear layer to the size of the embedding → product with the table of embeddings
-    (tied weights) → softmax. Before each text it reads one padding token, so that the first token too has
-    something before it.
+    Embedding → LSTM or GRU → linear layer to the size of the embedding → product with the table of embeddings (tied
+    weights) → softmax. One padding token is read before each text, so that the first token too has something before it.
 
     Parameters
     ----------
     vocabulary : Vocabulary
-        By falling frequency, if `n_sampled` is given.
+        Ordered by falling frequency, if `n_sampled` is given.
     unit : {"word", "character"}
-        What texts given as strings are cut into: words by :func:`kexue_nlp.text.split_words`, or characters.
+        What strings are cut into: words by :func:`kexue_nlp.text.split_words`, or characters.
     embedding, units : int
         Numbers per token and per state.
     cell : {"lstm", "gru"}
     n_sampled : int or None
         In training compare each target with so many drawn tokens instead of the whole vocabulary.
     seed : int
-        Of the first weights and of the draws.
+        Seed for the first weights and the draws.
 
     Attributes
     ----------
     encoder : keras.Model
-        Ids, int32 (B, T), to states, float32 (B, T, units). Its layers ``"embedding"`` and ``"recurrent"`` are the
-        model's own: a network built on it can freeze or fine-tune them.
-
-    Raises
-    ------
-    ValueError
-        If `unit` or `cell` is not one of those named.
+        From ids, int32 (B, T), to states, float32 (B, T, units). A network built on it can freeze or fine-tune its
+        layers ``"embedding"`` and ``"recurrent"``, which are the model's own.
 
     Notes
     -----
-    Article 4374 (https://kexue.fm/archives/4374) predicts each word from a window; one pass for all words is a
-    reader's question there. Tied weights: Press and Wolf 2017. Sampled softmax: Bengio and Senécal
-    2008; Blanc and Rendle 2018.
+    Article 4374 (https://kexue.fm/archives/4374); one pass for all words is a reader's question there. Tied weights:
+    Press and Wolf 2017. Sampled softmax: Bengio and Senécal 2008; Blanc and Rendle 2018.
 
     Examples
     --------
@@ -305,6 +168,9 @@ class LanguageModel(SavedModel):
     >>> model.encode(["abba", ""], pooling=("last", "mean")).shape
     (2, 16)
     """
+
+    _kind = "language model"
+    _pretrained = ("language_model", "make pretrain-lm")
 
     def __init__(
         self,
@@ -317,10 +183,7 @@ class LanguageModel(SavedModel):
         seed: int = 0,
     ) -> None:
         if unit not in _SPLIT or cell not in _CELLS:
-            raise ValueError(
-                f"unit must be one of {', '.join(_SPLIT)} and cell one of {', '.join(_CELLS)}; "
-                f"got {unit!r} and {cell!r}"
-            )
+            raise ValueError(f"unit must be in {list(_SPLIT)} and cell in {list(_CELLS)}; got {unit!r} and {cell!r}")
         check_process()
         keras.utils.set_random_seed(seed)
         self._rng = np.random.default_rng(seed)
@@ -345,16 +208,8 @@ class LanguageModel(SavedModel):
     def __repr__(self) -> str:
         return f"LanguageModel({len(self.vocabulary.tokens)} {self.unit}s, {self.units} {self.cell.upper()} units)"
 
-    def ids(self, texts: Sequence[str] | Sequence[np.ndarray]) -> list[np.ndarray]:
-        """Look up the tokens of texts; what is given as ids is only checked.
-
-        Parameters
-        ----------
-        texts : sequence of str, or of ndarray of int, each of shape (T_i,)
-
-        Returns
-        -------
-        list of ndarray of int32, each of shape (T_i,)
+    def ids(self, texts: _Texts) -> list[np.ndarray]:
+        """Look up the tokens of texts, int32 (T_i,) for each; what is given as ids is only checked.
 
         Raises
         ------
@@ -365,18 +220,12 @@ class LanguageModel(SavedModel):
         """
         if isinstance(texts, str):
             raise TypeError(f"a list of texts is needed, not the single text {texts[:40]!r}; put it in a list")
-        split = _SPLIT[self.unit]
         sequences = []
         for i, text in enumerate(texts):
-            if isinstance(text, str):
-                sequences.append(self.vocabulary.encode(split(text)))
-                continue
-            ids = np.asarray(text)
+            is_text = isinstance(text, str)
+            ids = self.vocabulary.encode(_SPLIT[self.unit](text)) if is_text else np.asarray(text)
             if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
-                raise ValueError(
-                    f"text {i} must be a string or ids in one dimension, "
-                    f"not an array of shape {ids.shape} and dtype {ids.dtype}"
-                )
+                raise ValueError(f"text {i} must be a str or ids of shape (T,), not {ids.dtype} of shape {ids.shape}")
             if ids.size and not (ids.min() >= 0 and ids.max() < len(self.vocabulary)):
                 raise ValueError(
                     f"text {i} has ids from {ids.min()} to {ids.max()}, the vocabulary from 0 to "
@@ -385,81 +234,62 @@ class LanguageModel(SavedModel):
             sequences.append(ids.astype(np.int32))
         return sequences
 
-    # --- training --------------------------------------------------------------------------------------------
-
-    def trainer(self, lanes: int = 64, learning_rate: float = 2e-3) -> keras.Model:
-        """Return the Keras model that `fit` trains; the first call decides about lanes and learning rate.
+    def trainer(self, batch_size: int = 64, learning_rate: float = 2e-3) -> keras.Model:
+        """Return the Keras model that `fit` trains; only the first call decides about the two parameters.
 
         Its ``save_weights`` and ``load_weights`` keep an interrupted training, the optimizer's memory included.
 
         Parameters
         ----------
-        lanes : int
-            Places in the text that are read side by side: the batch size.
+        batch_size : int
+            Places in the text that are read side by side.
         learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
-            Of Adam, with gradients clipped to a norm of 1.
+            For Adam, with gradients clipped to a norm of 1.
         """
         if self._trainer is None:
-            self._trainer = _Trainer(lanes, self.embedding, self.recurrent, self.next_token)
+            self._trainer = _Trainer(batch_size, self.embedding, self.recurrent, self.next_token)
             self._trainer.compile(keras.optimizers.Adam(learning_rate, global_clipnorm=1.0))
             self._trainer.optimizer.build(self._trainer.trainable_variables)
         return self._trainer
 
     def fit(
-        self,
-        texts: Sequence[str] | Sequence[np.ndarray],
-        epochs: int = 1,
-        steps: int = 40,
-        verbose: str | int = "auto",
-        callbacks: Sequence[keras.callbacks.Callback] = (),
+        self, texts: _Texts, epochs: int = 1, steps: int = 40, verbose: str | int = "auto", callbacks: Sequence = ()
     ) -> list[float]:
         """Train on texts, by back-propagation through `steps` tokens at a time; states are carried over.
 
-        Call :meth:`trainer` before for another number of lanes or another learning rate. Training goes on where
-        an earlier `fit` stopped.
+        Training goes on where an earlier `fit` stopped. Call :meth:`trainer` before the first one for another batch
+        size or learning rate.
 
         Parameters
         ----------
         texts : sequence of str, or of ndarray of int
-            In another order in each epoch.
-        epochs : int
-        steps : int
-            Tokens between two updates, in each lane.
-        verbose : {"auto", 0, 1, 2}
-            Keras's progress bar. It shows the loss (estimated, if tokens are drawn) and the exact perplexity on
-            the first lane.
-        callbacks : sequence of keras.callbacks.Callback
-            For each epoch's ``fit`` of Keras.
+            Read in another order in each epoch; long enough for one batch.
+        epochs, steps : int
+            Readings of all texts, and tokens of each row between two updates.
+        verbose, callbacks
+            Passed to Keras's ``fit``, which is called once per epoch. Its bar shows the loss (estimated, if tokens are
+            drawn) and the exact perplexity on the first row.
 
         Returns
         -------
         list of float
             The perplexity shown at the end of each epoch.
-
-        Raises
-        ------
-        ValueError
-            If the texts are too short to fill all lanes once.
         """
         sequences = self.ids(texts)
         trainer = self.trainer()
-        lanes = trainer.carried[0].shape[0]
-        perplexities = []
+        batch_size = trainer.carried[0].shape[0]
+        shown = []
         for _ in range(epochs):
             order = self._rng.permutation(len(sequences))
-            rows = _lanes([sequences[i] for i in order], lanes, steps)
+            rows = _stateful_rows([sequences[i] for i in order], batch_size, steps)
             trainer.forget()
-            history = trainer.fit(rows, batch_size=lanes, shuffle=False, verbose=verbose, callbacks=list(callbacks))
-            perplexities.append(history.history["perplexity"][0])
-        return perplexities
+            history = trainer.fit(
+                rows, batch_size=batch_size, shuffle=False, verbose=verbose, callbacks=list(callbacks)
+            )
+            shown.append(history.history["perplexity"][0])
+        return shown
 
-    # --- use -------------------------------------------------------------------------------------------------
-
-    def encode(
-        self,
-        texts: Sequence[str] | Sequence[np.ndarray],
-        pooling: str | Sequence[str] = "mean",
-    ) -> np.ndarray:
+    def encode(self, texts: _Texts, pooling: str | Sequence[str] = "mean") -> np.ndarray:
         """Read each text from an empty state and pool its states: one after each token, and one before the first.
 
         Parameters
@@ -471,46 +301,30 @@ class LanguageModel(SavedModel):
         Returns
         -------
         ndarray of float32, shape (N, units × number of poolings)
-            It does not depend on which texts are encoded together.
-
-        Raises
-        ------
-        ValueError
-            If a pooling has another name.
+            A text's row does not depend on the texts beside it.
         """
         names = [pooling] if isinstance(pooling, str) else list(pooling)
         if not names or not set(names) <= set(_POOLINGS):
             raise ValueError(f"pooling must be one or more of {', '.join(_POOLINGS)}, got {pooling!r}")
         sequences = self.ids(texts)
-        shape = (len(sequences), self.units)
-        pooled = {
-            "last": np.zeros(shape, np.float32),
-            "mean": np.zeros(shape, np.float32),
-            "max": np.full(shape, -np.inf, np.float32),
-        }
+        last, mean = np.zeros((2, len(sequences), self.units), np.float32)
+        most = np.full_like(mean, -np.inf)
         for rows, states, lengths, _ in self._pieces(sequences):
             read = (np.arange(states.shape[1]) < lengths[:, None])[..., None]
-            pooled["mean"][rows] += states.sum(axis=1, where=read)
-            highest = states.max(axis=1, where=read, initial=-np.inf)
-            pooled["max"][rows] = np.maximum(pooled["max"][rows], highest)
+            mean[rows] += states.sum(axis=1, where=read)
+            most[rows] = np.maximum(most[rows], states.max(axis=1, where=read, initial=-np.inf))
             some = lengths > 0
-            pooled["last"][rows[some]] = states[some, lengths[some] - 1]
-        pooled["mean"] /= np.array([[len(sequence) + 1] for sequence in sequences], np.float32).reshape(-1, 1)
+            last[rows[some]] = states[some, lengths[some] - 1]
+        mean /= np.array([len(sequence) + 1 for sequence in sequences], np.float32)[:, None]
+        pooled = {"last": last, "mean": mean, "max": most}
         return np.concatenate([pooled[name] for name in names], axis=1)
 
     def states(self, text: str | np.ndarray) -> np.ndarray:
         """Return the states of one text, float32 (T + 1, units): before the first token and after each."""
-        pieces = [states[0, : lengths[0]] for _, states, lengths, _ in self._pieces(self.ids([text]))]
-        return np.concatenate(pieces)
+        return np.concatenate([states[0, : lengths[0]] for _, states, lengths, _ in self._pieces(self.ids([text]))])
 
-    def perplexity(self, texts: Sequence[str] | Sequence[np.ndarray]) -> float:
-        """Return exp of the mean cross-entropy per token, over the whole vocabulary, unknown tokens included.
-
-        Raises
-        ------
-        ValueError
-            If no text has a token.
-        """
+    def perplexity(self, texts: _Texts) -> float:
+        """Return exp of the mean cross-entropy per token, over the whole vocabulary, unknown tokens included."""
         total, n = 0.0, 0
         for _, states, lengths, targets in self._pieces(self.ids(texts)):
             # The state after the last token would predict the end; that is not counted.
@@ -529,51 +343,35 @@ class LanguageModel(SavedModel):
         return np.exp(self._log_probabilities(self.states(text)[-1:])[0])
 
     def generate(self, text: str, n: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """Let the model go on with a text, one drawn token after another; padding and unknown tokens are not drawn.
+        """Go on with a text for `n` tokens, each drawn by its probability; padding and unknown tokens are not drawn.
 
-        Parameters
-        ----------
-        text : str
-        n : int
-            Tokens to add.
-        temperature : float
-            Below 1 likely tokens are drawn more often than their probability says.
-        seed : int
-            Of the draws.
-
-        Returns
-        -------
-        str
-            The tokens of the text, as the model cuts it, and the new ones; between words there are spaces.
-
-        Raises
-        ------
-        ValueError
-            If the temperature is not positive.
+        Below a temperature of 1 likely tokens are drawn more often. Returns the tokens of the text, as the model cuts
+        it, and the new ones; between words there are spaces.
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
         rng = np.random.default_rng(seed)
         tokens = list(_SPLIT[self.unit](text))
-        read = np.concatenate([[PAD], self.vocabulary.encode(tokens)]).astype(np.int32)
-        carried = [np.zeros((1, self.units), np.float32)] * len(self._reader.inputs[1:])
-        for token in read[:-1]:
-            _, *carried = predict(self._reader, [np.array([[token]], np.int32), *carried])
-        token = read[-1]
-        for _ in range(n):
+        carried = self._empty_state(1)
+        for token in (PAD, *self.vocabulary.encode(tokens)):
             states, *carried = predict(self._reader, [np.array([[token]], np.int32), *carried])
-            log_p = self._log_probabilities(np.asarray(states)[0])[0].astype(float)
+        for _ in range(n):
+            log_p = self._log_probabilities(states[0])[0].astype(float)
             log_p[[PAD, UNKNOWN]] = -np.inf
             p = np.exp((log_p - log_p.max()) / temperature)
             token = rng.choice(len(p), p=p / p.sum())
             tokens.append(self.vocabulary.tokens[token - 2])
+            states, *carried = predict(self._reader, [np.array([[token]], np.int32), *carried])
         return (" " if self.unit == "word" else "").join(tokens)
 
     def _log_probabilities(self, states: np.ndarray) -> np.ndarray:
-        kernel, bias = (np.asarray(weight) for weight in self.next_token.get_weights()[:2])
+        kernel, bias = self.next_token.get_weights()[:2]
         logits = states @ kernel @ self.embedding.get_weights()[0].T + bias
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
+
+    def _empty_state(self, n_rows: int) -> list[np.ndarray]:
+        return [np.zeros((n_rows, self.units), np.float32)] * len(self._reader.inputs[1:])
 
     def _pieces(self, sequences: list[np.ndarray]) -> Iterator[tuple[np.ndarray, ...]]:
         """Read texts side by side, piece by piece.
@@ -586,72 +384,36 @@ class LanguageModel(SavedModel):
         order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
         for start in range(0, len(order), size):
             rows = np.array(order[start : start + size])
-            longest = len(sequences[rows[0]]) + 1  # with the padding token that is read first
-            ids = np.zeros((size, -(-longest // _PIECE) * _PIECE + 1), np.int32)
-            for line, i in zip(ids, rows, strict=False):
-                line[1 : len(sequences[i]) + 1] = sequences[i]
-            lengths = np.array([len(sequences[i]) + 1 for i in rows])
-            carried = [np.zeros((size, self.units), np.float32)] * len(self._reader.inputs[1:])
-            for place in range(0, longest, _PIECE):
-                piece = ids[:, place : place + _PIECE]
-                states, *carried = predict(self._reader, [piece, *carried])
+            lengths = np.array([len(sequences[i]) + 1 for i in rows])  # with the padding token that is read first
+            n_pieces = -(-lengths[0] // _PIECE)
+            ids = np.zeros((size, n_pieces * _PIECE + 1), np.int32)
+            ids[:, 1:] = pad([sequences[i] for i in rows], n_pieces * _PIECE, size)
+            carried = self._empty_state(size)
+            for place in range(0, lengths[0], _PIECE):
+                states, *carried = predict(self._reader, [ids[:, place : place + _PIECE], *carried])
                 after = ids[: len(rows), place + 1 : place + 1 + _PIECE]
                 yield rows, states[: len(rows)], np.clip(lengths - place, 0, _PIECE), after
 
-    # --- files -----------------------------------------------------------------------------------------------
-
-    _kind = "language model"
-    _pretrained = ("language_model", "make pretrain-lm")
-
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
-        meta = {
-            "tokens": list(self.vocabulary.tokens),
-            "unit": self.unit,
-            "embedding": self.embedding.output_dim,
-            "units": self.units,
-            "cell": self.cell,
-            "n_sampled": self.next_token.n_sampled,
-        }
-        return meta, {f"weights_{i}": weight for i, weight in enumerate(self._weights())}
+        meta = {"tokens": list(self.vocabulary.tokens), "unit": self.unit, "cell": self.cell, "units": self.units}
+        meta |= {"embedding": self.embedding.output_dim, "n_sampled": self.next_token.n_sampled}
+        return meta, {f"weights_{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
 
     @classmethod
     def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> LanguageModel:
         model = cls(Vocabulary(meta.pop("tokens")), **meta)
-        weights = [arrays[f"weights_{i}"] for i in range(len(arrays))]
-        for variable, weight in zip(model._variables(), weights, strict=True):
-            variable.assign(weight.astype(np.float32))
+        for i, variable in enumerate(model._variables()):
+            variable.assign(arrays[f"weights_{i}"].astype(np.float32))
         return model
 
     def _variables(self) -> list[keras.Variable]:
-        return [
-            *self.embedding.trainable_variables,
-            *self.recurrent.trainable_variables,
-            *self.next_token.trainable_variables,
-        ]
-
-    def _weights(self) -> list[np.ndarray]:
-        return [ops.convert_to_numpy(variable) for variable in self._variables()]
+        return [v for layer in (self.embedding, self.recurrent, self.next_token) for v in layer.trainable_variables]
 
 
 def padded(sequences: Sequence[np.ndarray], length: int) -> np.ndarray:
-    """Lay texts out as a classifier on :attr:`LanguageModel.encoder` reads them.
+    """Lay token ids out as a classifier on :attr:`LanguageModel.encoder` reads them.
 
-    Parameters
-    ----------
-    sequences : sequence of ndarray of int, each of shape (T_i,)
-        Token ids.
-    length : int
-        Tokens of each text that are kept, its last ones.
-
-    Returns
-    -------
-    ndarray of int32, shape (N, length + 1)
-        A 0, the tokens, and zeros behind them: what comes after a text cannot change its states.
-
-    Raises
-    ------
-    ValueError
-        If `length` is less than 1.
+    Each row, int32 (length + 1,), is a 0, the last `length` tokens, and zeros, which cannot change the states before.
 
     Examples
     --------
@@ -662,24 +424,22 @@ def padded(sequences: Sequence[np.ndarray], length: int) -> np.ndarray:
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
     rows = np.zeros((len(sequences), length + 1), np.int32)
-    for row, sequence in zip(rows, sequences, strict=True):
-        kept = sequence[-length:]
-        row[1 : len(kept) + 1] = kept
+    if len(sequences):
+        rows[:, 1:] = pad([sequence[-length:] for sequence in sequences], length)
     return rows
 
 
-def _lanes(sequences: list[np.ndarray], lanes: int, steps: int) -> np.ndarray:
-    """Cut a stream of texts into `lanes` equal parts and these into rows of steps + 1 ids that overlap by one.
+def _stateful_rows(sequences: list[np.ndarray], batch_size: int, steps: int) -> np.ndarray:
+    """Cut a stream of texts into `batch_size` equal parts and these into rows of steps + 1 ids that overlap by one.
 
-    Returns int32 (batches × lanes, steps + 1): rows i · lanes … (i + 1) · lanes − 1 are batch i, and each goes on in
-    the same place of the next. What does not fill the last batch is left out.
+    Returns int32 (batches × batch_size, steps + 1): a row of a batch goes on in the same row of the next batch.
     """
     gap = np.zeros(1, np.int32)
     stream = np.concatenate([part for sequence in sequences for part in (gap, sequence)] + [gap])
-    batches = (len(stream) - 1) // (lanes * steps)
+    batches = (len(stream) - 1) // (batch_size * steps)
     if not batches:
         raise ValueError(
-            f"{len(stream) - 1} tokens do not fill {lanes} lanes of {steps} steps once; take fewer lanes or steps"
+            f"{len(stream) - 1} tokens do not fill a batch of {batch_size} rows of {steps} steps; take less"
         )
-    starts = np.arange(lanes) * batches * steps + np.arange(batches)[:, None] * steps
+    starts = np.arange(batch_size) * batches * steps + np.arange(batches)[:, None] * steps
     return np.lib.stride_tricks.sliding_window_view(stream, steps + 1)[starts.ravel()]
