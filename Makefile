@@ -138,7 +138,7 @@ bench: install-bench ## measure speed side by side with other tools
 	$(venv_python) benchmarks/speed/viewpoint.py $(ARGS)
 
 .PHONY: results
-results: install-lab ## write the measured tables into the README
+results: install-lab ## write the tables of results and docs/results.md out of the stored runs
 	$(venv_python) benchmarks/tables.py $(ARGS)
 
 # pip makes wheels of what comes as source only, so that nothing has to be built where they are installed. They fit
