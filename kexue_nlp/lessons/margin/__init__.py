@@ -1,1 +1,3 @@
 """Lesson 01, the margin loss."""
+
+NUMBER = "01"

@@ -1,1 +1,3 @@
 """Lesson 03, Chinese word segmentation."""
+
+NUMBER = "03"
