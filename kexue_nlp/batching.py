@@ -88,7 +88,7 @@ def batches_by_length(
 
 def overlapping_windows(
     stream: np.ndarray, context: int, shapes: Sequence[tuple[int, int]]
-) -> tuple[list[np.ndarray], slice]:
+) -> Iterator[tuple[int, np.ndarray]]:
     """Cut one long sequence into windows that overlap, so that every position has its context in one of them.
 
     Parameters
@@ -97,43 +97,41 @@ def overlapping_windows(
     context : int
         Positions to each side on which the result at a position depends.
     shapes : sequence of (int, int)
-        (rows, width) of the batches to choose from, smallest first; the first that holds the whole stream is taken,
-        otherwise the last.
+        (rows, width) of the batches to choose from, smallest first: the first that holds the whole stream, or the last.
 
-    Returns
-    -------
-    batches : list of ndarray, each of shape (rows, width, ...)
-        Zeros stand before and behind the stream.
-    inner : slice
-        The positions of each window that are its own: these parts of all windows, in order, are the stream and zeros.
+    Yields
+    ------
+    start : int
+        The position in the stream where the batch's own part begins.
+    batch : ndarray, shape (rows, width, ...)
+        ``batch[:, context : width - context]``, row after row, are the stream from there on, zeros behind its end.
 
     Examples
     --------
-    >>> batches, inner = overlapping_windows(np.arange(1, 6), context=1, shapes=[(2, 4)])
-    >>> [batch.tolist() for batch in batches]
-    [[[0, 1, 2, 3], [2, 3, 4, 5]], [[4, 5, 0, 0], [0, 0, 0, 0]]]
-    >>> [batch[:, inner].ravel().tolist() for batch in batches]
-    [[1, 2, 3, 4], [5, 0, 0, 0]]
+    >>> for start, batch in overlapping_windows(np.arange(1, 6), context=1, shapes=[(2, 4)]):
+    ...     print(start, batch.tolist())
+    0 [[0, 1, 2, 3], [2, 3, 4, 5]]
+    4 [[4, 5, 0, 0], [0, 0, 0, 0]]
     """
-    held = [rows * (width - 2 * context) for rows, width in shapes]
-    rows, width = next((shape for shape, n in zip(shapes, held, strict=True) if len(stream) <= n), shapes[-1])
+    fitting = (shape for shape in shapes if len(stream) <= shape[0] * (shape[1] - 2 * context))
+    rows, width = next(fitting, shapes[-1])
     step = width - 2 * context
     n_batches = max(1, -(-len(stream) // (rows * step)))
+    # With zeros around it, the stream is a whole number of steps and the context of both its ends.
     padded = np.zeros((n_batches * rows * step + 2 * context, *stream.shape[1:]), stream.dtype)
     padded[context : context + len(stream)] = stream
     windows = np.lib.stride_tricks.sliding_window_view(padded, width, axis=0)[::step]
     windows = np.moveaxis(windows, -1, 1)
-    batches = [np.ascontiguousarray(windows[i : i + rows]) for i in range(0, len(windows), rows)]
-    return batches, slice(context, context + step)
+    for row in range(0, len(windows), rows):
+        yield row * step, np.ascontiguousarray(windows[row : row + rows])
 
 
 def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.ndarray:
     """Lay sequences one after another into rows of one length, with padding between neighbours.
 
-    A convolution needs rectangular input. Padding each sentence to the longest wastes most of the work, and
-    batches of equal length (the article's way) come in hundreds of shapes. Packed rows have one shape and
-    little padding, and when padded positions are zeroed before every convolution, a gap as wide as half the
-    kernel keeps neighbours from seeing each other.
+    Padding each sentence to the longest wastes most of the work, and batches of equal length (the article's way) come
+    in hundreds of shapes. Packed rows have one shape and little padding. When padded positions are zeroed before every
+    convolution, a gap as wide as half the kernel keeps neighbours from seeing each other.
 
     Sequences keep their order; a row is closed when the next sequence does not fit.
 
@@ -153,7 +151,7 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
     Raises
     ------
     ValueError
-        If ``sequences`` is empty or ``row_length`` is not positive.
+        If `sequences` is empty or `row_length` is not positive.
 
     Examples
     --------
@@ -165,22 +163,16 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
         raise ValueError(f"row_length must be at least 1, got {row_length}")
     if not len(sequences):
         raise ValueError("no sequences to pack")
-    rows: list[list[np.ndarray]] = [[]]
-    free = row_length
-    spacer = np.zeros((gap, *sequences[0].shape[1:]), sequences[0].dtype)
+    places = []
+    row, end = 0, -gap  # where the last piece ends; a gap stands before each but a row's first
     for sequence in sequences:
         for start in range(0, len(sequence), row_length):
             piece = sequence[start : start + row_length]
-            if rows[-1] and len(piece) + gap <= free:
-                rows[-1] += [spacer, piece]
-                free -= gap + len(piece)
-            else:
-                if rows[-1]:
-                    rows.append([])
-                rows[-1].append(piece)
-                free = row_length - len(piece)
-    packed = np.zeros((len(rows), row_length, *sequences[0].shape[1:]), sequences[0].dtype)
-    for target, row in zip(packed, rows, strict=True):
-        content = np.concatenate(row) if row else spacer[:0]
-        target[: len(content)] = content
+            if end + gap + len(piece) > row_length:
+                row, end = row + 1, -gap
+            begin, end = end + gap, end + gap + len(piece)
+            places.append((row, begin, end, piece))
+    packed = np.zeros((row + 1, row_length, *sequences[0].shape[1:]), sequences[0].dtype)
+    for row, begin, end, piece in places:
+        packed[row, begin:end] = piece
     return packed

@@ -11,8 +11,6 @@ import json
 import operator
 import os
 import threading
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,35 +21,50 @@ __all__ = ["SavedModel", "check_process", "network_parts", "predict", "restore_n
 
 _PRETRAINED = Path(__file__).parent / "pretrained"
 
-# Keras models are not made for concurrent calls: one at a time, each of which uses all cores.
-_one_at_a_time = threading.Lock()
-_unpacking = threading.RLock()
-_process_of_networks: int | None = None  # the process in which a network was first made or run
+_network_made = False  # whether a network has been made or run in this process
+_forked_behind_it = False  # or before, in the process of which this one is a fork
+
+
+def _set_locks() -> None:
+    """Make the locks; a fork needs new ones, since a thread that is not in it may hold those of its parent."""
+    global _one_at_a_time, _unpacking
+    _one_at_a_time = threading.Lock()  # Keras runs one network at a time, which uses all cores
+    _unpacking = threading.RLock()
+
+
+def _after_fork() -> None:
+    global _forked_behind_it
+    _forked_behind_it |= _network_made
+    _set_locks()
+
+
+_set_locks()
+if hasattr(os, "register_at_fork"):  # not where there are no forks
+    os.register_at_fork(after_in_child=_after_fork)
 
 
 def check_process() -> None:
-    """Refuse to go on in a process that was forked from one in which networks have been made or run.
+    """Refuse to make or run a network in a process that was forked from one that already had.
 
-    The threads of the compiled code do not come along into a fork, so a network would wait for them without end.
+    The threads of the compiled code are not in the fork: a network would wait for them without end.
 
     Raises
     ------
     RuntimeError
         If this process is such a fork; the message says what works instead.
     """
-    global _process_of_networks
-    if _process_of_networks is None:
-        _process_of_networks = os.getpid()
-    elif _process_of_networks != os.getpid():
+    global _network_made
+    if _forked_behind_it:
         raise RuntimeError(
-            "this process was forked from one that had already run a network, and would wait for its threads without "
-            "end. Start workers with multiprocessing.get_context('spawn') or joblib's loky instead of fork, or load "
-            "the model in the worker and not before in the parent"
+            "this process was forked from one that had a network, and would wait for its threads without end. Start "
+            "workers with multiprocessing.get_context('spawn') or joblib's loky instead of fork, or load the model "
+            "in the worker and not before in the parent"
         )
+    _network_made = True
 
 
 def predict(network: Any, inputs: Any) -> Any:
-    """Run a network on one batch, safely whatever thread or process asks.
+    """Run a Keras network on one batch, in any thread; a forked process is refused as by :func:`check_process`.
 
     Parameters
     ----------
@@ -61,28 +74,25 @@ def predict(network: Any, inputs: Any) -> Any:
     Returns
     -------
     ndarray or list of ndarray
-
-    Raises
-    ------
-    RuntimeError
-        In a forked process; see :func:`check_process`.
     """
     check_process()
     with _one_at_a_time:
-        outputs = network.predict_on_batch(inputs)
-    return [np.asarray(output) for output in outputs] if isinstance(outputs, list | tuple) else np.asarray(outputs)
+        return network.predict_on_batch(inputs)
 
 
 def network_parts(network: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Take a Keras network apart into a description and its weights; :func:`restore_network` puts it together."""
+    """Take a Keras network apart into a description and its weights, but not how it was trained."""
     import keras
 
-    weights = {f"weight_{i}": weight for i, weight in enumerate(network.get_weights())}
-    return keras.saving.serialize_keras_object(network), weights
+    check_process()
+    description = keras.saving.serialize_keras_object(network)
+    # Losses and optimizers of the user's own could not be read back.
+    description.pop("compile_config", None)
+    return description, {f"weight_{i}": weight for i, weight in enumerate(network.get_weights())}
 
 
 def restore_network(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:
-    """Make a Keras network from what :func:`network_parts` gave; no code in the description is run."""
+    """Put a Keras network together from what :func:`network_parts` gave; no code in the description is run."""
     import keras
 
     check_process()
@@ -95,8 +105,8 @@ class SavedModel:
     """Base of models that are saved to one file and travel between processes.
 
     A subclass says what it is made of in `_parts`, makes itself anew in `_from_parts`, and sets the three class
-    attributes. Pickles hold the same as files, at full precision. What was unpickled is put together when it is first
-    used, so that a worker process that cannot run it says so instead of dying.
+    attributes. Pickles and copies hold the same as files, at full precision. What was unpickled is put together when
+    it is first used, so that a worker process that cannot run it says so instead of dying.
     """
 
     _kind: ClassVar[str]  # "segmenter": in messages
@@ -128,12 +138,12 @@ class SavedModel:
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
         meta, arrays = self._parts()
-        arrays = {name: a.astype(dtype) if a.dtype.kind == "f" else a for name, a in arrays.items()}
-        self._write(path, meta, arrays)
+        self._write(path, meta, {name: a.astype(dtype) if a.dtype.kind == "f" else a for name, a in arrays.items()})
 
     def _write(self, path: str | Path, meta: dict[str, Any], arrays: dict[str, np.ndarray]) -> None:
         path = Path(path)
-        partial = path.with_name(f"{path.name}.{os.getpid()}.part")  # another process may write the same file
+        # Another process or thread may write the same file.
+        partial = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.part")
         described = np.array(json.dumps({**meta, "format": self._format}, default=operator.index))
         try:
             with partial.open("wb") as file:
@@ -156,21 +166,23 @@ class SavedModel:
         FileNotFoundError
             If there is no such file.
         ValueError
-            If it is not such a model's file, is cut short, or was written by another version.
+            If it is not such a model's file, is damaged, or was written by another version.
         """
         if path == "pretrained":
             name, command = cls._pretrained
             path = _PRETRAINED / f"{name}.npz"
             if not path.exists():
                 raise FileNotFoundError(f"{path} is not there; train it with `{command}`, or name a file")
-        try:
-            with open(path, "rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in file.files}
-            meta = json.loads(str(arrays.pop("meta")))
-            found = meta.pop("format")
-        # A file that is one bare array has no `files`; JSON that is no object has no `pop`.
-        except (AttributeError, KeyError, EOFError, ValueError, TypeError, zipfile.BadZipFile, zlib.error) as error:
-            raise ValueError(f"{path} is not a complete {cls._kind} file ({error}); make or fetch it again") from error
+        with open(path, "rb") as stream:
+            try:
+                with np.load(stream, allow_pickle=False) as file:
+                    arrays = {name: file[name] for name in file.files}
+                meta = json.loads(str(arrays.pop("meta")))
+                found = meta.pop("format")
+            except Exception as error:  # a changed byte can lead zipfile, zlib, NumPy and json astray in many ways
+                raise ValueError(
+                    f"{path} is not a complete {cls._kind} file ({error}); make or fetch it again"
+                ) from error
         if found != cls._format:
             raise ValueError(
                 f"{path} has format {found!r}, this version of kexue_nlp reads format {cls._format}; "
@@ -178,27 +190,38 @@ class SavedModel:
             )
         try:
             return cls._from_parts(meta, arrays)
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             raise ValueError(
                 f"the parts in {path} do not fit together as a {cls._kind} ({error}); make or fetch it again"
             ) from error
 
-    def __getstate__(self) -> dict[str, Any]:
-        if "_packed" in self.__dict__:
-            return {"_packed": self.__dict__["_packed"]}
-        meta, arrays = self._parts()
-        buffer = io.BytesIO()
-        np.savez(buffer, **arrays)
-        return {"_packed": (json.dumps(meta, default=operator.index), buffer.getvalue())}
+    # Pickling, copying, joblib: the model travels packed, and whoever touches an attribute first unpacks it.
+    _packed: tuple[str, bytes] | None = None
 
-    def __getattr__(self, name: str) -> Any:
-        # Only what is missing comes here: anything at all of a model that was unpickled and not used yet.
-        if "_packed" not in self.__dict__ or (name.startswith("__") and name.endswith("__")):
-            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+    def __getstate__(self) -> dict[str, Any]:
+        if not self._packed:
+            meta, arrays = self._parts()
+            buffer = io.BytesIO()
+            np.savez(buffer, **arrays)
+            return {"_packed": (json.dumps(meta, default=operator.index), buffer.getvalue())}
+        return {"_packed": self._packed}
+
+    def _unpack(self) -> None:
         with _unpacking:
-            if packed := self.__dict__.get("_packed"):
-                meta, stored = packed
+            if self._packed:
+                meta, stored = self._packed
                 with np.load(io.BytesIO(stored), allow_pickle=False) as arrays:
                     self.__dict__.update(vars(self._from_parts(json.loads(meta), dict(arrays))))
                 del self.__dict__["_packed"]
-        return getattr(self, name)
+
+    def __getattr__(self, name: str) -> Any:
+        # Python comes here for what it does not find: anything at all of a packed model.
+        if not (name.startswith("__") and name.endswith("__")):
+            self._unpack()
+            if name in self.__dict__:
+                return self.__dict__[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self._unpack()  # which would overwrite the value later
+        super().__setattr__(name, value)

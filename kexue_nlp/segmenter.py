@@ -18,21 +18,20 @@ import keras
 import numpy as np
 import regex
 
-from kexue_nlp.batching import overlapping_windows
+from kexue_nlp.batching import batches_by_length, overlapping_windows
 from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, span_bonuses
-from kexue_nlp.saved_model import SavedModel, network_parts, predict, restore_network
+from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
 from kexue_nlp.viterbi import viterbi
 
 __all__ = ["Segmenter"]
 
-# Rows and width of what the network is run on: a sentence, a page, a corpus. Few shapes, since compilers
-# (JAX's, TensorFlow's) build the network anew for each.
-_SHAPES = ((1, 128), (1, 1024), (8, 1024))
-_CHUNK = 200_000  # characters of a list of texts that are handled at a time
-_VITERBI_CELLS = 65_536  # rows × longest sentence of one call, so that one long sentence cannot fill the memory
+# Rows and widths of what the network is run on: a sentence, a page, a corpus.
+_WINDOW_SHAPES = ((1, 128), (1, 1024), (8, 1024))
+_CHUNK_CHARACTERS = 200_000  # of a list of texts, handled together
+_MAX_TOKENS = 65_536  # in one batch for Viterbi, so that one long sentence cannot fill the memory
 
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
@@ -45,60 +44,48 @@ _CLUSTER = regex.compile(r"\X")
 
 @dataclass(frozen=True)
 class _Stream:
-    """Texts one after another, and where they are cut whatever a network says.
-
-    ``offsets``: where texts begin, and the end. ``sentences``: where sentences begin, and the end; the network
-    does not look across. ``blank``: positions of white space, which is a word of its own. ``attached``: positions
-    with no cut before them, because they only modify the character in front (accents, emoji, flags).
-    """
+    """Texts one after another, and what is known of where they are cut before the network is asked."""
 
     text: str
-    offsets: np.ndarray
-    sentences: np.ndarray
-    blank: np.ndarray
-    attached: np.ndarray
+    offsets: np.ndarray  # where texts begin, and the end
+    sentences: np.ndarray  # where sentences begin, and the end; the network does not look across
+    blank: np.ndarray  # positions of white space, each a word of its own
+    attached: np.ndarray  # positions with no cut before them: accents and what else modifies a character in front
 
-
-def _stream(texts: Sequence[str]) -> _Stream:
-    text = "".join(texts)
-    normal = normalise(text)
-    offsets = np.array([0, *accumulate(map(len, texts))])
-    attached = [
-        offset + position
-        for offset, one in zip(offsets.tolist(), texts, strict=False)
-        if _UNUSUAL.search(one)
-        for cluster in _CLUSTER.finditer(one)
-        for position in range(cluster.start() + 1, cluster.end())
-    ]
-    ends = [match.start() for match in SENTENCE_END.finditer(normal)]
-    blank = np.flatnonzero(code_points(normal) == ord(" "))
-    return _Stream(
-        text,
-        offsets,
-        np.union1d(np.setdiff1d(ends, attached), offsets).astype(np.intp),
-        blank,
-        np.array(attached, dtype=np.intp),
-    )
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> _Stream:
+        text = "".join(texts)
+        normal = normalise(text)
+        offsets = np.array([0, *accumulate(map(len, texts))])
+        attached = [
+            offset + position
+            for offset, one in zip(offsets.tolist(), texts, strict=False)
+            if _UNUSUAL.search(one)
+            for cluster in _CLUSTER.finditer(one)
+            for position in range(cluster.start() + 1, cluster.end())
+        ]
+        ends = [match.start() for match in SENTENCE_END.finditer(normal)]
+        sentences = np.union1d(np.setdiff1d(ends, attached), offsets).astype(np.intp)
+        blank = np.flatnonzero(code_points(normal) == ord(" "))
+        return cls(text, offsets, sentences, blank, np.array(attached, dtype=np.intp))
 
 
 class Segmenter(SavedModel):
     """Cut Chinese text into words.
 
-    Calling it on a string gives its words; calling it on an iterable of strings gives a list of lists. Joined,
-    the words always equal the input, white space included (a white-space character is a word of its own).
-    The result for a text does not depend on the texts beside it.
+    Calling it on a string gives its words, on an iterable of strings a list of lists. Joined, the words always equal
+    the input; each white-space character is a word. The texts beside a text do not change its result.
 
     Parameters
     ----------
     network : keras.Model
-        Fully convolutional: ids as ``features`` gives them, (B, T) or (B, T, 4), to tag probabilities
-        (B, T, 4), columns s, b, m, e. It must zero padded positions (id 0) before each convolution, as the
-        builders in :mod:`kexue_nlp.models` do.
+        Fully convolutional: ids as `features` gives them, (B, T) or (B, T, 4), to probabilities of the tags s, b, m, e,
+        (B, T, 4). It must zero padded positions (id 0) before each convolution, as the builders in
+        :mod:`kexue_nlp.models` do.
     features : Features
         Turns a text into the network's input.
     lexicon : Lexicon or mapping of str to float, optional
-        Words with multipliers applied before decoding; see :class:`kexue_nlp.lexicon.Lexicon`. May be set
-        later through the attribute of the same name.
+        Words with multipliers, applied before decoding. May be set later through the attribute of the same name.
 
     Examples
     --------
@@ -108,21 +95,19 @@ class Segmenter(SavedModel):
     """
 
     def __init__(
-        self,
-        network: keras.Model,
-        features: Features,
-        lexicon: Lexicon | Mapping[str, float] | None = None,
+        self, network: keras.Model, features: Features, lexicon: Lexicon | Mapping[str, float] | None = None
     ) -> None:
+        check_process()
         self.network = network
         self.features = features
         self.lexicon = lexicon
-        reach = [
+        half_kernels = [
             (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
             for layer in network.layers
             if isinstance(layer, keras.layers.Conv1D | keras.layers.DepthwiseConv1D)
         ]
-        self._reach = sum(reach)  # positions to each side that the convolutions reach, together
-        self._gap = " " * max(reach, default=0)  # wide enough that no kernel spans two sentences
+        self._receptive_field = sum(half_kernels)  # positions to each side that the convolutions see, together
+        self._gap = " " * max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
 
     @property
     def lexicon(self) -> Lexicon | None:
@@ -144,43 +129,31 @@ class Segmenter(SavedModel):
         Returns
         -------
         list of str or list of list of str
-            Words; an empty text has none.
 
         Raises
         ------
         TypeError
-            If something else than a string is given (``bytes`` must be decoded first).
+            If something else than strings is given: ``bytes`` must be decoded, a column taken out of a table.
         """
         if isinstance(texts, str):
             return self._segment([texts])[0]
+        if isinstance(texts, Mapping) or hasattr(texts, "columns"):  # one would iterate over the names of columns
+            raise TypeError(
+                f"got a {type(texts).__name__}; give one column of texts, for example segmenter(df['text'])"
+            )
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
         with ThreadPoolExecutor(2) as pool:  # one chunk is prepared or decoded while the network reads another
             return list(chain.from_iterable(pool.map(self._segment, _chunks(texts))))
 
     def log_probabilities(self, text: str) -> np.ndarray:
-        """Log-probabilities of the tags before any dictionary.
-
-        Parameters
-        ----------
-        text : str, length T
-
-        Returns
-        -------
-        ndarray of float32, shape (T, 4)
-            Columns s, b, m, e.
-        """
-        return self._log_probabilities(_stream([text]))
+        """Return log-probabilities of the tags s, b, m, e before any dictionary, float32 of shape (len(text), 4)."""
+        return self._log_probabilities(_Stream.of([text]))
 
     def decode(
-        self,
-        text: str,
-        log_probabilities: np.ndarray,
-        lexicon: Lexicon | Mapping[str, float] | None = None,
+        self, text: str, log_probabilities: np.ndarray, lexicon: Lexicon | Mapping[str, float] | None = None
     ) -> np.ndarray:
         """Find the best legal tags of a text whose log-probabilities are known.
-
-        With the segmenter's own lexicon, these are the tags of the words that calling it returns.
 
         Parameters
         ----------
@@ -188,7 +161,8 @@ class Segmenter(SavedModel):
         log_probabilities : ndarray, shape (T, 4)
             As :meth:`log_probabilities` gives them.
         lexicon : Lexicon or mapping of str to float, optional
-            Its bonuses are added first. The segmenter's own lexicon is not used here.
+            Its bonuses are added first. With the segmenter's own lexicon, which is not used here otherwise, the tags
+            are those of the words that calling it returns.
 
         Returns
         -------
@@ -202,11 +176,11 @@ class Segmenter(SavedModel):
         if np.shape(log_probabilities) != (len(text), len(SBME.tags)):
             shape = np.shape(log_probabilities)
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
-        return _decode(_stream([text]), log_probabilities, _as_lexicon(lexicon))
+        return _decode(_Stream.of([text]), log_probabilities, _as_lexicon(lexicon))
 
     def _segment(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the words of each text; the texts go through network and decoder together."""
-        stream = _stream(texts)
+        stream = _Stream.of(texts)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
         bounds = [*np.flatnonzero(tags < 2).tolist(), len(stream.text)]  # s or b
         words = [stream.text[start:end] for start, end in pairwise(bounds)]
@@ -217,19 +191,20 @@ class Segmenter(SavedModel):
         """Run the network over sentences that do not see each other, (T, 4)."""
         # A space is padding to the network, so spaces between sentences are the gaps.
         sentences = [stream.text[start:end] for start, end in pairwise(stream.sentences.tolist())]
-        probabilities = self._windows(self.features(self._gap.join(sentences)))
+        ids = self.features(self._gap.join(sentences))
+        probabilities = np.empty((len(ids), len(SBME.tags)), np.float32)
+        field = self._receptive_field
+        for start, batch in overlapping_windows(ids, field, _WINDOW_SHAPES):
+            own = predict(self.network, batch)[:, field : batch.shape[1] - field].reshape(-1, len(SBME.tags))
+            probabilities[start : start + len(own)] = own[: len(ids) - start]
+
+        # Take the gaps out again, and say what needs no network.
         gaps_before = np.repeat(np.arange(len(sentences)) * len(self._gap), np.diff(stream.sentences))
         probabilities = probabilities[np.arange(len(stream.text)) + gaps_before]
         log_probabilities = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
         log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
-
-    def _windows(self, ids: np.ndarray) -> np.ndarray:
-        """Tag probabilities (T, 4) of a stream of ids (T, …), by overlapping windows of few shapes."""
-        batches, inner = overlapping_windows(ids, self._reach, _SHAPES)
-        out = [predict(self.network, batch)[:, inner] for batch in batches]
-        return np.concatenate(out).reshape(-1, len(SBME.tags))[: len(ids)]
 
     _kind = "segmenter"
     _pretrained = ("segmenter", "make pretrain-segmenter")
@@ -253,22 +228,7 @@ class Segmenter(SavedModel):
 
     @classmethod
     def load(cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None) -> Segmenter:
-        """Read a segmenter that :meth:`save` wrote, or the one that comes with the package. No code in it is run.
-
-        Parameters
-        ----------
-        path : str or Path
-            A file, or ``"pretrained"``.
-        lexicon : Lexicon or mapping of str to float, optional
-            Replaces the stored dictionary.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If it is not a segmenter's file, is cut short, or was written by another version.
-        """
+        """Read a segmenter as :meth:`SavedModel.load` does; a lexicon replaces the stored one."""
         segmenter = super().load(path)
         if lexicon is not None:
             segmenter.lexicon = lexicon
@@ -280,8 +240,9 @@ def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None
 
 
 def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
-    """Add the bonuses and run Viterbi between sure cuts, pieces of like length together; tags int8 (T,)."""
+    """Add the bonuses and find the best tags of each piece between sure cuts, int8 (T,)."""
     emissions = log_probabilities
+    # Words surely begin where sentences and white space do, and behind white space.
     around_blanks = np.setdiff1d(np.union1d(stream.blank, stream.blank + 1), stream.attached)
     cuts = np.union1d(stream.sentences, around_blanks).astype(np.intp)
     if lexicon:
@@ -290,35 +251,31 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
         inside_one_text = text_of_start == text_of_end
         starts, ends, multipliers = (column[inside_one_text] for column in (starts, ends, multipliers))
         emissions = emissions + span_bonuses(starts, ends, multipliers, len(stream.text))
-        # A dictionary word may hold a space or the end of a sentence.
+        # A dictionary word may hold a space or the end of a sentence: no cut is sure inside it.
         depth = np.zeros(len(stream.text) + 2, dtype=np.int64)
         np.add.at(depth, starts + 1, 1)
         np.add.at(depth, ends, -1)
         cuts = cuts[depth.cumsum()[cuts] == 0]
     tags = np.empty(len(stream.text), dtype=np.int8)
     lengths = np.diff(cuts)
-    order = np.argsort(lengths, kind="stable")
-    while order.size:
-        # Pieces come shortest first, so the last of a batch is its longest.
-        rows = np.arange(1, order.size + 1)
-        fitting = int(np.searchsorted(rows * lengths[order], _VITERBI_CELLS, side="right"))
-        batch, order = np.split(order, [max(1, fitting)])
-        positions = cuts[batch, None] + np.arange(lengths[batch[-1]])
-        inside = positions < cuts[batch + 1, None]
+    limits = 2 ** np.arange(int(lengths.max(initial=1)).bit_length() + 1)
+    for _, _, pieces in batches_by_length(lengths, limits, _MAX_TOKENS):
+        positions = cuts[pieces, None] + np.arange(lengths[pieces].max())
+        inside = positions < cuts[pieces + 1, None]
         padded = emissions[np.minimum(positions, len(emissions) - 1)]
-        tags[positions[inside]] = viterbi(padded, SBME, lengths[batch])[inside]
+        tags[positions[inside]] = viterbi(padded, SBME, lengths[pieces])[inside]
     return tags
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Group texts into lists of about ``_CHUNK`` characters, checking each."""
+    """Group texts into lists of about ``_CHUNK_CHARACTERS``, checking each."""
     chunk, size = [], 0
     for i, text in enumerate(texts):
         if not isinstance(text, str):
             raise TypeError(f"text {i} is {_shown(text)}; a Segmenter takes str")
         chunk.append(text)
         size += len(text)
-        if size >= _CHUNK:
+        if size >= _CHUNK_CHARACTERS:
             yield chunk
             chunk, size = [], 0
     if chunk:
@@ -326,6 +283,5 @@ def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _shown(value: object) -> str:
-    shown = f"{type(value).__name__} {value!r}"
     hint = "; decode it first, for example value.decode('utf-8')" if isinstance(value, bytes) else ""
-    return (shown if len(shown) < 80 else shown[:77] + "...") + hint
+    return f"{type(value).__name__} {value!r:.60}{hint}"
