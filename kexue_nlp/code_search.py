@@ -1,8 +1,7 @@
 """Nearest neighbours among binary codes: an inverted index, and the way into faiss (article 8159, section LSH).
 
 A sparse code is a bag of words: an inverted index lists, for each bit, the items that have it, and a query reads
-only the lists of its own few bits to find how many ones it shares with each item. faiss instead compares the packed
-bits of all items.
+only the lists of its own few bits to find how many ones it shares with each item. faiss compares all packed bits.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ class InvertedIndex:
     Parameters
     ----------
     codes : array or sparse matrix, shape (N, K)
-        The database. What is positive is a one: 0 and 1, and −1 and 1, both serve. Few ones make short lists.
+        The database, of bits 0 and 1 or −1 and 1; other values raise ValueError. Few ones make short lists.
 
     Examples
     --------
@@ -48,27 +47,14 @@ class InvertedIndex:
         return self._items.nbytes + self._starts.nbytes + self._ones.nbytes
 
     def search(self, queries: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
-        """Find the nearest items of each query.
+        """Return the distances to the `n` nearest items of each query, ascending, and their places in the database.
 
-        Parameters
-        ----------
-        queries : array or sparse matrix, shape (Q, K)
-        n : int, from 1 to N
-
-        Returns
-        -------
-        distances, items : ndarray of int64, shape (Q, n)
-            Hamming distances, ascending, and places in the database, which ascend among equal distances.
-
-        Raises
-        ------
-        ValueError
-            If the queries have another number of bits than the database, or `n` is out of range.
+        Both are of shape (Q, n) for queries of shape (Q, K). Of items at equal distances the first come first.
         """
         bits = _bits(queries)
-        n_items, n_bits = self.shape
-        if bits.shape[1] != n_bits:
-            raise ValueError(f"queries have {bits.shape[1]} bits, but the database's codes {n_bits}")
+        n_items = self.shape[0]
+        if bits.shape[1] != self.shape[1]:
+            raise ValueError(f"queries have {bits.shape[1]} bits, but the database's codes {self.shape[1]}")
         if isinstance(n, bool) or not isinstance(n, numbers.Integral) or not 1 <= n <= n_items:
             raise ValueError(f"n must be an integer from 1 to {n_items}, the size of the database; got {n!r}")
         found = np.empty((2, bits.shape[0], n), np.int64)
@@ -94,13 +80,7 @@ def pack_bits(codes: Any) -> np.ndarray:
 
 
 def faiss_index(codes: Any) -> Any:
-    """Put codes of shape (N, K) into a ``faiss.IndexBinaryFlat``; ask it for ``search(pack_bits(queries), n)``.
-
-    Raises
-    ------
-    ImportError
-        If faiss is not installed.
-    """
+    """Put codes of shape (N, K) into a ``faiss.IndexBinaryFlat``; ask it for ``search(pack_bits(queries), n)``."""
     try:
         import faiss
     except ImportError as error:
@@ -112,12 +92,14 @@ def faiss_index(codes: Any) -> Any:
 
 
 def _bits(codes: Any) -> sp.csr_array:
-    codes = codes if sp.issparse(codes) else np.asarray(codes)
-    if codes.ndim != 2:
-        raise ValueError(f"codes must have two dimensions, (items, bits); got shape {codes.shape}")
-    values = codes.data if sp.issparse(codes) else codes
-    if values.dtype.kind == "f" and np.isnan(values).any():
-        raise ValueError("codes hold NaN; a bit is on or off")
-    bits = sp.csr_array(codes > 0)
-    bits.sum_duplicates()
-    return bits
+    """Return the ones of codes as a sparse matrix; refuse what is no bit, such as a probability."""
+    bits = codes.tocsr(copy=True) if sp.issparse(codes) else np.asarray(codes)
+    if bits.ndim != 2:
+        raise ValueError(f"codes must have two dimensions, (items, bits); got shape {bits.shape}")
+    if sp.issparse(bits):
+        bits.sum_duplicates()
+    values = bits.data if sp.issparse(bits) else bits
+    signs = values.size == np.prod(bits.shape) and np.isin(values, (-1, 1)).all()  # nothing is left out as a zero
+    if not signs and not np.isin(values, (0, 1)).all():
+        raise ValueError("codes hold values other than the bits of one kind, 0 and 1 or -1 and 1")
+    return sp.csr_array(bits > 0)

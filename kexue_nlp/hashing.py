@@ -7,12 +7,11 @@ of the bits are active. FlyHash draws many sparse ones and keeps the k largest. 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.cluster import kmeans_plusplus
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_array, check_random_state, gen_batches
@@ -22,6 +21,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 __all__ = ["LSH", "BioHash", "FlyHash", "em_round", "local_step", "winner_take_all"]
 
 BATCH = 4096  # examples whose activations are held at a time
+_INPUT = {"accept_sparse": "csr", "dtype": [np.float32, np.float64]}  # what scikit-learn is to check and convert to
+_TINY = np.finfo(float).tiny  # the smallest positive number
+
+Matrix = np.ndarray | sp.csr_array
+RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
@@ -36,16 +40,6 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     Returns
     -------
     scipy.sparse.csr_array of uint8, shape (N, K)
-        The indices of each row ascend.
-
-    Raises
-    ------
-    ValueError
-        If `n_active` is not an integer from 1 to K, an activation is not a number, or there are not two dimensions.
-
-    Notes
-    -----
-    Article 8159, section FlyHash (WTA).
 
     Examples
     --------
@@ -54,58 +48,40 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     """
     activations = np.asarray(activations)
     if activations.ndim != 2:
-        raise ValueError(
-            f"activations must have two dimensions, (examples, units); got shape {activations.shape}: "
-            "give one example as activations[None]"
-        )
-    n, n_units = activations.shape
-    _check_active(n_active, n_units)
+        raise ValueError(f"activations must have two dimensions, (examples, units); got shape {activations.shape}")
+    n_units = activations.shape[1]
+    check_number("n_active", n_active, 1, n_units)
     if np.isnan(activations).any():
         raise ValueError(f"activations of example {np.isnan(activations).any(axis=1).argmax()} are not numbers (NaN)")
     threshold = np.partition(activations, n_units - n_active, axis=1)[:, n_units - n_active, None]
     winners = activations >= threshold
     # Ties at the threshold leave too many: of these, drop the last.
     crowded = np.flatnonzero(np.count_nonzero(winners, axis=1) > n_active)
-    if len(crowded):
-        tied = activations[crowded] == threshold[crowded]
-        sure = winners[crowded] & ~tied
-        room = n_active - np.count_nonzero(sure, axis=1, keepdims=True)
-        winners[crowded] = sure | (tied & (np.cumsum(tied, axis=1) <= room))
+    tied = activations[crowded] == threshold[crowded]
+    sure = winners[crowded] & ~tied
+    room = n_active - np.count_nonzero(sure, axis=1, keepdims=True)
+    winners[crowded] = sure | (tied & (np.cumsum(tied, axis=1) <= room))
     indices = np.nonzero(winners)[1].astype(np.int32)
     starts = np.arange(0, len(indices) + 1, n_active, dtype=np.int32)
-    return sp.csr_array((np.ones(len(indices), np.uint8), indices, starts), shape=(n, n_units))
+    return sp.csr_array((np.ones(len(indices), np.uint8), indices, starts), shape=activations.shape)
 
 
-def em_round(X: np.ndarray | sp.csr_array, components: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Do one round of expectation maximisation for the objective of BioHash, also known as spherical k-means.
 
-    Each example goes to the unit with the largest normalised inner product ⟨x, w/‖w‖⟩; then each unit becomes
-    the direction of the sum of its examples. The examples are gone through in batches, so that only one
-    batch's activations are in memory; the result does not depend on them.
+    Each example goes to the unit with the largest ⟨x, w/‖w‖⟩; then each unit becomes the direction of the sum of
+    its examples. Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001).
 
     Parameters
     ----------
-    X : ndarray or csr_array of float, shape (N, D)
-    components : ndarray of float, shape (K, D)
+    X, components : ndarray of float, shape (N, D) and (K, D)
+        Examples, which may be sparse, and units.
 
     Returns
     -------
-    components : ndarray, shape (K, D)
-        Of length 1. A unit that won nothing, or only zero vectors, keeps its direction.
-    objective : float
-        Mean over the examples of the largest ⟨x, w/‖w‖⟩, before the update.
-    counts : ndarray of int64, shape (K,)
-        Examples that each unit won.
-
-    Raises
-    ------
-    ValueError
-        If the arrays are empty, not finite, or of different widths.
-
-    Notes
-    -----
-    Article 8159, section BioHash, which prefers this to the paper's rule; Dhillon and Modha, "Concept
-    Decompositions for Large Sparse Text Data Using Clustering" (2001).
+    components, objective, counts : ndarray of shape (K, D), float, and ndarray of int64, shape (K,)
+        Units of length 1, where one that won nothing but zero vectors keeps its direction; the mean over the examples
+        of the largest ⟨x, w/‖w‖⟩, before the update; and the examples that each unit won.
 
     Examples
     --------
@@ -114,58 +90,36 @@ def em_round(X: np.ndarray | sp.csr_array, components: np.ndarray) -> tuple[np.n
     >>> components.round(2).tolist(), counts.tolist()
     ([[1.0, 0.0], [0.0, 1.0]], [1, 2])
     """
-    X, components = _check_pair(X, components)
-    directions = _directions(components)
+    X, directions = check_array(X, **_INPUT), _directions(check_array(components, **_INPUT))
     sums, total, counts = _assign(X, directions)
     return _directions(sums, otherwise=directions), total / X.shape[0], counts
 
 
-def local_step(
-    X: np.ndarray | sp.csr_array,
-    components: np.ndarray,
-    p: float = 2.0,
-    delta: float = 0.0,
-    rank: int = 2,
-) -> np.ndarray:
-    """Return the direction in which the local learning rule moves the weights for a mini-batch.
+def local_step(X: Matrix, components: np.ndarray, p: float = 2.0, delta: float = 0.0, rank: int = 2) -> np.ndarray:
+    """Return the direction ΔW in which the local learning rule moves the weights W for a mini-batch.
 
     With ``tot = sign(W)|W|^(p-1) · x`` and y = 1 for the winner, −`delta` for the unit of rank `rank`, 0 for the
-    rest: ΔW = Σ_x (y xᵀ − (y · tot) W). Caller's business: ``W += rate / max|ΔW| · ΔW``.
+    rest: ΔW = Σ_x (y xᵀ − (y · tot) W). The caller scales it: ``W += rate / max|ΔW| · ΔW``. Ryali, Hopfield, Grinberg
+    and Krotov, "Bio-Inspired Hashing for Unsupervised Similarity Search" (2020), arXiv 2001.04907, equation 1.
 
     Parameters
     ----------
-    X : ndarray or csr_array of float, shape (B, D)
-    components : ndarray of float, shape (K, D)
-        W.
+    X, components : ndarray of float, shape (B, D) and (K, D)
+        Examples, which may be sparse, and weights.
     p : float
         2 gives the ordinary inner product, and weights whose lengths tend to 1.
     delta : float
         Strength of the anti-Hebbian part.
     rank : int
-        Which unit it acts on: 2 for the runner-up.
-
-    Returns
-    -------
-    ndarray, shape (K, D)
-
-    Raises
-    ------
-    ValueError
-        If `rank` is less than 2, or more than K while `delta` is not 0, or the arrays are empty, not finite, or of
-        different widths.
-
-    Notes
-    -----
-    Ryali, Hopfield, Grinberg and Krotov, "Bio-Inspired Hashing for Unsupervised Similarity Search" (2020),
-    arXiv 2001.04907, equation 1; the rule itself is Krotov and Hopfield's (2019).
+        Which unit it acts on, from 2 to K: 2 for the runner-up.
 
     Examples
     --------
     >>> local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5], [0.0, 0.5]])).tolist()
     [[0.75, -0.25], [0.0, 0.0]]
     """
-    X, components = _check_pair(X, components)
-    _check_rank(rank, len(components), delta)
+    X, components = check_array(X, **_INPUT), check_array(components, **_INPUT)
+    check_number("rank", rank, 2, len(components) if delta else np.inf)
     weights = components if p == 2 else np.sign(components) * np.abs(components) ** (p - 1)
     totals = safe_sparse_dot(X, weights.T)  # (B, K)
     batch, n_units = totals.shape
@@ -185,117 +139,114 @@ def local_step(
     return step
 
 
-class _Hasher(TransformerMixin, BaseEstimator):
-    """What scikit-learn asks about all three."""
+class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """What the three share: `fit` makes `components_`; `transform` projects on them and keeps what is large."""
 
     def __sklearn_tags__(self) -> Tags:
-        """Say that sparse input is welcome and that codes are integers whatever the input."""
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
-        tags.transformer_tags.preserves_dtype = []
+        tags.transformer_tags.preserves_dtype = []  # codes are integers whatever the input
         return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return self.components_.shape[0]
+
+    def transform(self, X: Any) -> Matrix:
+        """Hash examples, an array or sparse matrix of shape (N, D).
+
+        Returns
+        -------
+        ndarray of int8, or csr_array of uint8, shape (N, K)
+            LSH gives 1 where the projection is positive and −1 elsewhere: a zero vector gives −1 throughout.
+            FlyHash and BioHash give exactly `n_active` ones a row: a zero vector activates the first units.
+        """
+        check_is_fitted(self)
+        X = validate_data(self, X, reset=False, **_INPUT)
+        # A dense product is several times as fast as one with FlyHash's sparse weights, and leaves rows contiguous.
+        weights = self.components_.T if sp.issparse(X) else _dense(self.components_).T
+        codes = [self._code(_dense(X[batch] @ weights)) for batch in gen_batches(X.shape[0], BATCH)]
+        return sp.vstack(codes, format="csr") if sp.issparse(codes[0]) else np.vstack(codes)
+
+    def _code(self, activations: np.ndarray) -> Matrix:
+        return winner_take_all(activations, self.n_active)
+
+    def _rng(self) -> np.random.RandomState:
+        if isinstance(self.random_state, np.random.Generator):
+            return np.random.RandomState(self.random_state.bit_generator)  # the same stream of random bits
+        return check_random_state(self.random_state)
 
 
 class LSH(_Hasher):
     """Locality-sensitive hashing by signs of random projections.
 
+    The chance that two vectors at angle θ agree in a bit is 1 − θ/π: codes keep the order of the cosines, not their
+    values. Charikar, "Similarity Estimation Techniques from Rounding Algorithms" (2002). A projection of exactly 0
+    counts as negative, as in the article; ``faiss.IndexLSH`` calls it positive.
+
     Parameters
     ----------
     n_bits : int
         K, the length of the code.
-    random_state : int, RandomState or None
-        Of the projection.
+    random_state : int, RandomState, Generator or None
+        Seed or source of the projection.
 
     Attributes
     ----------
     components_ : ndarray of float32, shape (K, D)
-        Directions, drawn from a normal distribution: a fitted one never changes.
-
-    Notes
-    -----
-    The chance that two vectors at angle θ agree in a bit is 1 − θ/π, so the mean product of their bits tends to
-    1 − 2θ/π, not to cos θ: the order is kept, the cosine is not. Article 8159, section LSH; Charikar, "Similarity
-    Estimation Techniques from Rounding Algorithms" (2002). ``faiss.IndexLSH`` calls a projection of exactly 0
-    positive, the article negative, as here.
+        Directions, drawn from a normal distribution.
 
     Examples
     --------
-    >>> X = np.array([[1.0, 2.0], [2.0, 4.0], [-1.0, -2.0]])
-    >>> codes = LSH(n_bits=4, random_state=0).fit_transform(X)
-    >>> bool((codes[0] == codes[1]).all()), bool((codes[0] == -codes[2]).all())
-    (True, True)
+    >>> LSH(n_bits=5, random_state=0).fit_transform([[1.0, 2.0], [2.0, 4.0], [-1.0, -2.0]]).tolist()
+    [[1, 1, -1, 1, 1], [1, 1, -1, 1, 1], [-1, -1, 1, -1, -1]]
     """
 
-    def __init__(self, n_bits: int = 32, random_state: int | np.random.RandomState | None = None) -> None:
+    def __init__(self, n_bits: int = 32, random_state: RandomState = None) -> None:
         self.n_bits = n_bits
         self.random_state = random_state
 
     def fit(self, X: Any, y: None = None) -> LSH:
-        """Draw the directions; of `X`, shape (N, D), only the width matters.
-
-        Raises
-        ------
-        ValueError
-            If `n_bits` is not a positive integer or `X` not a finite array.
-        """
-        _check_count("n_bits", self.n_bits)
-        X = _validate(self, X, reset=True)
-        rng = check_random_state(self.random_state)
-        self.components_ = rng.standard_normal((self.n_bits, X.shape[1])).astype(np.float32)
+        """Draw the directions; of `X`, shape (N, D), only the width matters."""
+        check_number("n_bits", self.n_bits, 1)
+        width = validate_data(self, X, **_INPUT).shape[1]
+        self.components_ = self._rng().standard_normal((self.n_bits, width)).astype(np.float32)
         return self
 
-    def transform(self, X: Any) -> np.ndarray:
-        """Hash examples.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of float, shape (N, D)
-
-        Returns
-        -------
-        ndarray of int8, shape (N, K)
-            1 where the projection is positive, −1 elsewhere: sgn(0) = −1, so a zero vector gives −1 throughout.
-        """
-        return np.vstack([np.where(a > 0, np.int8(1), np.int8(-1)) for a in _activations(self, X)])
+    def _code(self, activations: np.ndarray) -> np.ndarray:
+        return np.where(activations > 0, np.int8(1), np.int8(-1))
 
 
 class FlyHash(_Hasher):
     """Hashing as in the fruit fly's olfactory circuit: many sparse random projections, few winners.
 
+    Two codes are 2k − 2·(ones in common) bits apart. Dasgupta, Stevens and Navlakha, "A neural algorithm for a
+    fundamental computing problem" (2017).
+
     Parameters
     ----------
     n_units : int
-        K, usually many times the input's width D.
+        K, the length of the code, usually many times the input's width D.
     n_active : int
         k, ones per code.
     density : float
         Share of the inputs that each unit sums: exactly ``round(density · D)`` of them, at least one.
-    random_state : int, RandomState or None
-        Of the projection.
+    random_state : int, RandomState, Generator or None
+        Seed or source of the projection.
 
     Attributes
     ----------
     components_ : scipy.sparse.csr_array of float32, shape (K, D)
-        Zeros and ones: a fitted one never changes.
-
-    Notes
-    -----
-    Dasgupta, Stevens and Navlakha, "A neural algorithm for a fundamental computing problem" (2017); article 8159,
-    section FlyHash. The distance between two codes is 2k − 2·(ones in common).
+        Zeros and ones.
 
     Examples
     --------
-    >>> codes = FlyHash(n_units=20, n_active=3, random_state=0).fit_transform(np.eye(10))
-    >>> codes.shape, codes.sum(axis=1).tolist()
-    ((10, 20), [3, 3, 3, 3, 3, 3, 3, 3, 3, 3])
+    >>> FlyHash(n_units=20, n_active=3, random_state=0).fit_transform([[0.0, 1.0, 2.0, 3.0]]).indices.tolist()
+    [2, 15, 17]
     """
 
     def __init__(
-        self,
-        n_units: int = 2000,
-        n_active: int = 32,
-        density: float = 0.1,
-        random_state: int | np.random.RandomState | None = None,
+        self, n_units: int = 2000, n_active: int = 32, density: float = 0.1, random_state: RandomState = None
     ) -> None:
         self.n_units = n_units
         self.n_active = n_active
@@ -303,49 +254,28 @@ class FlyHash(_Hasher):
         self.random_state = random_state
 
     def fit(self, X: Any, y: None = None) -> FlyHash:
-        """Draw the projection; of `X`, shape (N, D), only the width matters.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range or `X` not a finite array.
-        """
-        _check_units(self)
-        if not isinstance(self.density, numbers.Real) or not 0 < self.density <= 1:
-            raise ValueError(f"density must be in (0, 1], got {self.density!r}")
-        X = _validate(self, X, reset=True)
-        rng = check_random_state(self.random_state)
-        width = X.shape[1]
+        """Draw the projection; of `X`, shape (N, D), only the width matters."""
+        check_number("n_units", self.n_units, 1)
+        check_number("n_active", self.n_active, 1, self.n_units)
+        check_number("density", self.density, _TINY, 1, numbers.Real)
+        width, rng = validate_data(self, X, **_INPUT).shape[1], self._rng()
         fan_in = max(1, round(self.density * width))
         inputs = np.concatenate([np.sort(rng.permutation(width)[:fan_in]) for _ in range(self.n_units)])
         ones, starts = np.ones(len(inputs), np.float32), np.arange(0, len(inputs) + 1, fan_in)
         self.components_ = sp.csr_array((ones, inputs, starts), shape=(self.n_units, width))
         return self
 
-    def transform(self, X: Any) -> sp.csr_array:
-        """Hash examples.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of float, shape (N, D)
-
-        Returns
-        -------
-        scipy.sparse.csr_array of uint8, shape (N, K)
-            Exactly `n_active` ones in each row; a zero vector activates the first units.
-        """
-        return _winners(self, X)
-
 
 class BioHash(_Hasher):
     """Hashing by learned units: cluster centres under the normalised inner product, of which the k best fire.
 
+    EM compares ⟨x, w/‖w‖⟩ but a code is made by ⟨x, w⟩: once the lengths are 1 these agree. Ryali, Hopfield, Grinberg
+    and Krotov (2020), arXiv 2001.04907.
+
     Parameters
     ----------
-    n_units : int
-        K, the number of centres and length of the code.
-    n_active : int
-        k, ones per code.
+    n_units, n_active : int
+        K, the number of centres and length of the code, and k, ones per code.
     training : {"em", "local"}
         ``"em"``: rounds of :func:`em_round` from K examples far apart (k-means++), until one gains less than `tol`.
         ``"local"``: the paper's rule, :func:`local_step` on mini-batches from random weights.
@@ -356,32 +286,24 @@ class BioHash(_Hasher):
     learning_rate, batch_size, p, delta, rank
         Of the local rule: largest change of a weight in a step, which falls linearly to 0 over the passes; examples
         in a step; and what :func:`local_step` takes.
-    random_state : int, RandomState or None
-        Of the start and of the order of mini-batches.
+    random_state : int, RandomState, Generator or None
+        Seed or source of the start and of the order of mini-batches.
 
     Attributes
     ----------
     components_ : ndarray of float, shape (K, D)
-        Of length 1 (``"em"``), or tending to it (``"local"``).
+        Of length 1 (``"em"``), or tending to it (``"local"`` with p = 2, for units that win).
     objectives_ : list of float
-        Mean over the examples of the largest ⟨x, w/‖w‖⟩: at the beginning of each round (``"em"``), at the end of
+        Means over the examples of the largest ⟨x, w/‖w‖⟩: at the beginning of each round (``"em"``), at the end of
         training (``"local"``). Not set by `partial_fit`.
     counts_ : ndarray of int64, shape (K,)
-        Examples that each unit won in the last pass, or of the last batch of a stream: a 0 is a unit wasted. Not set
-        by `partial_fit` with ``"local"``.
+        Examples that each unit won in the last pass or, by ``"em"``, in the last batch of a stream.
     n_iter_ : int
         Passes over the examples, or batches of a stream.
 
-    Notes
-    -----
-    Ryali, Hopfield, Grinberg and Krotov (2020), arXiv 2001.04907; article 8159, section BioHash. EM compares
-    ⟨x, w/‖w‖⟩ but a code is made by ⟨x, w⟩: once the lengths are 1 these agree. The local rule brings the length of
-    each unit that wins to 1 (with p = 2); one that never wins keeps the length it began with.
-
     Examples
     --------
-    >>> X = np.repeat(np.eye(3), 5, axis=0)
-    >>> codes = BioHash(n_units=3, n_active=1, random_state=0).fit_transform(X)
+    >>> codes = BioHash(n_units=3, n_active=1, random_state=0).fit_transform(np.repeat(np.eye(3), 5, axis=0))
     >>> sorted(codes.sum(axis=0).tolist())
     [5, 5, 5]
     """
@@ -399,7 +321,7 @@ class BioHash(_Hasher):
         p: float = 2.0,
         delta: float = 0.0,
         rank: int = 2,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: RandomState = None,
     ) -> None:
         self.n_units = n_units
         self.n_active = n_active
@@ -414,106 +336,63 @@ class BioHash(_Hasher):
         self.random_state = random_state
 
     def fit(self, X: Any, y: None = None) -> BioHash:
-        """Learn the units.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of float, shape (N, D)
-            A sparse one stays sparse; the units are dense.
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        BioHash
-            Itself.
-
-        Raises
-        ------
-        ValueError
-            If a parameter is out of range, `X` is not a finite array, or there are fewer examples than units.
-        """
-        X = self._start(X)
-        if self.training == "local":
-            self._fit_local(X)
-        else:
-            self._fit_em(X)
+        """Learn the units from `X`, shape (N, D), which stays sparse if it is; EM needs at least `n_units` examples."""
+        X, rng = self._start(X)
+        n, self.objectives_ = X.shape[0], []
+        if self.training == "em":
+            for _ in range(self.max_iter):
+                self._sums = np.zeros_like(self.components_)
+                self.objectives_.append(self._round(X))
+                if self.n_iter_ > 1 and np.diff(self.objectives_)[-1] <= self.tol * abs(self.objectives_[-1]):
+                    break
+            return self
+        for epoch in range(self.max_iter):
+            order = rng.permutation(n)
+            for batch in gen_batches(n, self.batch_size):
+                self._step(X[order[batch]], self.learning_rate * (1 - epoch / self.max_iter))
+        _, total, self.counts_ = _assign(X, _directions(self.components_))
+        self.objectives_, self.n_iter_ = [total / n], self.max_iter
         return self
 
     def partial_fit(self, X: Any, y: None = None) -> BioHash:
-        """Learn from one more batch of a stream.
+        """Learn from one more batch of a stream, of shape (B, D).
 
         With ``"em"`` each unit becomes the direction of the sum of all examples that it has won so far (in `fit`:
         in the last pass); the first batch must have at least `n_units` examples. With ``"local"`` the batch is one
         step at the full learning rate: let it fall between calls with ``set_params``.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of float, shape (B, D)
-        y : None
-            Ignored.
-
-        Returns
-        -------
-        BioHash
-            Itself.
         """
         if not hasattr(self, "components_"):
-            X = self._start(X)
+            X, _ = self._start(X)
         else:
-            X = _validate(self, X, reset=False)
-            _check_bio(self)
-            if self.n_units != len(self.components_):
-                raise ValueError(
-                    f"n_units={self.n_units}, but {len(self.components_)} units have been learned; "
-                    "their number cannot change within a stream: call fit to start anew"
-                )
-        self.n_iter_ += 1
-        vars(self).pop("objectives_", None)  # of an earlier fit, as what follows: no longer true
+            X = validate_data(self, X, reset=False, **_INPUT)
+            self._check_parameters()
+            if self.n_units != (learned := len(self.components_)):
+                raise ValueError(f"n_units={self.n_units}, but {learned} units have been learned; call fit for others")
+        vars(self).pop("objectives_", None)  # what was true of an earlier fit
         if self.training == "local":
             vars(self).pop("counts_", None)
             vars(self).pop("_sums", None)
             self._step(X, self.learning_rate)
+            self.n_iter_ += 1
             return self
-        if not hasattr(self, "_sums"):
+        if not hasattr(self, "_sums"):  # a stream that begins, or that the local rule has led so far
             self.components_ = _directions(self.components_)
             self._sums = np.zeros_like(self.components_)
-        sums, _, self.counts_ = _assign(X, self.components_)
-        self._sums += sums
-        self.components_ = _directions(self._sums, otherwise=self.components_)
+        self._round(X)
         return self
 
-    def transform(self, X: Any) -> sp.csr_array:
-        """Hash examples by the plain inner product.
-
-        Parameters
-        ----------
-        X : array or sparse matrix of float, shape (N, D)
-
-        Returns
-        -------
-        scipy.sparse.csr_array of uint8, shape (N, K)
-            Exactly `n_active` ones in each row; a zero vector activates the first units.
-        """
-        return _winners(self, X)
-
-    def _start(self, X: Any) -> np.ndarray | sp.csr_array:
-        """Check everything and set the first weights."""
-        # All checks before anything is set, so that a refused `fit` leaves the units of an earlier one.
-        _check_bio(self)
-        n = check_array(X, accept_sparse="csr", dtype=[np.float32, np.float64]).shape[0]
+    def _start(self, X: Any) -> tuple[Matrix, np.random.RandomState]:
+        """Check everything, then set the first weights: a refused `fit` leaves the units of an earlier one."""
+        self._check_parameters()
+        n = check_array(X, **_INPUT).shape[0]
         if self.training == "em" and n < self.n_units:
-            raise ValueError(
-                f"n_samples={n} is less than n_units={self.n_units}: EM starts at one example per unit; "
-                'give more examples, fewer units, or training="local"'
-            )
-        X = _validate(self, X, reset=True)
+            raise ValueError(f"n_samples={n} is less than n_units={self.n_units}; give more, or take training='local'")
+        rng, X = self._rng(), validate_data(self, X, **_INPUT)
         vars(self).pop("_sums", None)
         self.n_iter_ = 0
-        rng = self._rng = check_random_state(self.random_state)
         if self.training == "local":
             self.components_ = rng.standard_normal((self.n_units, X.shape[1])).astype(X.dtype)
-            return X
+            return X, rng
         # Spread out over directions, as k-means++ does; a sample of the examples is enough for that.
         sample = X[rng.permutation(n)[: max(BATCH, 4 * self.n_units)]]
         # In double precision, because scikit-learn would convert the sample to it for each unit anew.
@@ -522,37 +401,33 @@ class BioHash(_Hasher):
         nowhere = ~start.any(axis=1)  # a zero vector points nowhere
         start[nowhere] = rng.standard_normal((np.count_nonzero(nowhere), X.shape[1]))
         self.components_ = _directions(start).astype(X.dtype)
-        return X
+        return X, rng
 
-    def _fit_em(self, X: np.ndarray | sp.csr_array) -> None:
-        self.objectives_: list[float] = []
-        for _ in range(self.max_iter):
-            # As em_round, but the sums are kept for examples still to come.
-            self._sums, total, self.counts_ = _assign(X, self.components_)
-            self.components_ = _directions(self._sums, otherwise=self.components_)
-            objective = total / X.shape[0]
-            self.objectives_.append(objective)
-            self.n_iter_ += 1
-            if self.n_iter_ > 1 and objective - self.objectives_[-2] <= self.tol * abs(objective):
-                break
+    def _round(self, X: Matrix) -> float:
+        """Do a round of EM, with what the units have won before added; return the objective."""
+        sums, total, self.counts_ = _assign(X, self.components_)
+        self._sums += sums
+        self.n_iter_ += 1
+        self.components_ = _directions(self._sums, otherwise=self.components_)
+        return total / X.shape[0]
 
-    def _fit_local(self, X: np.ndarray | sp.csr_array) -> None:
-        n = X.shape[0]
-        for epoch in range(self.max_iter):
-            order = self._rng.permutation(n)
-            for batch in gen_batches(n, self.batch_size):
-                self._step(X[order[batch]], self.learning_rate * (1 - epoch / self.max_iter))
-        _, total, self.counts_ = _assign(X, _directions(self.components_))
-        self.objectives_, self.n_iter_ = [total / n], self.max_iter
-
-    def _step(self, X: np.ndarray | sp.csr_array, rate: float) -> None:
+    def _step(self, X: Matrix, rate: float) -> None:
         step = local_step(X, self.components_, self.p, self.delta, self.rank)
-        largest = np.abs(step).max()
-        if largest > 0:
+        if (largest := np.abs(step).max()) > 0:
             self.components_ += (rate / largest) * step
 
+    def _check_parameters(self) -> None:
+        if self.training not in ("em", "local"):
+            raise ValueError(f"training must be 'em' or 'local', not {self.training!r}")
+        for name in ("n_units", "max_iter", "batch_size"):
+            check_number(name, getattr(self, name), 1)
+        check_number("n_active", self.n_active, 1, self.n_units)
+        check_number("rank", self.rank, 2, self.n_units if self.delta else np.inf)
+        for name, least in (("tol", 0), ("delta", 0), ("p", 1), ("learning_rate", _TINY)):
+            check_number(name, getattr(self, name), least, kind=numbers.Real)
 
-def _assign(X: np.ndarray | sp.csr_array, directions: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+
+def _assign(X: Matrix, directions: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Give each example to its best unit; return sums of examples per unit, total of the best products, counts."""
     n_units = len(directions)
     sums, total, counts = np.zeros_like(directions), 0.0, np.zeros(n_units, np.int64)
@@ -568,22 +443,6 @@ def _assign(X: np.ndarray | sp.csr_array, directions: np.ndarray) -> tuple[np.nd
     return sums, total, counts
 
 
-def _activations(hasher: Any, X: Any) -> Iterator[np.ndarray]:
-    """Project examples, a batch at a time."""
-    check_is_fitted(hasher)
-    X = _validate(hasher, X, reset=False)
-    # A dense product is several times as fast as one with FlyHash's sparse weights, and leaves rows contiguous.
-    weights = hasher.components_.T if sp.issparse(X) else _dense(hasher.components_).T
-    for batch in gen_batches(X.shape[0], BATCH):
-        yield _dense(X[batch] @ weights)
-
-
-def _winners(hasher: Any, X: Any) -> sp.csr_array:
-    check_is_fitted(hasher)
-    _check_active(hasher.n_active, hasher.components_.shape[0])
-    return sp.vstack([winner_take_all(a, hasher.n_active) for a in _activations(hasher, X)], format="csr")
-
-
 def _directions(vectors: np.ndarray, otherwise: np.ndarray | None = None) -> np.ndarray:
     """Scale rows to length 1; a row of zeros is replaced by that of `otherwise`, or stays."""
     largest = np.abs(vectors).max(axis=1, keepdims=True)
@@ -593,58 +452,14 @@ def _directions(vectors: np.ndarray, otherwise: np.ndarray | None = None) -> np.
     return scaled if otherwise is None else np.where(lengths > 0, scaled, otherwise)
 
 
-def _dense(X: np.ndarray | sp.sparray) -> np.ndarray:
+def _dense(X: Matrix) -> np.ndarray:
     return X.toarray() if sp.issparse(X) else X
 
 
-def _validate(hasher: Any, X: Any, reset: bool) -> np.ndarray | sp.csr_array:
-    X = validate_data(hasher, X, accept_sparse="csr", dtype=[np.float32, np.float64], reset=reset)
-    return sp.csr_array(X) if sp.issparse(X) else X
-
-
-def _check_count(name: str, value: object, least: int = 1) -> None:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < least:
-        raise ValueError(f"{name} must be an integer of at least {least}, got {value!r}")
-
-
-def _check_active(n_active: object, n_units: int) -> None:
-    _check_count("n_active", n_active)
-    if n_active > n_units:
-        raise ValueError(f"n_active={n_active} is more than the {n_units} units there are")
-
-
-def _check_pair(X: Any, components: Any) -> tuple[np.ndarray | sp.csr_array, np.ndarray]:
-    X = check_array(X, accept_sparse="csr", dtype=[np.float32, np.float64], input_name="X")
-    components = check_array(components, dtype=[np.float32, np.float64], input_name="components")
-    if X.shape[1] != components.shape[1]:
-        raise ValueError(f"X has {X.shape[1]} features, but components {components.shape[1]}")
-    return sp.csr_array(X) if sp.issparse(X) else X, components
-
-
-def _check_rank(rank: object, n_units: int, delta: float) -> None:
-    _check_count("rank", rank, least=2)
-    if delta and rank > n_units:
-        raise ValueError(f"rank={rank} is more than the {n_units} units there are")
-
-
-def _check_units(hasher: Any) -> None:
-    _check_count("n_units", hasher.n_units)
-    _check_active(hasher.n_active, hasher.n_units)
-
-
-def _check_bio(hasher: BioHash) -> None:
-    _check_units(hasher)
-    if hasher.training not in ("em", "local"):
-        raise ValueError(f"training must be 'em' or 'local', not {hasher.training!r}")
-    for name in ("max_iter", "batch_size"):
-        _check_count(name, getattr(hasher, name))
-    _check_rank(hasher.rank, hasher.n_units, hasher.delta)
-    for name, low, allowed in (
-        ("tol", 0, "at least 0"),
-        ("delta", 0, "at least 0"),
-        ("learning_rate", np.nextafter(0, 1), "positive"),
-        ("p", 1, "at least 1"),
-    ):
-        value = getattr(hasher, name)
-        if not isinstance(value, numbers.Real) or not low <= value < np.inf:
-            raise ValueError(f"{name} must be a finite number, {allowed}; got {value!r}")
+def check_number(name: str, value: Any, least: float, most: float = np.inf, kind: type = numbers.Integral) -> None:
+    """Refuse a parameter that is no number of its kind within bounds; `_TINY` as the least means above 0."""
+    if isinstance(value, bool) or not isinstance(value, kind) or not (least <= value <= most and value < np.inf):
+        what = "an integer" if kind is numbers.Integral else "a finite number"
+        low = "above 0" if least == _TINY else f"of at least {least:g}"
+        high = f" and at most {most}" if most < np.inf else ""
+        raise ValueError(f"{name} must be {what} {low}{high}; got {value!r}")

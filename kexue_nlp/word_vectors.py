@@ -12,6 +12,7 @@ from __future__ import annotations
 import difflib
 import numbers
 import os
+import reprlib
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import scipy.sparse as sp
 
-from kexue_nlp.hashing import winner_take_all
+from kexue_nlp.hashing import check_number, winner_take_all
 from kexue_nlp.saved_model import SavedModel
 from kexue_nlp.text import split_words
 
@@ -36,8 +37,9 @@ _FLOOR = 1e-4  # added to word frequencies, or a few rare words would decide whe
 _FORGET = 0.8  # share of what a unit has counted that is kept from one batch to the next
 _BATCH = 51_200  # windows between two updates of the weights
 _LEVELS = 63  # of a weight in a small file
-_GAP = object()  # stands between documents; no word equals it
 _PARAMETERS = ("n_units", "n_active", "window", "vocabulary_size", "n_learning", "n_winners", "weighting")
+
+Place = tuple[str | Sequence[str], int]  # a text or its words, and the position of one of them
 
 
 def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int) -> sp.csr_array:
@@ -49,23 +51,20 @@ def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int)
         Words as numbers below V, and 2V between documents and at both ends, at least `half` times.
     centres : ndarray of int, shape (N,)
         Positions in `ids` that hold a word.
-    half : int
-        Words on each side.
-    n_words : int
-        V.
+    half, n_words : int
+        Words on each side, and V.
 
     Returns
     -------
     csr_array of float32, shape (N, 2V + 1)
-        Columns 0 to V − 1: the words around the centre, 1 however often they occur there. Columns V to 2V − 1: the
-        centre. Column 2V takes what is no word, so that all rows are of one length; it must meet zeros only.
+        The words around the centre, 1 however often they occur there; from column V the centre. Column 2V takes what
+        is no word, so that all rows are of one length; it must meet zeros only.
 
     Examples
     --------
     >>> ids = np.array([6, 0, 1, 0, 2, 6])  # "a b a c" between two gaps, V = 3
-    >>> window_matrix(ids, np.array([2, 4]), half=1, n_words=3).toarray()[:, :6].astype(int)
-    array([[1, 0, 0, 0, 1, 0],
-           [1, 0, 0, 0, 0, 1]])
+    >>> window_matrix(ids, np.array([2, 4]), half=1, n_words=3).toarray()[:, :6].astype(int).tolist()
+    [[1, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, 1]]
     """
     gap = 2 * n_words
     columns = [ids[centres] + n_words]
@@ -75,9 +74,13 @@ def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int)
         for earlier in around[:i]:
             repeated |= column == earlier
         columns.append(np.where(repeated, gap, column))
-    indices = np.stack(columns, axis=1, dtype=np.int32).ravel()
-    starts = np.arange(0, len(indices) + 1, len(columns), dtype=np.int32)
-    return sp.csr_array((np.ones(len(indices), np.float32), indices, starts), shape=(len(centres), gap + 1))
+    return _one_hot(np.stack(columns, axis=1, dtype=np.int32), gap + 1)
+
+
+def _one_hot(columns: np.ndarray, width: int) -> sp.csr_array:
+    """Return a sparse matrix with ones in the given columns of each row."""
+    starts = np.arange(0, columns.size + 1, columns.shape[1], dtype=np.int32)
+    return sp.csr_array((np.ones(columns.size, np.float32), columns.ravel(), starts), shape=(len(columns), width))
 
 
 def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1) -> sp.csr_array:
@@ -101,11 +104,8 @@ def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1
     --------
     >>> windows = window_matrix(np.array([4, 0, 1, 4]), np.array([1, 2]), half=1, n_words=2)
     >>> weights = np.array([[0, 0], [0, 0], [1, 0], [0, 1], [0, 0]], np.float32)
-    >>> count_winners(windows, weights).toarray()[:4].astype(int)
-    array([[0, 1],
-           [1, 0],
-           [1, 0],
-           [0, 1]])
+    >>> count_winners(windows, weights).toarray()[:4].astype(int).tolist()
+    [[0, 1], [1, 0], [1, 0], [0, 1]]
     """
     activations = windows @ weights
     rows = np.arange(len(activations))
@@ -113,33 +113,23 @@ def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1
     for rank in range(n_winners):  # for a few winners faster than sorting
         best[:, rank] = activations.argmax(axis=1)
         activations[rows, best[:, rank]] = -np.inf
-    ones = np.ones(best.size, np.float32)
-    starts = np.arange(0, best.size + 1, n_winners, dtype=np.int32)
-    winners = sp.csr_array((ones, best.ravel(), starts), shape=activations.shape)
-    return windows.T.tocsr() @ winners
+    return windows.T.tocsr() @ _one_hot(best, activations.shape[1])
 
 
 def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Turn the counts of each unit's words into weights: how much more frequent a word is there than anywhere.
 
+    The result is count / (windows of the unit) / (p + 0.0001); a unit without windows has zeros. Unlike
+    :func:`paper_weights` this keeps the units in balance: neither large units nor rare words take all.
+
     Parameters
     ----------
     counts : ndarray of float32, shape (2V + 1, K)
-        Windows of each unit that contain a word, as :func:`count_winners` counts them.
+        Windows of each unit that contain a word, from :func:`count_winners`.
     frequencies : ndarray of float, shape (V,)
         Share p of each word in the corpus.
     out : ndarray of float32, shape (2V + 1, K), optional
-        Where to write.
-
-    Returns
-    -------
-    ndarray of float32, shape (2V + 1, K)
-        count / (windows of the unit) / (p + 0.0001); the last row is zero. A unit without windows has zeros.
-
-    Notes
-    -----
-    As the paper's weights (:func:`paper_weights`) but for two things, both for the sake of balance: a unit is
-    scaled by how many windows it has, and p is at least 0.0001.
+        Where to write. The last row becomes zero.
 
     Examples
     --------
@@ -148,9 +138,8 @@ def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = N
     [[0.0, 4.0], [1.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 0.0]]
     """
     n_words = len(frequencies)
-    per_word = np.append(np.tile(1 / (frequencies + _FLOOR), 2), 0).astype(np.float32)
     n_windows = counts[n_words : 2 * n_words].sum(axis=0)  # each has one centre
-    weights = np.multiply(counts, per_word[:, None], out=out)
+    weights = _divide(counts, frequencies + _FLOOR, out)
     weights /= np.maximum(n_windows, np.finfo(np.float32).tiny)
     return weights
 
@@ -164,18 +153,18 @@ def paper_weights(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray |
     Examples
     --------
     >>> counts = np.array([[0, 2], [3, 0], [4, 0], [0, 0], [9, 9]], np.float32)
-    >>> weights = paper_weights(counts, np.array([0.5, 0.5]))
-    >>> weights.round(1)[:4] * 10
-    array([[ 0., 10.],
-           [ 6.,  0.],
-           [ 8.,  0.],
-           [ 0.,  0.]], dtype=float32)
+    >>> (paper_weights(counts, np.array([0.5, 0.5]))[:4] * 10).round().tolist()
+    [[0.0, 10.0], [6.0, 0.0], [8.0, 0.0], [0.0, 0.0]]
     """
-    per_word = np.append(np.tile(1 / frequencies, 2), 0).astype(np.float32)
-    weights = np.multiply(counts, per_word[:, None], out=out)
-    lengths = np.linalg.norm(weights, axis=0)
-    weights /= np.maximum(lengths, np.finfo(np.float32).tiny)
+    weights = _divide(counts, frequencies, out)
+    weights /= np.maximum(np.linalg.norm(weights, axis=0), np.finfo(np.float32).tiny)
     return weights
+
+
+def _divide(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None) -> np.ndarray:
+    """Divide each word's counts, around the centre and at it, by its frequency; the last row becomes zero."""
+    per_word = np.append(np.tile(1 / frequencies, 2), 0).astype(np.float32)
+    return np.multiply(counts, per_word[:, None], out=out)
 
 
 _WEIGHTINGS = {"lift": lift, "paper": paper_weights}
@@ -186,17 +175,17 @@ class BioWord(SavedModel):
 
     Each window excites K units by the inner product ⟨W, v⟩ of its binary vector v with their weights. Training
     alternates: windows go to the unit that they excite most; units become the average of their windows, with each
-    word counted relative to its frequency (:func:`lift`). In the end every window counts for its best few units.
+    word counted relative to its frequency. In the end every window counts for its best few units. Liang, Ryali,
+    Hoover, Grinberg, Navlakha, Zaki and Krotov, "Can a Fruit Fly Learn Word Embeddings?" (2021), arXiv 2101.06887,
+    learn by small steps; here whole batches are counted, as the article suggests.
 
     Parameters
     ----------
-    n_units : int
-        K, length of the code.
-    n_active : int
-        k, ones of a code unless a method is told another number. A word that few units have seen has fewer.
+    n_units, n_active : int
+        K, length of the code, and k, its ones unless a method is told another `k`. A word that few units have seen has
+        fewer ones.
     window : int
-        Words of a window, an odd number: the centre and as many on each side. It never reaches into another
-        document.
+        Words of a window, an odd number: the centre and as many on each side, all of one document.
     vocabulary_size : int
         V, most frequent words that are kept. Others are dropped before windows are cut.
     n_learning : int
@@ -206,7 +195,7 @@ class BioWord(SavedModel):
     weighting : {"lift", "paper"}
         How counts become weights: :func:`lift` or :func:`paper_weights`.
     random_state : int, numpy Generator or None
-        Of the words whose windows the units start from, and of the order of the windows.
+        Seed for the words whose windows the units start from, and for the order of the windows.
 
     Attributes
     ----------
@@ -217,12 +206,6 @@ class BioWord(SavedModel):
     weights_ : ndarray of float32, shape (2V + 1, K)
         W: rows for words around the centre, for words at the centre, and a row of zeros.
 
-    Notes
-    -----
-    Liang, Ryali, Hoover, Grinberg, Navlakha, Zaki and Krotov, "Can a Fruit Fly Learn Word Embeddings?" (2021),
-    arXiv 2101.06887; article 8159, section BioWord. The paper learns by small steps; here whole batches of windows
-    are counted, as the article suggests. :func:`lift` says how the weights differ from the paper's.
-
     Examples
     --------
     >>> texts = ["the cat drinks milk", "the dog drinks water", "a cat eats fish", "a dog eats meat"] * 20
@@ -230,6 +213,9 @@ class BioWord(SavedModel):
     >>> model.static("cat").sum(), model.similarity("cat", "cat")
     (np.uint64(2), 1.0)
     """
+
+    _kind = "BioWord"
+    _pretrained = ("bioword", "make pretrain-bioword")
 
     def __init__(
         self,
@@ -255,171 +241,65 @@ class BioWord(SavedModel):
     def fit(self, documents: Iterable[str | Iterable[str]]) -> BioWord:
         """Learn the units from documents, which are read once and kept as one array of numbers.
 
-        Parameters
-        ----------
-        documents : iterable of str, or of iterables of str
-            Texts, cut into lower-case words by :func:`kexue_nlp.text.split_words`, or words. For a language
-            without spaces give words.
-
-        Returns
-        -------
-        BioWord
-            Itself.
-
-        Raises
-        ------
-        TypeError
-            If a document is neither text nor words.
-        ValueError
-            If a parameter is out of range or no document has a word.
+        A document is a text, cut into lower-case words by :func:`kexue_nlp.text.split_words`, or an iterable of words,
+        as a language without spaces needs; anything else raises TypeError.
         """
         self._check()
-        weigh = _WEIGHTINGS[self.weighting]
-        half, n_winners = self.window // 2, min(self.n_winners, self.n_units)
+        weigh, half = _WEIGHTINGS[self.weighting], self.window // 2
         words, counts, ids = _encode(documents, self.vocabulary_size, half)
         frequencies = counts / counts.sum()
         rng = np.random.default_rng(self.random_state)
         centres = np.flatnonzero(ids < 2 * len(words)).astype(np.int32)
         learning = rng.permutation(centres)[: self.n_learning].copy()  # a slice would keep all of it in memory
-        totals = np.zeros((2 * len(words) + 1, self.n_units), np.float32)
+
+        # Give each unit the windows around one word; -1 stands for a word that no unit starts from.
+        units = _first_units(frequencies, self.n_units, rng)[ids[learning]]
+        windows = window_matrix(ids, learning[units >= 0], half, len(words))
+        totals = (windows.T.tocsr() @ _one_hot(units[units >= 0, None], self.n_units)).toarray()
         weights = np.empty_like(totals)
-        _start(totals, ids, learning, half, frequencies, rng)
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
+            # Learn: weights from counts, then counts from weights, batch by batch. What is old is forgotten.
             for start in range(0, len(learning), _BATCH):
                 weigh(totals, frequencies, out=weights)
                 totals *= _FORGET
-                _count(totals, ids, learning[start : start + _BATCH], half, weights, 1, pool)
+                _count(pool, totals, weights, ids, learning[start : start + _BATCH], half)
+            # Count all windows. Their order is free now; that of the text is fastest: neighbours share most words.
             weigh(totals, frequencies, out=weights)
             totals[:] = 0
-            # From here on order is free. That of the text is fastest: neighbours share most of their words.
             for start in range(0, len(centres), _BATCH):
-                _count(totals, ids, centres[start : start + _BATCH], half, weights, n_winners, pool)
-        weigh(totals, frequencies, out=weights)
-        self._set(words, counts, weights)
+                n_winners = min(self.n_winners, self.n_units)
+                _count(pool, totals, weights, ids, centres[start : start + _BATCH], half, n_winners)
+        self._set(words, counts, weigh(totals, frequencies, out=weights))
         return self
 
     def static(self, word: str, k: int | None = None) -> np.ndarray:
-        """Return the code of a word alone: the k units with the largest weights for it as a centre.
-
-        Parameters
-        ----------
-        word : str
-        k : int, optional
-            Ones of the code; `n_active` by default.
-
-        Returns
-        -------
-        ndarray of uint8, shape (K,)
-
-        Raises
-        ------
-        KeyError
-            If the word is not in the vocabulary; the message names the three closest spellings.
-        ValueError
-            If `k` is not from 1 to K.
-        """
+        """Return the code of a word alone, uint8 of shape (K,): ones where its weights as a centre are largest."""
         return self.codes([word], k).toarray()[0]
 
     def contextual(self, words: str | Sequence[str], i: int, k: int | None = None) -> np.ndarray:
-        """Return the code of a word among others.
+        """Return the code of word `i` of a text or list of words, in its context: uint8 of shape (K,).
 
-        Parameters
-        ----------
-        words : sequence of str, or str
-            A text or its words. Those outside the vocabulary are dropped, as in training.
-        i : int
-            Position of the word in `words`, before any is dropped.
-        k : int, optional
-            Ones of the code; `n_active` by default.
-
-        Returns
-        -------
-        ndarray of uint8, shape (K,)
-
-        Raises
-        ------
-        KeyError
-            If the word is not in the vocabulary.
-        IndexError
-            If there is no position `i`.
-        ValueError
-            If `k` is not from 1 to K.
+        Words outside the vocabulary are dropped, as in training; `i` counts them. A negative `i` counts from the end.
         """
-        words = split_words(words) if isinstance(words, str) else list(words)
-        if isinstance(i, bool) or not isinstance(i, numbers.Integral):
-            raise TypeError(f"i must be an integer, the position of a word; got {i!r}")
-        if not -len(words) <= i < len(words):
-            raise IndexError(f"i={i} is none of the positions of {len(words)} words")
-        i %= len(words)
-        self._id(words[i])
-        half, n_words = self.window // 2, len(self.words_)
-        known = [self._ids[word] for word in words if word in self._ids]
-        before = sum(word in self._ids for word in words[:i])
-        gap = [2 * n_words] * half
-        ids = np.array(gap + known + gap, np.int32)
-        activations = window_matrix(ids, np.array([half + before]), half, n_words) @ self.weights_
-        return _winners(activations, self._k(k)).toarray()[0]
+        return self._resolve((words, i), self._k(k))[1]
 
     def codes(self, words: Iterable[str] | None = None, k: int | None = None) -> sp.csr_array:
-        """Return the static codes of many words, by default of the whole vocabulary.
-
-        Parameters
-        ----------
-        words : iterable of str, optional
-        k : int, optional
-            Ones of each code; `n_active` by default.
-
-        Returns
-        -------
-        csr_array of uint8, shape (N, K)
-
-        Raises
-        ------
-        TypeError
-            If `words` is one str.
-        KeyError
-            If a word is not in the vocabulary.
-        ValueError
-            If `k` is not from 1 to K.
-        """
+        """Return the static codes of some words, or of the whole vocabulary: uint8, one row per word."""
         if isinstance(words, str):
             raise TypeError(f"words is one str, {words!r}; give a list of words, or call static for one")
         n_words = len(self._fitted().words_)
         ids = np.arange(n_words) if words is None else np.array([self._id(word) for word in words], np.intp)
         return _winners(self.weights_[n_words + ids], self._k(k))
 
-    def nearest(
-        self, query: str | tuple[Sequence[str], int], n: int = 10, k: int | None = None
-    ) -> list[tuple[str, float]]:
-        """Find the words whose static codes are most similar to that of a word, alone or in a context.
+    def nearest(self, query: str | Place, n: int = 10, k: int | None = None) -> list[tuple[str, float]]:
+        """Find the `n` words whose static codes are most similar to that of a word, alone or in a context.
 
-        Parameters
-        ----------
-        query : str, or pair of a text or its words and a position
-            ``"bank"``, or ``("the bank of the river", 1)``.
-        n : int
-            How many, fewer if the vocabulary is small; the word itself is left out.
-        k : int, optional
-            Ones of each code; `n_active` by default.
-
-        Returns
-        -------
-        list of (str, float)
-            Words and their :meth:`similarity`, largest first; of equals the more frequent first.
-
-        Raises
-        ------
-        TypeError
-            If the query is neither.
-        KeyError
-            If the word is not in the vocabulary.
-        IndexError
-            If the text has no such position.
-        ValueError
-            If `n` is less than 1 or `k` is not from 1 to K.
+        The query is ``"bank"``, or ``("the bank of the river", 1)``. The answer leaves the word itself out and holds
+        pairs of a word and its :meth:`similarity`, largest first; of equals the more frequent first.
         """
         k = self._k(k)
-        _checked("n", n, 1)
+        check_number("n", n, 1)
         word, code = self._resolve(query, k)
         if k not in self._all_codes:
             self._all_codes = {k: self.codes(k=k)}
@@ -430,38 +310,14 @@ class BioWord(SavedModel):
         order = np.argsort(-cosines, kind="stable")[: min(n, len(cosines) - 1)]
         return [(self.words_[j], float(cosines[j])) for j in order]
 
-    def similarity(
-        self,
-        a: str | tuple[Sequence[str], int],
-        b: str | tuple[Sequence[str], int],
-        k: int | None = None,
-    ) -> float:
-        """Return the cosine of two codes, 0 to 1: the share of ones in common if both have k ones.
-
-        Parameters
-        ----------
-        a, b : str, or pair of a text or its words and a position
-            As for :meth:`nearest`.
-        k : int, optional
-            Ones of each code; `n_active` by default.
-
-        Raises
-        ------
-        TypeError, KeyError, IndexError, ValueError
-            As :meth:`nearest`.
-        """
+    def similarity(self, a: str | Place, b: str | Place, k: int | None = None) -> float:
+        """Return the cosine of the codes of two words or places, 0 to 1: the share of ones in common of k."""
         k = self._k(k)
         (_, x), (_, y) = self._resolve(a, k), self._resolve(b, k)
         return float((x & y).sum() / np.sqrt(x.sum(dtype=np.int64) * y.sum(dtype=np.int64)))
 
     def to_keyed_vectors(self, k: int | None = None) -> KeyedVectors:
-        """Return the static codes of the vocabulary as gensim's word vectors, of float32 zeros and ones.
-
-        Parameters
-        ----------
-        k : int, optional
-            Ones of each code; `n_active` by default.
-        """
+        """Return the static codes of the vocabulary as gensim's word vectors, of float32 zeros and ones."""
         from gensim.models import KeyedVectors
 
         vectors = KeyedVectors(self._fitted().weights_.shape[1])
@@ -480,22 +336,18 @@ class BioWord(SavedModel):
         """
         self._write(path, *self._parts(n_kept))
 
-    _kind = "BioWord"
-    _pretrained = ("bioword", "make pretrain-bioword")
-
     def _parts(self, n_kept: int | None = None) -> tuple[dict, dict[str, np.ndarray]]:
         weights, scales = self._fitted().weights_, np.ones((len(self.weights_), 1), np.float32)
-        if n_kept is None:
-            n_kept = self._n_kept
-        else:
-            _checked("n_kept", n_kept, 1, self.weights_.shape[1])
+        n_units = weights.shape[1]
+        if n_kept is not None:
+            check_number("n_kept", n_kept, 1, n_units)
             n_kept = min(n_kept, self._n_kept or n_kept)
             kept = winner_take_all(weights, n_kept).toarray()
             scales = weights.max(axis=1, keepdims=True) / _LEVELS
             levels = np.ceil(weights / np.where(scales > 0, scales, 1))  # up: what is kept does not become 0
             weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
         meta = {name: getattr(self, name) for name in _PARAMETERS}
-        meta |= {"words": self.words_, "n_kept": n_kept, "n_units": self.weights_.shape[1]}
+        meta |= {"words": self.words_, "n_kept": n_kept or self._n_kept, "n_units": n_units}
         return meta, {"counts": self.counts_, "weights": weights, "scales": scales}
 
     @classmethod
@@ -505,13 +357,15 @@ class BioWord(SavedModel):
         words, counts, weights = meta["words"], arrays["counts"], arrays["weights"] * arrays["scales"]
         if weights.shape != (2 * len(words) + 1, model.n_units) or counts.shape != (len(words),):
             raise ValueError(f"{len(words)} words, counts {counts.shape}, weights {weights.shape}")
-        model._set(tuple(words), counts, weights)
-        model._n_kept = meta["n_kept"]
+        model._set(tuple(words), counts, weights, meta["n_kept"])
         return model
 
-    def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray) -> None:
+    def __getstate__(self) -> dict[str, Any]:
+        return vars(self)  # all of it plain Python and NumPy, so that a copy has the random state too
+
+    def _set(self, words: tuple[str, ...], counts: np.ndarray, weights: np.ndarray, n_kept: int | None = None) -> None:
         self.words_, self.counts_, self.weights_ = words, counts, weights
-        self._n_kept: int | None = None  # weights per row that a small file kept
+        self._n_kept = n_kept  # weights per row that a small file kept
         self._ids = {word: i for i, word in enumerate(words)}
         self._all_codes: dict[int, sp.csr_array] = {}
 
@@ -527,35 +381,41 @@ class BioWord(SavedModel):
         return self._ids[word]
 
     def _k(self, k: int | None) -> int:
-        k = _checked("k", self.n_active if k is None else k, 1, self._fitted().weights_.shape[1])
+        k = self.n_active if k is None else k
+        check_number("k", k, 1, self._fitted().weights_.shape[1])
         if self._n_kept is not None and k > self._n_kept:
-            raise ValueError(
-                f"k={k}, but the file of this model kept only {self._n_kept} weights per word: ask for fewer ones, "
-                "or train a model with fit"
-            )
-        return k
+            raise ValueError(f"k={k}, but the file of this model kept only {self._n_kept} weights per word")
+        return int(k)
 
-    def _resolve(self, query: str | tuple[Sequence[str], int], k: int) -> tuple[str, np.ndarray]:
+    def _resolve(self, query: str | Place, k: int) -> tuple[str, np.ndarray]:
         """Return the word asked for and its code."""
         if isinstance(query, str):
             return query, self.static(query, k)
-        if not (isinstance(query, tuple) and len(query) == 2 and isinstance(query[1], numbers.Integral)):
-            raise TypeError(f"ask for a word, or for (text or words, position); got {_shown(query)}")
+        is_pair = isinstance(query, tuple) and len(query) == 2
+        if not is_pair or not isinstance(query[1], numbers.Integral) or isinstance(query[1], bool):
+            raise TypeError(f"give a word, or a text or words and an integer position; got {reprlib.repr(query)}")
         words, i = query
         words = split_words(words) if isinstance(words, str) else list(words)
-        code = self.contextual(words, i, k)
-        return words[i], code
+        if not -len(words) <= i < len(words):
+            raise IndexError(f"i={i} is none of the positions of {len(words)} words")
+        self._id(words[i])
+        half, n_words = self.window // 2, len(self.words_)
+        known = [self._ids[word] for word in words if word in self._ids]
+        before = sum(word in self._ids for word in words[: i % len(words)])
+        gap = [2 * n_words] * half
+        ids = np.array(gap + known + gap, np.int32)
+        activations = window_matrix(ids, np.array([half + before]), half, n_words) @ self.weights_
+        return words[i], _winners(activations, k).toarray()[0]
 
     def _check(self) -> None:
-        _checked("n_units", self.n_units, 1)
-        _checked("n_active", self.n_active, 1, self.n_units)
-        _checked("n_winners", self.n_winners, 1)
-        _checked("vocabulary_size", self.vocabulary_size, 1)
-        _checked("n_learning", self.n_learning, 1)
+        for name in ("n_units", "n_winners", "vocabulary_size", "n_learning"):
+            check_number(name, getattr(self, name), 1)
+        check_number("n_active", self.n_active, 1, self.n_units)
+        check_number("window", self.window, 3)
+        if self.window % 2 == 0:
+            raise ValueError(f"window must be odd, to have a centre; got {self.window}")
         if self.weighting not in _WEIGHTINGS:
             raise ValueError(f"weighting must be 'lift' or 'paper', not {self.weighting!r}")
-        if _checked("window", self.window, 3) % 2 == 0:
-            raise ValueError(f"window must be odd, to have a centre; got {self.window}")
 
 
 def _winners(activations: np.ndarray, k: int) -> sp.csr_array:
@@ -567,92 +427,61 @@ def _winners(activations: np.ndarray, k: int) -> sp.csr_array:
     return winners
 
 
-def _shown(value: object) -> str:
-    shown = f"{type(value).__name__} {value!r}"
-    return shown if len(shown) < 80 else shown[:77] + "..."
-
-
-def _checked(name: str, value: object, least: int, most: int | None = None) -> int:
-    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
-        raise ValueError(f"{name} must be an integer, got {value!r}")
-    if value < least or (most is not None and value > most):
-        bounds = f"at least {least}" if most is None else f"from {least} to n_units={most}"
-        raise ValueError(f"{name} must be {bounds}, got {value}")
-    return int(value)
-
-
 def _encode(
     documents: Iterable[str | Iterable[str]], vocabulary_size: int, half: int
 ) -> tuple[tuple[str, ...], np.ndarray, np.ndarray]:
     """Return the words, most frequent first, their counts, and the corpus as `window_matrix` takes it."""
-    if isinstance(documents, str | bytes):
+    if isinstance(documents, str):
         raise TypeError("documents is one text; give an iterable of documents, such as a list")
+    # Number the words as they come. Number 0 stands between documents: no word equals it.
     numbering: defaultdict[Any, int] = defaultdict()
     numbering.default_factory = numbering.__len__
-    gap = [numbering[_GAP]] * half
+    gap = [numbering[object()]] * half
     stream = array("i", gap)
     for position, document in enumerate(documents):
-        if isinstance(document, bytes) or not isinstance(document, Iterable):
-            raise TypeError(
-                f"document {position} is {type(document).__name__} {document!r}; give a str or a list of words"
-            )
-        words = split_words(document) if isinstance(document, str) else list(document)
         try:
+            words = split_words(document) if isinstance(document, str) else document
             stream.extend(map(numbering.__getitem__, words))
-        except TypeError:  # not hashable
-            wrong = next(word for word in words if not isinstance(word, str))
-            raise TypeError(f"document {position} holds {wrong!r}, which is not a str; words must be") from None
+        except TypeError as error:  # no iterable, or a list for a word
+            raise TypeError(f"document {position} is neither text nor words: {error}") from error
         stream.extend(gap)
-    tokens = list(numbering)
-    wrong = [token for token in tokens[1:] if not isinstance(token, str)]
-    if wrong:
+    tokens = list(numbering)[1:]
+    if wrong := [token for token in tokens if not isinstance(token, str)]:
         raise TypeError(f"a document holds {wrong[0]!r}, which is not a str; words must be")
-    if len(tokens) == 1:
+    if not tokens:
         raise ValueError("the documents hold no word")
+    # Number them anew, most frequent first, and drop those outside the vocabulary.
     ids = np.frombuffer(stream, dtype=np.intc)
     counts = np.bincount(ids)[1:]
     order = np.argsort(-counts, kind="stable")[:vocabulary_size]
-    renumbered = np.full(len(tokens), -1, np.int32)
+    renumbered = np.full(len(tokens) + 1, -1, np.int32)
     renumbered[order + 1] = np.arange(len(order))
     renumbered[0] = 2 * len(order)
     ids = renumbered[ids]
-    return tuple(tokens[i + 1] for i in order), counts[order], ids[ids >= 0]
+    return tuple(tokens[i] for i in order), counts[order], ids[ids >= 0]
 
 
-def _start(
-    totals: np.ndarray,
-    ids: np.ndarray,
-    centres: np.ndarray,
-    half: int,
-    frequencies: np.ndarray,
-    rng: np.random.Generator,
-) -> None:
-    """Give each unit the windows around one word that is neither very frequent nor rare."""
-    n_words, n_units = len(frequencies), totals.shape[1]
+def _first_units(frequencies: np.ndarray, n_units: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw one word for each unit, neither very frequent nor rare; return the unit of each word, or -1."""
     candidates = np.flatnonzero((frequencies > 2e-5) & (frequencies < 5e-4))
     if len(candidates) < n_units:
-        candidates = np.arange(n_words)
+        candidates = np.arange(len(frequencies))
     n_started = min(n_units, len(candidates))
-    unit_of_word = np.full(n_words, -1)
-    unit_of_word[rng.choice(candidates, n_started, replace=False)] = np.arange(n_started)
-    units = unit_of_word[ids[centres]]
-    windows = window_matrix(ids, centres[units >= 0], half, n_words)
-    chosen = units[units >= 0]
-    starts = np.arange(len(chosen) + 1)
-    winners = sp.csr_array((np.ones(len(chosen), np.float32), chosen, starts), shape=(len(chosen), n_units))
-    _add(totals, windows.T.tocsr() @ winners)
+    units = np.full(len(frequencies), -1)
+    units[rng.choice(candidates, n_started, replace=False)] = np.arange(n_started)
+    return units
 
 
 def _count(
+    pool: ThreadPoolExecutor,
     totals: np.ndarray,
+    weights: np.ndarray,
     ids: np.ndarray,
     centres: np.ndarray,
     half: int,
-    weights: np.ndarray,
-    n_winners: int,
-    pool: ThreadPoolExecutor,
+    n_winners: int = 1,
 ) -> None:
-    """Add the counts of a batch of windows, in chunks that several threads go through."""
+    """Add the counts of a batch of windows to the totals, in chunks that several threads go through."""
     n_words = (len(weights) - 1) // 2
 
     def count(start: int) -> sp.csr_array:
@@ -660,9 +489,5 @@ def _count(
         return count_winners(windows, weights, n_winners)
 
     for counted in pool.map(count, range(0, len(centres), _CHUNK)):
-        _add(totals, counted)
-
-
-def _add(totals: np.ndarray, counts: sp.csr_array) -> None:
-    """Add sparse counts in place; no position may occur twice."""
-    totals[np.repeat(np.arange(len(totals)), np.diff(counts.indptr)), counts.indices] += counts.data
+        rows = np.repeat(np.arange(len(totals)), np.diff(counted.indptr))
+        totals[rows, counted.indices] += counted.data  # no position occurs twice

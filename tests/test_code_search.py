@@ -1,5 +1,7 @@
 """Search over codes: against brute force, by hand, and against faiss."""
 
+import copy
+import pickle
 import sys
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 import scipy.sparse as sp
 
 from kexue_nlp.code_search import InvertedIndex, faiss_index, pack_bits
-from kexue_nlp.hashing import LSH, winner_take_all
+from kexue_nlp.hashing import winner_take_all
 
 
 def random_codes(n, n_bits=21, seed=0):
@@ -22,8 +24,14 @@ def by_brute_force(queries, database, n):
     return np.take_along_axis(distances, order, axis=1), order
 
 
+def signs(codes):
+    return 2.0 * codes - 1
+
+
 @pytest.mark.parametrize("n", [1, 7, 200])
-@pytest.mark.parametrize("form", [np.asarray, sp.csr_array, sp.csc_matrix, sp.coo_array])
+@pytest.mark.parametrize(
+    "form", [np.asarray, signs, sp.csr_array, sp.csc_matrix, sp.coo_array, lambda codes: sp.csr_array(signs(codes))]
+)
 def test_equals_brute_force(form, n):
     queries, database = random_codes(20, seed=1), random_codes(200)
     found = InvertedIndex(form(database)).search(form(queries), n)
@@ -37,36 +45,19 @@ def test_equals_brute_force_where_distances_pass_255():
     np.testing.assert_array_equal(found, by_brute_force(queries, database, 50))
 
 
-def test_ties_are_in_the_order_of_the_database():
-    distances, items = InvertedIndex([[0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0]]).search([[1, 0, 0]], 4)
-    assert (distances.tolist(), items.tolist()) == ([[0, 0, 2, 2]], [[1, 3, 0, 2]])
-
-
-def test_items_without_a_common_bit_follow_at_twice_the_ones():
-    codes = winner_take_all(np.eye(6) + np.roll(np.eye(6), 1, axis=1), 2)
-    distances, items = InvertedIndex(codes).search(codes[[3]], 6)
-    assert (distances.tolist(), items.tolist()) == ([[0, 2, 2, 4, 4, 4]], [[3, 2, 4, 0, 1, 5]])
-
-
-def test_item_without_a_common_bit_may_be_nearer_than_one_with():
-    distances, items = InvertedIndex([[1, 0, 1, 1, 1, 1], [0] * 6]).search([[1, 1, 0, 0, 0, 0]], 2)
-    assert (distances.tolist(), items.tolist()) == ([[2, 5]], [[1, 0]])
-
-
-def test_query_of_zeros_finds_the_items_with_the_fewest_ones():
-    distances, items = InvertedIndex([[1, 1, 1], [0, 0, 0], [0, 1, 0]]).search([[0, 0, 0]], 3)
-    assert (distances.tolist(), items.tolist()) == ([[0, 1, 3]], [[1, 2, 0]])
-
-
-def test_stored_zeros_are_no_ones():
-    stored = sp.csr_array((np.array([0, 1], np.uint8), [0, 1], [0, 2]), shape=(1, 3))
-    assert InvertedIndex(stored).search([[0, 1, 0]], 1)[0].item() == 0
-
-
-def test_codes_of_minus_one_and_one_are_searched_alike():
-    codes = LSH(n_bits=24, random_state=0).fit_transform(np.random.default_rng(0).normal(size=(100, 5)))
-    found = InvertedIndex(codes).search(codes[:9], 20)
-    np.testing.assert_array_equal(found, by_brute_force(codes[:9], codes, 20))
+@pytest.mark.parametrize(
+    ("database", "query", "distances", "items"),
+    [
+        ([[0, 1, 0], [1, 0, 0], [0, 1, 0], [1, 0, 0]], [1, 0, 0], [0, 0, 2, 2], [1, 3, 0, 2]),
+        ([[1, 0, 1, 1, 1, 1], [0] * 6], [1, 1, 0, 0, 0, 0], [2, 5], [1, 0]),
+        ([[1, 1, 1], [0, 0, 0], [0, 1, 0]], [0, 0, 0], [0, 1, 3], [1, 2, 0]),
+        (sp.csr_array((np.array([0, 1], np.uint8), [0, 1], [0, 2]), shape=(1, 3)), [0, 1, 0], [0], [0]),
+    ],
+    ids=["ties in order", "without a common bit, yet nearer", "query of zeros", "stored zeros"],
+)
+def test_items_found_by_hand(database, query, distances, items):
+    found = InvertedIndex(database).search([query], len(distances))
+    assert [part[0].tolist() for part in found] == [distances, items]
 
 
 def test_no_queries_find_nothing():
@@ -74,9 +65,12 @@ def test_no_queries_find_nothing():
     assert distances.shape == items.shape == (0, 2)
 
 
-def test_index_takes_four_bytes_for_each_one_and_for_each_code_and_bit():
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda index: pickle.loads(pickle.dumps(index))])
+def test_index_takes_four_bytes_for_each_one_and_for_each_code_and_bit_and_can_be_copied(copied):
     codes = winner_take_all(np.random.default_rng(0).normal(size=(1000, 40)), 5)
-    assert InvertedIndex(codes).nbytes == 4 * (5 * 1000 + 1000 + 41)
+    index = InvertedIndex(codes)
+    assert index.nbytes == 4 * (5 * 1000 + 1000 + 41)
+    np.testing.assert_array_equal(copied(index).search(codes[:3], 9), index.search(codes[:3], 9))
 
 
 @pytest.mark.parametrize("n", [0, 4, 2.5, True, "2"])
@@ -85,17 +79,19 @@ def test_number_of_neighbours_outside_the_database_is_refused(n):
         InvertedIndex(np.eye(3)).search(np.eye(3), n)
 
 
-def test_codes_that_are_no_numbers_are_refused():
-    with pytest.raises(ValueError, match="codes hold NaN"):
-        InvertedIndex([[np.nan, 1.0]])
+@pytest.mark.parametrize(
+    "codes",
+    [[[0.2, 0.7]], [[np.nan, 1.0]], [[2, 0]], [[-1, 0, 1]], sp.csr_array([[0.5, 0.0]]), sp.csr_array([[-1, 0, 1]])],
+)
+def test_what_is_no_bit_is_refused(codes):
+    for call in (InvertedIndex, pack_bits, lambda codes: InvertedIndex(np.eye(codes.shape[1])).search(codes, 1)):
+        with pytest.raises(ValueError, match="values other than the bits of one kind"):
+            call(codes if sp.issparse(codes) else np.array(codes))
 
 
-def test_queries_of_another_width_are_refused():
+def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="queries have 4 bits, but the database's codes 3"):
         InvertedIndex(np.eye(3)).search(np.eye(4), 1)
-
-
-def test_single_code_is_refused_as_a_database():
     with pytest.raises(ValueError, match=r"two dimensions, \(items, bits\); got shape \(3,\)"):
         InvertedIndex([1, 0, 1])
 
