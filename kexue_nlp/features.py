@@ -29,11 +29,11 @@ class Features:
     Parameters
     ----------
     characters : Vocabulary
-        Of single normalised characters (:func:`kexue_nlp.text.normalise`).
+        Single characters, normalised by :func:`kexue_nlp.text.normalise`.
     pairs : Vocabulary, optional
-        Of pairs of normalised characters.
+        Pairs of normalised characters.
     words : iterable of str
-        Known words, normalised, of at least two characters; only together with ``pairs``.
+        Known words, normalised, of at least two characters; only together with `pairs`.
 
     Raises
     ------
@@ -69,26 +69,18 @@ class Features:
         Parameters
         ----------
         sentences : sequence of sequence of str
-            Lists of words.
+            Lists of words. Characters seen once share the unknown id (article 4195).
         min_pairs : int
             Pairs seen less often share the unknown id.
         min_words : int
-            Words seen less often are not known. It must be above 1: if each word of the training text were
-            known, the network would learn that a word which is not does not exist.
-
-        Returns
-        -------
-        Features
-            Characters seen once share the unknown id (article 4195).
+            Words seen less often are not known. It must be above 1: if each word of the training text were known, the
+            network would learn that a word which is not does not exist.
         """
         texts = [normalise("".join(words)) for words in sentences]
         counts = Counter(normalise(word) for words in sentences for word in words)
         # Digits and letters are all alike after normalising: a number is not a word one can know.
-        known = [
-            word
-            for word, n in counts.items()
-            if n >= min_words and 2 <= len(word) <= _LONGEST and not {"0", "a"} & set(word)
-        ]
+        often = [word for word, n in counts.items() if n >= min_words and 2 <= len(word) <= _LONGEST]
+        known = [word for word in often if "0" not in word and "a" not in word]
         return cls(
             Vocabulary.fit(texts, min_count=2),
             Vocabulary.fit((map(str.__add__, t, t[1:]) for t in texts), min_count=min_pairs),
@@ -105,7 +97,7 @@ class Features:
         Returns
         -------
         ndarray of int32, shape (T,) or (T, 4)
-            Character ids; with ``pairs``, columns character, pair with the one before, pair with the one after
+            Character ids; with pairs, the columns are character, pair with the one before, pair with the one after
             (0 where there is no such neighbour), and the pattern of known words at this place.
         """
         text = normalise(text)
@@ -149,5 +141,5 @@ class _Keys:
 
 
 def _pair_numbers(points: np.ndarray) -> np.ndarray:
-    """One number for each pair of neighbours; a code point has 21 bits."""
+    """Make one number of each two neighbours; a code point has 21 bits."""
     return points[:-1].astype(np.uint64) << np.uint64(21) | points[1:].astype(np.uint64)

@@ -1,10 +1,10 @@
 """A weighted dictionary that corrects a tagger at decoding time ("hard decoding", article 4195).
 
-Each word carries a multiplier. Wherever the word occurs, the probabilities of the tags that would keep it
-whole are multiplied: ``b`` on its first character, ``m`` inside, ``e`` on its last (``s`` for a word of one
-character). Above 1 the word is glued together, below 1 it is pushed apart; nothing is retrained. Only ratios
-count, so nothing needs to be normalised afterwards. The article's prose says ``s`` for the first character of
-a longer word; with that reading its own 微信号 example does not work, with ``b`` it does.
+Each word carries a multiplier. Wherever the word occurs, the probabilities of the tags that would keep it whole are
+multiplied: ``b`` on its first character, ``m`` inside, ``e`` on its last (``s`` for a word of one character). Above 1
+the word is glued together, below 1 it is pushed apart; nothing is retrained. Only ratios count, so nothing needs to be
+normalised afterwards. The article's prose says ``s`` for the first character of a longer word; with that reading its
+own 微信号 example does not work, with ``b`` it does.
 """
 
 from __future__ import annotations
@@ -49,29 +49,29 @@ class Matcher:
     """
 
     def __init__(self, words: Iterable[str]) -> None:
+        words = list(words)
+        self._lengths = np.array([len(word) for word in words], dtype=np.intp)
         self._automaton = ahocorasick.Automaton()
-        self._lengths = np.array([len(word) for word in words if self._add(word)], dtype=np.intp)
-        if self._lengths.size:
+        for i, word in enumerate(words):
+            self._automaton.add_word(word, i)
+        if words:
             self._automaton.make_automaton()
 
-    def _add(self, word: str) -> bool:
-        return self._automaton.add_word(word, len(self._automaton))
-
     def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Search one text.
+        """Search one text, in a time that grows with its length and what is found, not with the number of words.
 
         Parameters
         ----------
-        text : str, length T
+        text : str
 
         Returns
         -------
         starts, ends, words : ndarray of int, shape (N,)
-            ``text[start:end]`` is the word of that index; by end, then longest first. The time grows with T and
-            N, not with the number of words.
+            ``text[start:end]`` is the word of that index; by end, then longest first.
         """
         if not self._lengths.size:
             return (np.empty(0, dtype=np.intp),) * 3
+        # The automaton gives pairs (last position, word).
         pairs = np.fromiter(chain.from_iterable(self._automaton.iter(text)), dtype=np.intp).reshape(-1, 2)
         ends, words = pairs[:, 0] + 1, pairs[:, 1]
         return ends - self._lengths[words], ends, words
@@ -80,8 +80,8 @@ class Matcher:
 class Lexicon:
     """Words with multipliers.
 
-    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up, so the order of
-    the words does not matter. Matching is exact and literal: ``C++`` means itself, ``Ａ`` is not ``A``.
+    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up, so the order of the
+    words does not matter. Matching is exact and literal: ``C++`` means itself, ``Ａ`` is not ``A``.
 
     Parameters
     ----------
@@ -93,7 +93,7 @@ class Lexicon:
     ValueError
         If a word is empty or a multiplier is not a finite number above 0.
     TypeError
-        If a word is not a string.
+        If this is no mapping, or a word is not a string.
 
     Examples
     --------
@@ -112,8 +112,8 @@ class Lexicon:
     def read(cls, path: str | Path) -> Lexicon:
         """Read lines ``word,multiplier`` (UTF-8, with or without BOM, or GB18030).
 
-        The last comma separates, so a word may contain commas. Blank lines are skipped, and so are spaces
-        around the word and the number.
+        The last comma separates, so a word may contain commas. Blank lines are skipped, and so are spaces around the
+        word and the number.
 
         Parameters
         ----------
@@ -126,10 +126,7 @@ class Lexicon:
         Raises
         ------
         ValueError
-            For a line that is not ``word,multiplier``, a bad multiplier, or a word given twice; the message
-            names the file and the line.
-        OSError
-            If the file cannot be read.
+            For a line of another form, a bad multiplier, or a word given twice; the message names file and line.
         """
         multipliers: dict[str, float] = {}
         for number, line in enumerate(read_lines(path), start=1):
@@ -164,18 +161,13 @@ class Lexicon:
 
         Parameters
         ----------
-        text : str, length T
+        text : str
 
         Returns
         -------
         starts, ends : ndarray of int, shape (N,)
             ``text[start:end]`` is a word; by end, then longest first.
         multipliers : ndarray of float64, shape (N,)
-
-        Raises
-        ------
-        TypeError
-            If the text is not a string.
         """
         if not isinstance(text, str):
             raise TypeError(f"a lexicon is matched against a str, got {type(text).__name__} {text!r:.60}")
@@ -183,21 +175,11 @@ class Lexicon:
         return starts, ends, self._values[words]
 
     def matches(self, text: str) -> list[tuple[int, int, float]]:
-        """Find every occurrence of every word, as a list to look at.
-
-        Parameters
-        ----------
-        text : str
-
-        Returns
-        -------
-        list of (start, end, multiplier)
-            What :meth:`find` returns, row by row.
-        """
+        """Return what :meth:`find` finds as a list of (start, end, multiplier) to look at."""
         return list(zip(*(column.tolist() for column in self.find(text)), strict=True))
 
     def bonuses(self, text: str) -> np.ndarray:
-        """Log-bonuses to add to a tagger's log-probabilities before Viterbi.
+        """Return log-bonuses to add to a tagger's log-probabilities before Viterbi, by :func:`span_bonuses`.
 
         Parameters
         ----------
@@ -206,14 +188,13 @@ class Lexicon:
         Returns
         -------
         ndarray of float32, shape (T, 4)
-            Sum over matches of log multiplier at the tags that keep the word whole, columns s, b, m, e
-            (:data:`kexue_nlp.tagging.SBME`).
+            Columns s, b, m, e (:data:`kexue_nlp.tagging.SBME`).
         """
         return span_bonuses(*self.find(text), len(text))
 
 
 def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, length: int) -> np.ndarray:
-    """Turn spans into log-bonuses: ``b`` on the first character, ``m`` inside, ``e`` on the last; or ``s``.
+    """Turn spans into log-bonuses: the log of the multiplier at each tag that keeps the span whole.
 
     Parameters
     ----------
@@ -236,8 +217,11 @@ def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, 
            [0., 0., 0., 1.]], dtype=float32)
     """
     bonuses = np.zeros((length, 4))
-    gains, single = np.log(multipliers), ends - starts == 1
+    gains = np.log(multipliers)
+    # A word of one character is s.
+    single = ends - starts == 1
     np.add.at(bonuses, (starts[single], _S), gains[single])
+    # A longer word is b at its first character, e at its last, and m between them.
     np.add.at(bonuses, (starts[~single], _B), gains[~single])
     np.add.at(bonuses, (ends[~single] - 1, _E), gains[~single])
     positions, spans = inner_positions(starts, ends)
@@ -290,9 +274,9 @@ def inner_positions(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, n
     [[1, 2], [0, 0]]
     """
     counts = np.maximum(ends - starts - 2, 0)
-    spans = np.repeat(np.arange(len(starts)), counts)
-    ordinals = np.arange(counts.sum()) - (np.cumsum(counts) - counts)[spans]
-    return starts[spans] + 1 + ordinals, spans
+    spans = np.repeat(np.arange(len(starts)), counts)  # 0 0 0 1 1 …: one entry for each inner position
+    before = np.cumsum(counts) - counts  # how many entries stand before those of a span
+    return starts[spans] + 1 + np.arange(len(spans)) - before[spans], spans
 
 
 def _checked_word(word: str) -> str:
@@ -319,7 +303,7 @@ def _checked_multiplier(word: str, value: float | str) -> float:
 def forward_maximum_matching(texts: str | Iterable[str], words: Collection[str]) -> list[str] | list[list[str]]:
     """Segment by taking the longest known word at each position, left to right.
 
-    The oldest dictionary method, and the baseline that any trained segmenter has to beat.
+    This is the oldest dictionary method, and the baseline that any trained segmenter has to beat.
 
     Parameters
     ----------
@@ -345,6 +329,7 @@ def forward_maximum_matching(texts: str | Iterable[str], words: Collection[str])
         found: list[str] = []
         start = 0
         while start < len(text):
+            # Try the longest piece first, and shorten it until it is known or a single character.
             end = min(len(text), start + longest)
             while end > start + 1 and text[start:end] not in words:
                 end -= 1

@@ -1,10 +1,10 @@
 """Tag schemes: segmentation written as one label per character.
 
-A word of one character is tagged ``s``; longer words are ``b``, any number of ``m``, ``e`` (article 4195,
-"sbme"). A scheme also says which tag may follow which, which may come first and which last: what
+A word of one character is tagged ``s``; longer words are ``b``, any number of ``m``, ``e`` (article 4195, "sbme"). A
+scheme also says which tag may follow which, which may come first and which last: what
 :func:`kexue_nlp.viterbi.viterbi` needs to return only tag sequences that mean something.
 
-Entities with an opinion are tagged by opinion, 0 outside (article 4118). Two entities of one opinion side by side
+Entities with a polarity are tagged by polarity, 0 outside (article 4118). Two entities of one polarity side by side
 then look like one; a second scheme marks where each begins.
 """
 
@@ -17,8 +17,8 @@ from itertools import pairwise
 import numpy as np
 
 __all__ = [
-    "OPINION",
-    "OPINION_BEGIN",
+    "POLARITY",
+    "POLARITY_BEGIN",
     "SBME",
     "TagScheme",
     "entities_to_tags",
@@ -55,43 +55,28 @@ class TagScheme:
         return bool(self.start[path[0]] and self.end[path[-1]] and self.transitions[path[:-1], path[1:]].all())
 
 
-def _sbme() -> TagScheme:
-    tags = ("s", "b", "m", "e")
-    follows = {"s": "sb", "b": "me", "m": "me", "e": "sb"}
+def _scheme(follows: dict[str, Sequence[str]], start: Sequence[str], end: Sequence[str]) -> TagScheme:
+    """Make a scheme out of the tags that may follow each tag, come first and come last."""
+    tags = tuple(follows)
     transitions = np.array([[after in follows[tag] for after in tags] for tag in tags])
-    return TagScheme(
-        tags, transitions, start=np.array([t in "sb" for t in tags]), end=np.array([t in "se" for t in tags])
-    )
+    return TagScheme(tags, transitions, *(np.array([tag in some for tag in tags]) for some in (start, end)))
 
 
-SBME = _sbme()
+SBME = _scheme({"s": "sb", "b": "me", "m": "me", "e": "sb"}, start="sb", end="se")
 """The scheme of article 4195: tags ``("s", "b", "m", "e")`` are the integers 0–3."""
 
 _S, _B, _M, _E = range(4)
+_POLARITIES = ("pos", "neu", "neg")
 
+_entity = {polarity: ("outside", polarity) for polarity in _POLARITIES}  # it goes on, or ends
+POLARITY = _scheme(
+    {"outside": ("outside", *_entity), **_entity}, start=("outside", *_entity), end=("outside", *_entity)
+)
+"""The scheme of article 4118: 0 outside, 1 positive, 2 neutral, 3 negative; an entity keeps one polarity."""
 
-def _opinion(begin_tags: bool) -> TagScheme:
-    opinions = ("pos", "neu", "neg")
-    first = tuple(f"{'begin ' * begin_tags}{opinion}" for opinion in opinions)
-    tags = ("outside", *first, *opinions * begin_tags)
-    n = len(tags)
-    transitions = np.zeros((n, n), dtype=bool)
-    start = np.ones(n, dtype=bool)
-    if begin_tags:
-        transitions[:, :4] = True  # outside, or a new entity
-        start[4:] = False
-        for tag in (1, 2, 3):
-            transitions[[tag, tag + 3], tag + 3] = True
-    else:
-        transitions[0], transitions[:, 0] = True, True
-        np.fill_diagonal(transitions, True)
-    return TagScheme(tags, transitions, start, end=np.ones(n, dtype=bool))
-
-
-OPINION = _opinion(begin_tags=False)
-"""The scheme of article 4118: 0 outside, 1 positive, 2 neutral, 3 negative; an entity keeps one opinion."""
-
-OPINION_BEGIN = _opinion(begin_tags=True)
+_begins = ("outside", *(f"begin {polarity}" for polarity in _POLARITIES))  # what may come after any tag
+_entity = {f"{begin}{polarity}": (*_begins, polarity) for begin in ("begin ", "") for polarity in _POLARITIES}
+POLARITY_BEGIN = _scheme({"outside": _begins, **_entity}, start=_begins, end=("outside", *_entity))
 """The same with begin tags, so that neighbours stay apart: 0 outside, 1–3 begin pos, neu, neg, 4–6 go on."""
 
 
@@ -101,7 +86,7 @@ def words_to_tags(words: Iterable[str]) -> np.ndarray:
     Parameters
     ----------
     words : iterable of str
-        Words in order; none may be empty.
+        In order.
 
     Returns
     -------
@@ -155,16 +140,16 @@ def tags_to_words(text: str, tags: Sequence[int] | np.ndarray) -> list[str]:
     return [text[start:end] for start, end in pairwise([*starts, len(text)])]
 
 
-def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], scheme: TagScheme = OPINION) -> np.ndarray:
-    """Write entities and opinions as tags.
+def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], scheme: TagScheme = POLARITY) -> np.ndarray:
+    """Write entities and polarities as tags.
 
     Parameters
     ----------
     length : int
         T, of the text.
-    entities : iterable of (start, end, opinion)
-        Characters ``start`` to ``end - 1`` name an entity; opinion is "pos", "neu" or "neg". They must not overlap.
-    scheme : {OPINION, OPINION_BEGIN}
+    entities : iterable of (start, end, polarity)
+        Characters ``start`` to ``end - 1`` name an entity; polarity is "pos", "neu" or "neg". They must not overlap.
+    scheme : {POLARITY, POLARITY_BEGIN}
 
     Returns
     -------
@@ -173,58 +158,63 @@ def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], sche
     Raises
     ------
     ValueError
-        If an entity is empty, outside the text, overlaps another, or has another opinion.
+        If an entity is empty, outside the text, overlaps another, or has another polarity.
 
     Examples
     --------
     >>> entities_to_tags(6, [(0, 2, "pos"), (2, 4, "pos")]).tolist()
     [1, 1, 1, 1, 0, 0]
-    >>> entities_to_tags(6, [(0, 2, "pos"), (2, 4, "pos")], OPINION_BEGIN).tolist()
+    >>> entities_to_tags(6, [(0, 2, "pos"), (2, 4, "pos")], POLARITY_BEGIN).tolist()
     [1, 4, 1, 4, 0, 0]
     """
     tags = np.zeros(length, dtype=np.int8)
-    opinions = ("pos", "neu", "neg")
-    for start, end, opinion in entities:
-        if not 0 <= start < end <= length or tags[start:end].any() or opinion not in opinions:
+    for start, end, polarity in entities:
+        if not 0 <= start < end <= length or tags[start:end].any() or polarity not in _POLARITIES:
             raise ValueError(
-                f"entity {(start, end, opinion)} is empty, outside the text of {length} characters, overlaps another, "
-                f"or has an opinion that is not one of {', '.join(opinions)}"
+                f"entity {(start, end, polarity)} is empty, outside the text of {length} characters, overlaps another, "
+                f"or has a polarity that is not one of {', '.join(_POLARITIES)}"
             )
-        first = 1 + opinions.index(opinion)
-        tags[start:end] = first + 3 if scheme is OPINION_BEGIN else first
+        first = 1 + _POLARITIES.index(polarity)
+        tags[start:end] = first + 3 if scheme is POLARITY_BEGIN else first
         tags[start] = first
     return tags
 
 
-def tags_to_entities(tags: Sequence[int] | np.ndarray, scheme: TagScheme = OPINION) -> list[tuple[int, int, str]]:
-    """Read entities and opinions off tags.
+def tags_to_entities(tags: Sequence[int] | np.ndarray, scheme: TagScheme = POLARITY) -> list[tuple[int, int, str]]:
+    """Read entities and polarities off tags.
 
     Parameters
     ----------
     tags : sequence of int, shape (T,)
-        Legal in the scheme.
-    scheme : {OPINION, OPINION_BEGIN}
+        Legal in the scheme; without the −1 that stand behind a row's end in a padded batch.
+    scheme : {POLARITY, POLARITY_BEGIN}
 
     Returns
     -------
-    list of (start, end, opinion)
-        Runs of one opinion; with begin tags, each up to the next beginning.
+    list of (start, end, polarity)
+        Runs of one polarity; with begin tags, each up to the next beginning.
+
+    Raises
+    ------
+    ValueError
+        If a number is no tag of the scheme.
 
     Examples
     --------
     >>> tags_to_entities([0, 1, 1, 0, 3])
     [(1, 3, 'pos'), (4, 5, 'neg')]
     """
-    opinions = ("pos", "neu", "neg")
     tags = [int(tag) for tag in tags]
-    begins_anew = scheme is OPINION_BEGIN
+    if strange := [tag for tag in tags if not 0 <= tag < len(scheme.tags)]:
+        hint = "; it is padding: give each row up to its length only" if strange[0] == -1 else ""
+        raise ValueError(f"{strange[0]} is not one of the {len(scheme.tags)} tags of the scheme{hint}")
     entities: list[tuple[int, int, str]] = []
     start = 0
-    for i, (before, tag) in enumerate(pairwise([0, *tags, 0])):
-        # Position i has `tag`, or is behind the last one.
-        ends = tag == 0 or (tag <= 3 if begins_anew else tag != before)
-        if before and ends:
-            entities.append((start, i, opinions[(before - 1) % 3]))
-        if tag and (ends or not before):
+    for i, (before, tag) in enumerate(pairwise([0, *tags, 0])):  # position i has `tag`, or is behind the last one
+        begins = 1 <= tag <= 3 if scheme is POLARITY_BEGIN else tag not in (0, before)
+        if before and (begins or not tag):
+            entities.append((start, i, _POLARITIES[(before - 1) % 3]))
+        # An entity that goes on where none is begins there all the same.
+        if begins or (tag and not before):
             start = i
     return entities

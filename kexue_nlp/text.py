@@ -27,10 +27,10 @@ __all__ = [
 PAD = 0
 UNKNOWN = 1
 
-# Full-width ASCII (U+FF01–U+FF5E) has a half-width twin 0xFEE0 below it. After that, which digit or which
-# Latin letter it is tells a segmenter nothing that "a digit" and "a letter" does not.
+# Full-width ASCII (U+FF01–U+FF5E) has a half-width twin 0xFEE0 below it. After that, which digit or which Latin letter
+# it is tells a segmenter nothing that "a digit" and "a letter" does not.
 _HALF_WIDTH = {chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)}
-_CLASS = dict.fromkeys("0123456789", "0") | dict.fromkeys("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ", "a")
+_CLASS = dict.fromkeys(string.digits, "0") | dict.fromkeys(string.ascii_letters, "a")
 _SPACES = {chr(c): " " for c in range(0x3001) if chr(c).isspace()}  # U+3000 is the last of them
 _NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES)
 
@@ -44,19 +44,8 @@ SENTENCE_END = re.compile(f"(?<=[{_SENTENCE_ENDS}])")
 def normalise(text: str) -> str:
     """Map a text to what a segmenter needs to see of it, character for character.
 
-    Full-width ASCII becomes half-width, every digit becomes ``"0"``, every Latin letter ``"a"`` and every
-    kind of white space ``" "``. The length never changes: position *i* of the result speaks of position *i* of
-    the input.
-
-    Parameters
-    ----------
-    text : str
-        Any string.
-
-    Returns
-    -------
-    str
-        A string of the same length.
+    Full-width ASCII becomes half-width, every digit ``"0"``, every Latin letter ``"a"``, all white space ``" "``. The
+    length stays the same: position *i* of the result speaks of position *i* of the text.
 
     Examples
     --------
@@ -80,18 +69,8 @@ def code_points(text: str) -> np.ndarray:
 def split_words(text: str) -> list[str]:
     """Cut an English text into lower-case words at white space and ASCII punctuation but the apostrophe.
 
-    Keras's ``Tokenizer`` and IMDB archive follow the same rule (the former at plain spaces only); the ``br`` of
+    Keras's ``Tokenizer`` and its IMDB archive follow the same rule, the former at plain spaces only; the ``br`` of
     ``<br />`` is a word.
-
-    Parameters
-    ----------
-    text : str
-        Any string.
-
-    Returns
-    -------
-    list of str
-        Words without the characters between them.
 
     Examples
     --------
@@ -103,16 +82,6 @@ def split_words(text: str) -> list[str]:
 
 def split_sentences(words: Iterable[str]) -> list[list[str]]:
     """Cut a segmented line after each word that ends with 。！？； in full or half width.
-
-    Parameters
-    ----------
-    words : iterable of str
-        The words of a line, in order.
-
-    Returns
-    -------
-    list of list of str
-        Non-empty sentences; chained, they are the words.
 
     Examples
     --------
@@ -130,8 +99,8 @@ def split_sentences(words: Iterable[str]) -> list[list[str]]:
 class Vocabulary:
     """A frozen map from tokens to integers.
 
-    Id 0 is padding and id 1 stands for every token outside the vocabulary; the tokens themselves follow in
-    the order given. Nothing can be added later: looking up an unknown token never makes it known.
+    Id 0 is padding and id 1 stands for every token outside the vocabulary; the tokens follow in the order given.
+    Looking up an unknown token never makes it known.
 
     Parameters
     ----------
@@ -168,11 +137,7 @@ class Vocabulary:
         min_count : int
             Tokens seen less often share the unknown id. The article uses 2.
         max_size : int, optional
-            Keep at most this many tokens (padding and unknown not counted).
-
-        Returns
-        -------
-        Vocabulary
+            The most tokens to keep, padding and unknown not counted.
         """
         counts = Counter(token for sequence in sequences for token in sequence)
         return cls(token for token, n in counts.most_common(max_size) if n >= min_count)
@@ -188,17 +153,7 @@ class Vocabulary:
         return f"Vocabulary({len(self.tokens)} tokens)"
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
-        """Look tokens up.
-
-        Parameters
-        ----------
-        tokens : iterable of str, length T
-
-        Returns
-        -------
-        ndarray of int32, shape (T,)
-            Ids in ``[1, len(self))``; padding is never returned.
-        """
+        """Look T tokens up: int32 of shape (T,) in [1, len(self)), since padding is no token."""
         ids = self._ids
         return np.fromiter((ids.get(token, UNKNOWN) for token in tokens), dtype=np.int32)
 
@@ -206,33 +161,27 @@ class Vocabulary:
 def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
     """Lay out the windows of n + 1 tokens from which a language model learns the next token.
 
-    Before each sequence stand n zeros, so that its first token too has a context, of zeros only. All windows are
-    views of one stream: beside it, only a number per window is stored.
+    Before each sequence stand n zeros, so that its first token too has a context, of zeros only. All windows are views
+    of one stream: beside it, only a number per window is stored.
 
     Parameters
     ----------
     sequences : sequence of ndarray of int, each of shape (T_i,)
         Token ids, not negative; 0 is padding.
     n : int
-        Tokens of context. The article takes 10.
+        Tokens of context. Article 4374 (https://kexue.fm/archives/4374) takes 10.
 
     Returns
     -------
     windows : ndarray of unsigned int, shape (S, n + 1), read-only
-        Every window of the stream, those across two sequences included. The dtype is the smallest that holds all ids.
+        Every window of the stream, those across two sequences included, in the smallest dtype that holds all ids.
     rows : ndarray of int32 or int64, shape (Σ T_i,)
-        Which of them end in a token of a sequence, in order: ``windows[rows[i]]`` are n tokens of context and the next
-        one.
+        Which of them end in a token of a sequence, in order: ``windows[rows[i]]`` are n tokens of context and the next.
 
     Raises
     ------
     ValueError
         If `n` is less than 1, an id is negative, or no sequence has a token.
-
-    Notes
-    -----
-    Article 4374 (https://kexue.fm/archives/4374), section on the language model: its code builds the same windows as
-    nested lists.
 
     Examples
     --------
@@ -252,12 +201,10 @@ def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, 
     length = n_tokens + n * len(sequences)
     stream = np.zeros(length, np.min_scalar_type(most))
     rows = np.empty(n_tokens, np.int32 if length < 2**31 else np.int64)
-    place = 0  # in the stream
-    filled = 0  # of rows
+    begin = filled = 0  # in the stream, in rows
     for sequence in sequences:
-        rows[filled : filled + len(sequence)] = np.arange(place, place + len(sequence))
-        filled += len(sequence)
-        place += n
-        stream[place : place + len(sequence)] = sequence
-        place += len(sequence)
+        end = begin + len(sequence)
+        rows[filled : filled + len(sequence)] = np.arange(begin, end)  # a window begins n places before its last token
+        stream[begin + n : end + n] = sequence
+        begin, filled = end + n, filled + len(sequence)
     return np.lib.stride_tricks.sliding_window_view(stream, n + 1), rows

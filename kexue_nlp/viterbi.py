@@ -8,31 +8,28 @@ from kexue_nlp.tagging import TagScheme
 
 __all__ = ["viterbi"]
 
-# Both stand for "log 0" and are finite, so that no arithmetic gives NaN. A forbidden step costs more than
-# ten million impossible emissions: a legal path always wins over an illegal one.
+# Both stand for "log 0" and are finite, so that no arithmetic gives NaN. A forbidden step costs more than ten million
+# impossible emissions: a legal path always wins over an illegal one.
 _IMPOSSIBLE = -1e5
 _FORBIDDEN = -1e12
 _TOO_LARGE = 1e5
 
 
 def viterbi(
-    log_emissions: np.ndarray,
-    scheme_or_transitions: TagScheme | np.ndarray,
-    lengths: np.ndarray | None = None,
+    log_emissions: np.ndarray, scheme_or_transitions: TagScheme | np.ndarray, lengths: np.ndarray | None = None
 ) -> np.ndarray:
     r"""Find the path :math:`\arg\max_y \sum_t E_{t, y_t} + \sum_t A_{y_{t-1}, y_t}`.
 
-    Dynamic programming over positions: the best score of a path that ends in tag *j* at *t* needs only the
-    best scores at *t* − 1. Cost O(T K²) for K tags. Article 4195 uses it without a constraint on the first
-    and the last tag; with a :class:`~kexue_nlp.tagging.TagScheme` both are constrained here.
+    Dynamic programming over positions: the best score of a path that ends in tag *j* at *t* needs only the best scores
+    at *t* − 1. It takes O(T K²) steps for K tags. Article 4195 uses it without a constraint on the first and the last
+    tag; with a :class:`~kexue_nlp.tagging.TagScheme` both are constrained here.
 
     Parameters
     ----------
     log_emissions : array_like, shape (T, K) or (B, T, K)
         Log-scores of each tag at each position; need not be normalised. ``-inf`` is allowed.
     scheme_or_transitions : TagScheme or array_like of shape (K, K)
-        A scheme allows or forbids; a matrix holds log-scores of tag *j* after tag *i* and leaves first and
-        last tag free.
+        A scheme allows or forbids; a matrix holds log-scores of tag *j* after tag *i* and leaves first and last free.
     lengths : array_like of int, shape (B,), optional
         Real lengths of the rows of a padded batch; default: all T.
 
@@ -74,11 +71,13 @@ def viterbi(
 
     # Time first, tags next, rows last: each step works on whole contiguous rows of sentences.
     emissions = np.ascontiguousarray(np.maximum(emissions, _IMPOSSIBLE).transpose(1, 2, 0))
+
+    # Forward: the best score of a path that ends in each tag, and in `back` the tag it came from.
     score = first[:, None] + emissions[0]
-    final = score.copy()
+    final = score.copy()  # of each row, where it ends
     back = np.zeros((steps, n_tags, rows), dtype=np.int8)
     for t in range(1, steps):
-        best = score[0] + transitions[0][:, None]  # (to, row), coming from tag 0
+        best = score[0] + transitions[0][:, None]  # coming from tag 0
         for tag in range(1, n_tags):
             candidate = score[tag] + transitions[tag][:, None]
             better = candidate > best
@@ -88,6 +87,7 @@ def viterbi(
         ending = lengths == t + 1
         final[:, ending] = score[:, ending]
 
+    # Backward: from the best last tag of each row, follow where it came from.
     tag = (final + last[:, None]).argmax(axis=0)
     every_row = np.arange(rows)
     for t in range(steps - 1, -1, -1):
@@ -106,8 +106,6 @@ def _log_scores(scheme_or_transitions: TagScheme | np.ndarray, n_tags: int) -> t
     else:
         matrix = np.maximum(np.asarray(scheme_or_transitions, dtype=np.float64), _FORBIDDEN)
         scores = (np.zeros(len(matrix)), matrix, np.zeros(len(matrix)))
-    if scores[1].shape != (n_tags, n_tags):
-        raise ValueError(
-            f"{n_tags} emission columns need transitions of shape ({n_tags}, {n_tags}), got {scores[1].shape}"
-        )
+    if (shape := scores[1].shape) != (n_tags, n_tags):
+        raise ValueError(f"{n_tags} emission columns need transitions of shape ({n_tags}, {n_tags}), got {shape}")
     return scores
