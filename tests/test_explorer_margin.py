@@ -50,8 +50,8 @@ def test_the_nearest_trained_margin_is_shown(data, margin, trained):
     found = state(*data, margin, 3)
     assert found.trained_margin == trained
     assert np.array_equal(found.predictions, data[3][trained].predictions[2])
-    assert found.accuracy == data[3][trained].test_accuracy
-    assert found.baseline == data[2].test_accuracy
+    assert found.accuracy is data[3][trained].test_accuracy
+    assert found.baseline is data[2].test_accuracy
 
 
 def test_nearest_reviews_are_two_of_each_side_nearest_first(data):
@@ -104,18 +104,15 @@ def test_a_prediction_without_doubt_has_a_place_on_the_scale_of_logits(data, p):
     assert sum(int(title.text.split()[0]) for title in root.iter("title")) == N
 
 
-def test_reviews_are_escaped(data):
-    _, labels, cross_entropy, margins = data
-    page = render(state([HOSTILE] * N, labels, cross_entropy, margins, 0.6, 1))
-    assert "<img" not in page
-    assert "&lt;img" in page
-
-
-def test_long_reviews_are_cut_to_their_end(data):
-    _, labels, cross_entropy, margins = data
-    page = render(state(["beginning " + "x" * 5000 + " end"] * N, labels, cross_entropy, margins, 0.6, 1))
-    assert "beginning" not in page
-    assert "x end" in page
+@pytest.mark.parametrize(
+    ("review", "shown", "hidden"),
+    [(HOSTILE, "&lt;img", "<img"), ("beginning " + "x" * 5000 + " end", "x end", "beginning")],
+    ids=["hostile", "long"],
+)
+def test_reviews_are_escaped_and_cut_to_their_end(data, review, shown, hidden):
+    page = render(state([review] * N, *data[1:], 0.6, 1))
+    assert shown in page
+    assert hidden not in page
 
 
 # explorer
@@ -136,6 +133,15 @@ def test_reset_brings_back_the_beginning(explorer):
     assert explorer.picture.value == before
 
 
+def test_its_repr_is_one_line_and_closing_it_closes_what_is_inside(data):
+    explorer = MarginExplorer(*data)
+    assert repr(explorer) == "<MarginExplorer>"
+    inside = [explorer.picture, explorer.message, explorer.margin]
+    assert all(widget.comm for widget in inside)
+    explorer.close()
+    assert not any(widget.comm for widget in [explorer, *inside])
+
+
 def test_one_half_is_explained(explorer):
     explorer.margin.value = 0.5
     assert "above ½" in explorer.message.value
@@ -151,39 +157,27 @@ def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
     assert 'src="data:image/svg+xml' in bundle["text/html"]
 
 
-def test_no_margin_is_an_error(data):
-    with pytest.raises(ValueError, match="margins is empty"):
-        MarginExplorer(*data[:3], {})
+def run_of(p=0.5, accuracy=0.5, epochs=EPOCHS):
+    return Training(np.full((EPOCHS, N), p), [accuracy] * epochs)
 
 
-@pytest.mark.parametrize("bad", [np.nan, 1.5, -0.1])
-def test_predictions_that_are_no_probabilities_are_an_error(data, bad):
-    texts, labels, cross_entropy, margins = data
-    p = cross_entropy.predictions.copy()
-    p[1, 3] = bad
-    with pytest.raises(ValueError, match="must be probabilities"):
-        MarginExplorer(texts, labels, Training(p, cross_entropy.test_accuracy), margins)
-
-
-@pytest.mark.parametrize("change", [lambda y: y + 1, lambda y: 2 * y - 1, lambda y: np.array(["pos"] * len(y))])
-def test_other_labels_are_an_error(data, change):
-    texts, labels, cross_entropy, margins = data
-    with pytest.raises(ValueError, match="labels must be 0 or 1"):
-        MarginExplorer(texts, change(labels), cross_entropy, margins)
-
-
-@pytest.mark.parametrize("margin", ["0.6", np.nan, 0.5, 1, True])
-def test_a_margin_that_is_no_number_between_one_half_and_1_is_an_error(data, margin):
-    with pytest.raises(ValueError, match=f"between 0.5 and 1, by which to train, not {margin!r}"):
-        MarginExplorer(*data[:3], {margin: data[2]})
-
-
-@pytest.mark.parametrize("bad", [np.nan, 81.0])
-def test_an_accuracy_that_is_no_share_is_an_error(data, bad):
-    texts, labels, cross_entropy, margins = data
-    run = Training(cross_entropy.predictions, [bad, *cross_entropy.test_accuracy[1:]])
-    with pytest.raises(ValueError, match="accuracies are shares from 0 to 1, not "):
-        MarginExplorer(texts, labels, run, margins)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"margins": {}}, "margins is empty"),
+        *(({"labels": np.full(N, label)}, "labels must be 0 or 1") for label in (2, -1, "pos")),
+        *(({"cross_entropy": run_of(p)}, "must be probabilities") for p in (np.nan, 1.5, -0.1)),
+        *(({"margins": {0.6: run_of(accuracy=a)}}, "accuracies are shares") for a in (np.nan, 81.0)),
+        *(({"margins": {m: run_of()}}, f"by which to train, not {m!r}") for m in ("0.6", np.nan, 0.5, 1, True)),
+        ({"texts": ["review"] * (N - 1)}, "59 texts"),
+        ({"margins": {0.6: run_of(epochs=1)}}, "one accuracy per epoch"),
+    ],
+    ids=lambda value: "" if isinstance(value, dict) else value,
+)
+def test_what_would_be_drawn_wrongly_is_refused(data, wrong, message):
+    right = dict(zip(("texts", "labels", "cross_entropy", "margins"), data, strict=True))
+    with pytest.raises(ValueError, match=message):
+        MarginExplorer(**(right | wrong))
 
 
 @pytest.mark.parametrize("margin", [0.58, 0.59, 0.71, 0.84])
@@ -192,11 +186,3 @@ def test_on_the_margin_itself_a_review_is_active(margin):
     run = Training(p, [1.0])
     found = state(list("abcd"), np.array([1, 0, 1, 0]), run, {margin: run}, margin, 1)
     assert found.active.tolist() == [True, True, False, False]
-
-
-def test_lengths_that_do_not_agree_are_an_error(data):
-    texts, labels, cross_entropy, margins = data
-    with pytest.raises(ValueError, match="59 texts"):
-        MarginExplorer(texts[1:], labels, cross_entropy, margins)
-    with pytest.raises(ValueError, match="one accuracy per epoch"):
-        MarginExplorer(texts, labels, Training(cross_entropy.predictions, [0.5]), margins)

@@ -14,18 +14,7 @@ import traitlets
 
 from kexue_nlp.figures import BLUE, ORANGE, visible
 
-__all__ = [
-    "Explorer",
-    "InvalidInput",
-    "TextArea",
-    "TextBox",
-    "errors",
-    "escape",
-    "heading",
-    "one_line",
-    "row",
-    "still",
-]
+__all__ = ["Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "heading", "one_line", "row", "still"]
 
 errors: list[Exception] = []
 """Exceptions that callbacks of explorers raised, oldest first. What a user mistypes is not among them."""
@@ -55,24 +44,12 @@ class InvalidInput(ValueError):
 
 
 def escape(text: str) -> str:
-    """Make any string safe inside HTML, text or attribute, and its unseen characters visible.
-
-    Examples
-    --------
-    >>> escape('<b> "x"')
-    '&lt;b&gt;␣&quot;x&quot;'
-    """
+    """Make any string safe inside HTML, text or attribute, and its unseen characters visible."""
     return html.escape(visible(text))
 
 
 def one_line(text: str) -> str:
-    """Replace what cannot be seen or sent, but for spaces; not yet safe inside HTML.
-
-    Examples
-    --------
-    >>> one_line("two words" + chr(10) + "two lines")
-    'two words↵two lines'
-    """
+    """Replace what cannot be seen or sent, but for spaces; not yet safe inside HTML."""
     return visible(text).replace("␣", " ")
 
 
@@ -104,13 +81,8 @@ class TextArea(_Sendable, widgets.Textarea):
 def still(page: str) -> str:
     """Turn the drawings of a page, SVG elements with role, label, width and height, into images on white.
 
-    JupyterLab strips SVG and styles from what is stored in a notebook that it does not trust, because it has not been
-    run there, but leaves images. Drawings must be XML as well as HTML: no entities but those of `html.escape`.
-
-    Examples
-    --------
-    >>> still('<p>a</p><svg width="9" height="5" role="img" aria-label="b"><text y="3">c</text></svg>')[:44]
-    '<p>a</p><img width="9" height="5" alt="b" sr'
+    JupyterLab strips SVG and styles, but not images, from what is stored in a notebook that has not been run there.
+    Drawings must be XML as well as HTML: no entities but those of `html.escape`.
     """
     return _DRAWING.sub(_image, page)
 
@@ -120,16 +92,11 @@ _DRAWING = re.compile(r'<svg (?P<attributes>[^>]*role="img"[^>]*)>(?P<parts>.*?)
 
 def _image(drawing: re.Match) -> str:
     attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', drawing["attributes"]))
-    page = f'<rect width="{attributes["width"]}" height="{attributes["height"]}" fill="white"/>'
-    source = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" {drawing["attributes"]}>'
-        f"<style>text {{ font: 12px sans-serif; }}</style>{page}{drawing['parts']}</svg>"
-    )
+    size = 'width="{width}" height="{height}"'.format(**attributes)
+    background = f'<style>text {{ font: 12px sans-serif; }}</style><rect {size} fill="white"/>'
+    source = f'<svg xmlns="http://www.w3.org/2000/svg" {drawing["attributes"]}>{background}{drawing["parts"]}</svg>'
     data = base64.b64encode(source.encode()).decode()
-    return (
-        f'<img width="{attributes["width"]}" height="{attributes["height"]}" '
-        f'alt="{attributes["aria-label"]}" src="data:image/svg+xml;base64,{data}">'
-    )
+    return f'<img {size} alt="{attributes["aria-label"]}" src="data:image/svg+xml;base64,{data}">'
 
 
 def heading(text: str) -> widgets.HTML:
@@ -145,16 +112,9 @@ def row(*children: widgets.Widget) -> widgets.HBox:
 class Explorer(widgets.VBox):
     """Base of all explorers.
 
-    A subclass makes its controls, wires each with :meth:`on_change` or :meth:`on_click`, calls
-    :meth:`lay_out`, and writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what
-    a user mistyped: the message is shown and the picture stays as it was.
-
-    Attributes
-    ----------
-    picture : ipywidgets.HTML
-        What the explorer shows.
-    message : ipywidgets.HTML
-        What it has to say about the input, if anything.
+    A subclass makes its controls, wires each with :meth:`on_change` or :meth:`on_click`, calls :meth:`lay_out`, and
+    writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what a user mistyped: that is
+    shown in ``message``, and the picture stays as it was.
     """
 
     styles: ClassVar[str] = ""  # CSS of a subclass
@@ -168,7 +128,7 @@ class Explorer(widgets.VBox):
 
     def lay_out(self, *controls: widgets.Widget) -> None:
         """Put the controls above the message and the picture."""
-        style = widgets.HTML(self._style_element(), layout={"display": "none"})
+        style = widgets.HTML(f"<style>{_STYLE}{self.styles}</style>", layout={"display": "none"})
         self.children = (style, *controls, self.message, self.picture)
 
     def on_change(self, control: widgets.Widget, callback: Callable[[], None]) -> None:
@@ -201,6 +161,17 @@ class Explorer(widgets.VBox):
         """Return what is shown, for viewers that run no widgets."""
         return self.picture.value
 
+    def close(self) -> None:
+        """Close the explorer and everything in it."""
+        widgets_inside = list(self.children)
+        for widget in widgets_inside:
+            widgets_inside.extend(getattr(widget, "children", ()))
+            widget.close()
+        super().close()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}>"
+
     def _run(self, callback: Callable[[], None]) -> None:
         try:
             callback()
@@ -210,12 +181,9 @@ class Explorer(widgets.VBox):
             errors.append(error)
             self.say(f"This should not have happened. {type(error).__name__}: {error}")
 
-    def _style_element(self) -> str:
-        return f"<style>{_STYLE}{self.styles}</style>"
-
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
         note = "Run the notebook in JupyterLab to try other input."
-        page = still(self.static_html())
-        body = f'<div class="kexue kexue-picture">{page}<p class="kexue-quiet">{note}</p></div>'
+        body = f'<div class="kexue kexue-picture">{still(self.static_html())}<p class="kexue-quiet">{note}</p></div>'
+        page = f"<style>{_STYLE}{self.styles}</style>{body}"
         bundle = super()._repr_mimebundle_(**kwargs)
-        return bundle | {"text/plain": self.static_text(), "text/html": self._style_element() + body}
+        return bundle | {"text/plain": self.static_text(), "text/html": page}

@@ -31,13 +31,16 @@ class Chart:
     bottom: int = 30
 
     def x(self, value: float) -> float:
+        """Return the pixel of a value on the horizontal axis."""
         return self.left + (self.width - self.left - self.right) * (value - self.x0) / (self.x1 - self.x0)
 
     def y(self, value: float) -> float:
+        """Return the pixel of a value on the vertical axis."""
         full = self.height - self.bottom - self.top
         return self.height - self.bottom - full * (value - self.y0) / (self.y1 - self.y0)
 
     def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "", width: float = 2.5) -> str:
+        """Draw a line through points."""
         if not len(xs):
             return ""
         points = "L".join(f"{self.x(x):.1f} {self.y(y):.1f}" for x, y in zip(xs, ys, strict=True))
@@ -45,9 +48,11 @@ class Chart:
         return f'<path d="M{points}" fill="none" stroke="{colour}" stroke-width="{width}"{dashes}/>'
 
     def dot(self, x: float, y: float, colour: str) -> str:
+        """Draw a round mark."""
         return f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="6" fill="{colour}" stroke="black"/>'
 
     def bar(self, start: float, end: float, height: float, colour: str, words: str) -> str:
+        """Draw a bar from 0 to a height, with words that show on hovering."""
         x, width = self.x(start), self.x(end) - self.x(start)
         top, bottom = sorted((self.y(height), self.y(0)))
         return (
@@ -56,18 +61,18 @@ class Chart:
         )
 
     def shade(self, start: float, end: float) -> str:
-        x = self.x(min(start, end))
-        width = max(0.0, self.x(end) - x)
-        return (
-            f'<rect x="{x:.1f}" y="{self.top}" width="{width:.1f}" '
-            f'height="{self.height - self.bottom - self.top}" fill="{GREY}" fill-opacity=".22"/>'
-        )
+        """Draw a grey ground between two values."""
+        x, height = self.x(min(start, end)), self.height - self.bottom - self.top
+        size = f'width="{max(0.0, self.x(end) - x):.1f}" height="{height}"'
+        return f'<rect x="{x:.1f}" y="{self.top}" {size} fill="{GREY}" fill-opacity=".22"/>'
 
     def x_tick(self, value: float, label: str) -> str:
+        """Label a value on the horizontal axis."""
         y = self.height - self.bottom + 15
         return f'<text x="{self.x(value):.1f}" y="{y}" text-anchor="middle">{label}</text>'
 
     def y_tick(self, value: float, label: str) -> str:
+        """Label a value on the vertical axis, with a line across."""
         y = self.y(value)
         return (
             f'<path d="M{self.left} {y:.1f}H{self.width - self.right}" stroke="{GREY}" stroke-opacity=".3"/>'
@@ -75,13 +80,16 @@ class Chart:
         )
 
     def x_name(self, label: str) -> str:
+        """Name the horizontal axis."""
         middle = (self.left + self.width - self.right) / 2
         return f'<text x="{middle}" y="{self.height - 4}" text-anchor="middle">{label}</text>'
 
     def text(self, x: float, y: float, words: str, dx: float = 0, anchor: str = "start") -> str:
+        """Write words at a point."""
         return f'<text x="{self.x(x) + dx:.1f}" y="{self.y(y):.1f}" text-anchor="{anchor}">{words}</text>'
 
     def svg(self, label: str, parts: Sequence[str]) -> str:
+        """Make the picture out of its parts, with a description."""
         return (
             f'<svg class="kexue-chart" width="{self.width}" height="{self.height}" '
             f'viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'

@@ -57,17 +57,8 @@ def render_panels(
 ) -> str:
     """Draw heat maps of one text, one below the other, as HTML.
 
-    Parameters
-    ----------
-    text : str, length T
-        Only its first characters are shown; that is said behind the caption.
-    tags : sequence of (name, letter)
-        K of them.
-    panels : sequence of Panel
-    caption : str
-        Safe in HTML.
-    bonus_in_words : callable
-        What a cell's title says of a bonus, such as "multiplied by 10".
+    Only the first characters of a long text are shown; that is said behind the caption, which must be safe in HTML. The
+    K tags are pairs of a name and a letter. A cell's title tells a bonus in words, such as "multiplied by 10".
     """
     characters = [escape(character) for character in text[:LIMIT]]
     n = len(characters)

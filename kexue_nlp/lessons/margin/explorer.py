@@ -7,6 +7,7 @@ import html
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -38,53 +39,26 @@ _STYLE = f"""{STYLE}.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 1
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What is kept of one training: the state after each of E epochs.
+    """What is kept of one training: the state after each of E epochs."""
 
-    Attributes
-    ----------
-    predictions : ndarray of float, shape (E, N)
-        Probability that each of N reviews is positive.
-    test_accuracy : sequence of float, length E
-    """
-
-    predictions: np.ndarray
-    test_accuracy: Sequence[float]
+    predictions: np.ndarray  # float, (E, N), the probability that each of N reviews is positive
+    test_accuracy: Sequence[float]  # (E,)
 
 
 @dataclass(frozen=True, eq=False)
 class MarginState:
-    """A margin, and what it does to the reviews after some epoch of training.
-
-    Attributes
-    ----------
-    margin : float
-        m.
-    trained_margin : float
-        The nearest one that a network was trained with.
-    epoch : int
-        From 1.
-    labels : ndarray of int, shape (N,)
-    predictions : ndarray of float, shape (N,)
-        Of the network trained with the nearest margin.
-    active : ndarray of bool, shape (N,)
-        Which reviews are not yet right by the margin.
-    nearest : ndarray of int, shape (4,) or fewer
-        Reviews nearest to the margin: those switched off, then those active, each the nearest first.
-    texts : sequence of str, length N
-    accuracy, baseline : sequence of float, length E
-        On the test after each epoch: trained with the nearest margin, and with cross-entropy.
-    """
+    """A margin, and what it does to N reviews after some epoch of training."""
 
     margin: float
-    trained_margin: float
-    epoch: int
-    labels: np.ndarray
-    predictions: np.ndarray
-    active: np.ndarray
-    nearest: np.ndarray
+    trained_margin: float  # the nearest one that a network was trained with
+    epoch: int  # from 1
+    labels: np.ndarray  # int, (N,)
+    predictions: np.ndarray  # float, (N,), of the network trained with the nearest margin
+    active: np.ndarray  # bool, (N,), not yet right by the margin
+    nearest: np.ndarray  # int, up to 4: the nearest to the margin, those switched off first, each the nearest first
     texts: Sequence[str]
-    accuracy: Sequence[float]
-    baseline: Sequence[float]
+    accuracy: Sequence[float]  # on the test after each epoch, trained with the nearest margin
+    baseline: Sequence[float]  # the same with cross-entropy
 
 
 def state(
@@ -95,59 +69,19 @@ def state(
     margin: float,
     epoch: int,
 ) -> MarginState:
-    """Find what a margin switches off.
-
-    Parameters
-    ----------
-    texts : sequence of str, length N
-    labels : ndarray of int, shape (N,)
-        0 or 1.
-    cross_entropy : Training
-    margins : mapping of float to Training
-        Trainings with the margin loss.
-    margin : float
-        m, from 1/2 to 1.
-    epoch : int
-        From 1 to E.
-
-    Returns
-    -------
-    MarginState
-    """
+    """Find what a margin from 1/2 to 1 switches off after an epoch, counted from 1."""
     trained = min(margins, key=lambda m: abs(m - margin))
     p = margins[trained].predictions[epoch - 1]
     active = np.where(labels == 1, p <= margin, p >= 1 - margin)
     edges = np.where(labels == 1, margin, 1 - margin)
     by_distance = np.argsort(np.abs(p - edges), kind="stable")
     off, on = (by_distance[active[by_distance] == side][:_SHOWN] for side in (False, True))
-    return MarginState(
-        margin,
-        trained,
-        epoch,
-        labels,
-        p,
-        active,
-        np.concatenate([off, on]),
-        texts,
-        margins[trained].test_accuracy,
-        cross_entropy.test_accuracy,
-    )
+    nearest, accuracies = np.concatenate([off, on]), (margins[trained].test_accuracy, cross_entropy.test_accuracy)
+    return MarginState(margin, trained, epoch, labels, p, active, nearest, texts, *accuracies)
 
 
 def render(state: MarginState, scale: str = "probability") -> str:
-    """Draw a state as HTML: the loss and its gradient, the predictions, accuracy per epoch, reviews.
-
-    Parameters
-    ----------
-    state : MarginState
-    scale : {"probability", "logit"}
-        Of what is predicted.
-
-    Returns
-    -------
-    str
-        Texts of reviews are escaped in it.
-    """
+    """Draw a state as HTML: the loss and its gradient, the predictions, accuracy per epoch, reviews (escaped)."""
     panels = (_loss(state, scale), _histogram(state, scale), _accuracy(state))
     return f'<div class="kexue-panels">{"".join(f"<div>{panel}</div>" for panel in panels)}</div>{_reviews(state)}'
 
@@ -157,8 +91,7 @@ def _loss(state: MarginState, scale: str) -> str:
     if scale == "logit":
         x = np.linspace(-_LOGIT, _LOGIT, 61)
         p = 1 / (1 + np.exp(-x))
-        slope, top, name = 1 - p, 4.0, "logit z"
-        edge, last_slope = float(np.log(state.margin / (1 - state.margin))), 1 - state.margin
+        slope, top, name, edge, last_slope = 1 - p, 4.0, "logit z", _logit(state.margin), 1 - state.margin
     else:
         x = p = np.linspace(0.07, 0.9975, 61) ** 2  # closer where the curves are steep
         slope, top, name, edge, last_slope = 1 / p, 5.0, "probability p", state.margin, 1 / state.margin
@@ -166,33 +99,27 @@ def _loss(state: MarginState, scale: str) -> str:
     on = x <= edge
     parts = [frame.shade(edge, frame.x1), *_ticks(frame, scale == "logit"), frame.x_name(name)]
     last_loss = float(-np.log(state.margin))
-    for values, last, colour, dash in (
-        (-np.log(p), last_loss, BLUE, ""),
-        (slope, last_slope, VERMILION, "6 3"),
-    ):
+    for values, last, colour, dash in ((-np.log(p), last_loss, BLUE, ""), (slope, last_slope, VERMILION, "6 3")):
         fits = values <= top
         parts.append(frame.line(x[fits], values[fits], GREY, width=1, dash="2 3"))
         parts.append(frame.line([*x[fits & on], edge], [*values[fits & on], last], colour, dash=dash))
         parts.append(frame.line([edge, frame.x1], [0, 0], colour, dash=dash))
     caption = (
         f"A positive review: its loss (solid) and how steeply it falls with the {name.split()[0]} (dashed). "
-        f"Both are 0 beyond {_shown(edge, scale)}; dotted: cross-entropy."
+        f"Both are 0 beyond {name[-1]} = {edge:.2f}; dotted: cross-entropy."
     )
     return _figure(caption, frame, parts)
 
 
 def _histogram(state: MarginState, scale: str) -> str:
     """Draw how many reviews are predicted what: positive ones upwards, negative ones downwards."""
-    p = state.predictions
-    values = p
-    low, high, edge = 0.0, 1.0, state.margin
+    values, low, high, edge = state.predictions, 0.0, 1.0, state.margin
     if scale == "logit":
-        low, high = -_LOGIT, _LOGIT
-        safe = np.clip(p, 1e-7, 1 - 1e-7)
-        values = np.clip(np.log(safe / (1 - safe)), low, high)
-        edge = float(np.log(edge / (1 - edge)))
+        low, high, edge = -_LOGIT, _LOGIT, _logit(edge)
+        values = np.clip(_logit(np.clip(values, 1e-7, 1 - 1e-7)), low, high)
     # The margins are edges of bins, so that a bar is all active or all switched off.
-    edges = np.unique(np.append(np.linspace(low, high, _BINS + 1), [edge, low + high - edge]))
+    other_edge = low + high - edge
+    edges = np.unique(np.append(np.linspace(low, high, _BINS + 1), [edge, other_edge]))
     heights = {label: np.histogram(values[state.labels == label], edges)[0] for label in (1, 0)}
     # Per unit of width, or the bins cut by a margin would look empty; a bar of a full bin is its count.
     per_bin = np.diff(edges) / ((high - low) / _BINS)
@@ -201,18 +128,16 @@ def _histogram(state: MarginState, scale: str) -> str:
     parts = [*_ticks(frame, scale == "logit", vertical=False), frame.x_name("predicted " + scale)]
     for label, sign in ((1, 1), (0, -1)):
         for start, end, count, share in zip(edges, edges[1:], heights[label], per_bin, strict=False):
-            if not count:
-                continue
-            middle = (start + end) / 2
-            off = middle > edge if label else middle < low + high - edge
+            off = start >= edge if label else end <= other_edge
             colour = GREY if off else BLUE if label else ORANGE
             words = f"{count} {'positive' if label else 'negative'} reviews, {'switched off' if off else 'active'}"
-            parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
+            if count:
+                parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
     parts.append(f'<path d="M{frame.left} {frame.y(0):.1f}H{frame.width - frame.right}" stroke="{GREY}"/>')
     parts.append(frame.text(low, top * 0.86, "positive ↑", dx=4))
     parts.append(frame.text(high, -top * 0.95, "negative ↓", dx=-4, anchor="end"))
     caption = (
-        f"{state.active.mean():.1%} of {len(p):,} training reviews are active after epoch {state.epoch}, "
+        f"{state.active.mean():.1%} of {len(values):,} training reviews are active after epoch {state.epoch}, "
         f"network trained with m = {state.trained_margin:g}. Grey: switched off."
     )
     return _figure(caption, frame, parts)
@@ -229,11 +154,11 @@ def _accuracy(state: MarginState) -> str:
     parts += [frame.y_tick(y, f"{y:.0%}") for y in np.arange(low, high + 0.001, 0.05)]
     parts.append(frame.line(epochs, state.baseline, GREY, dash="5 3"))
     parts.append(frame.line(epochs, state.accuracy, BLUE))
-    here = state.accuracy[state.epoch - 1]
+    here, baseline = state.accuracy[state.epoch - 1], state.baseline[state.epoch - 1]
     parts.append(frame.dot(state.epoch, here, BLUE))
     caption = (
         f"Accuracy on the test after epoch {state.epoch}: {here:.1%} with m = {state.trained_margin:g} (solid), "
-        f"{state.baseline[state.epoch - 1]:.1%} with cross-entropy (dashed)."
+        f"{baseline:.1%} with cross-entropy (dashed)."
     )
     return _figure(caption, frame, parts)
 
@@ -254,8 +179,8 @@ def _reviews(state: MarginState) -> str:
     return f'<table class="kexue-reviews">{head}{"".join(rows)}</table>'
 
 
-def _shown(edge: float, scale: str) -> str:
-    return f"z = {edge:.2f}" if scale == "logit" else f"p = {edge:.2f}"
+def _logit(p: Any) -> Any:
+    return np.log(p / (1 - p))
 
 
 def _figure(caption: str, frame: Chart, parts: Sequence[str]) -> str:
@@ -268,6 +193,29 @@ def _ticks(frame: Chart, logit: bool, vertical: bool = True) -> list[str]:
     if vertical:
         marks += [frame.y_tick(y, f"{y:g}") for y in np.linspace(frame.y0, frame.y1, 5 if logit else 6)]
     return marks
+
+
+def _check(texts: Sequence[str], labels: np.ndarray, baseline: Training, margins: Mapping[float, Training]) -> None:
+    """Refuse what would be drawn wrongly without a word."""
+    if not margins:
+        raise ValueError("margins is empty; give at least one training with the margin loss")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError(f"labels must be 0 or 1; among them is {labels[~np.isin(labels, (0, 1))][0]!r}")
+    for margin in margins:
+        if not isinstance(margin, numbers.Real) or not 0.5 < margin < 1:
+            raise ValueError(f"margins are numbers between 0.5 and 1, by which to train, not {margin!r}")
+    n, n_epochs = len(texts), len(baseline.test_accuracy)
+    for run in (baseline, *margins.values()):
+        p, accuracy = np.asarray(run.predictions), np.asarray(run.test_accuracy)
+        if not p.size or not ((p >= 0) & (p <= 1)).all():  # NaN neither
+            raise ValueError("predictions must be probabilities, of one review and one epoch at least")
+        if not ((accuracy >= 0) & (accuracy <= 1)).all():
+            raise ValueError(f"accuracies are shares from 0 to 1, not {accuracy.tolist()}")
+        if labels.shape != (n,) or p.shape != (n_epochs, n) or len(accuracy) != n_epochs:
+            raise ValueError(
+                f"{n} texts and labels of shape {labels.shape} need predictions of shape (epochs, {n}) and one "
+                f"accuracy per epoch; got predictions of shape {p.shape} and {len(accuracy)} accuracies"
+            )
 
 
 class MarginExplorer(Explorer):
@@ -293,17 +241,7 @@ class MarginExplorer(Explorer):
     Raises
     ------
     ValueError
-        If there is no training with a margin, texts, labels and trainings are not of one length, a label is not 0 or 1,
-        a margin is not between 0.5 and 1, or a prediction or an accuracy is not between 0 and 1.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> run = Training(np.array([[0.4, 0.6], [0.2, 0.9]]), [0.5, 1.0])
-    >>> explorer = MarginExplorer(["dull", "fine"], np.array([0, 1]), run, {0.6: run})
-    >>> explorer.margin.value = 0.85
-    >>> explorer.state.active.tolist()
-    [True, False]
+        If lengths do not agree, or a label, a margin, a prediction or an accuracy is out of its range.
     """
 
     styles = _STYLE
@@ -316,36 +254,12 @@ class MarginExplorer(Explorer):
         margins: Mapping[float, Training],
     ) -> None:
         super().__init__()
-        if not margins:
-            raise ValueError("margins is empty; give at least one training with the margin loss")
         labels = np.asarray(labels)
-        if not np.isin(labels, (0, 1)).all():
-            raise ValueError(f"labels must be 0 or 1; among them is {labels[~np.isin(labels, (0, 1))][0]!r}")
-        wrong = [m for m in margins if not isinstance(m, numbers.Real) or not 0.5 < m < 1]
-        if wrong:
-            raise ValueError(f"margins are numbers between 0.5 and 1, by which to train, not {wrong[0]!r}")
-        for run in (cross_entropy, *margins.values()):
-            p = np.asarray(run.predictions)
-            if not p.size or not ((p >= 0) & (p <= 1)).all():  # NaN neither
-                raise ValueError("predictions must be probabilities, of one review and one epoch at least")
-            accuracy = np.asarray(run.test_accuracy)
-            if not ((accuracy >= 0) & (accuracy <= 1)).all():
-                raise ValueError(f"accuracies are shares from 0 to 1, not {accuracy.tolist()}")
-        shapes = {np.shape(run.predictions) for run in (cross_entropy, *margins.values())}
-        epochs = {len(run.test_accuracy) for run in (cross_entropy, *margins.values())}
-        if len(epochs) > 1 or shapes != {(*epochs, len(texts))} or labels.shape != (len(texts),):
-            raise ValueError(
-                f"{len(texts)} texts and labels of shape {labels.shape} need predictions of shape "
-                f"(epochs, {len(texts)}) and one accuracy per epoch; got predictions of {sorted(shapes)} "
-                f"and {sorted(epochs)} accuracies"
-            )
+        _check(texts, labels, cross_entropy, margins)
         self._data = texts, labels, cross_entropy, dict(margins)
-        (n_epochs,) = epochs
         wide = {"width": "420px"}
-        self.margin = widgets.FloatSlider(
-            description="margin m", min=0.5, max=0.99, step=0.01, readout_format=".2f", layout=wide
-        )
-        self.epoch = widgets.IntSlider(description="epoch", min=1, max=n_epochs, layout=wide)
+        self.margin = widgets.FloatSlider(description="margin m", min=0.5, max=0.99, step=0.01, layout=wide)
+        self.epoch = widgets.IntSlider(description="epoch", min=1, max=len(cross_entropy.test_accuracy), layout=wide)
         self.scale = widgets.ToggleButtons(options=SCALES, description="scale", tooltip="of what is predicted")
         self.scale.style.button_width = "auto"
         reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
@@ -367,24 +281,25 @@ class MarginExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return the setting and what it switches off."""
-        lines = [self._describe()]
-        lines += [f"{self.state.predictions[i]:.3f} …{one_line(self.state.texts[i][-60:])}" for i in self.state.nearest]
-        return "\n".join(lines)
+        now = self.state
+        return "\n".join(
+            [self._describe(), *(f"{now.predictions[i]:.3f} …{one_line(now.texts[i][-60:])}" for i in now.nearest)]
+        )
 
     def static_html(self) -> str:
         """Return the setting and the picture."""
         return f"<p>{self._describe()}</p>{self.picture.value}"
 
     def _describe(self) -> str:
-        return (
-            f"Margin {self.state.margin:.2f}, epoch {self.state.epoch}: {self.state.active.mean():.1%} of the training "
-            "reviews are active"
-        )
+        now = self.state
+        share = f"{now.active.mean():.1%} of the training reviews are active"
+        return f"Margin {now.margin:.2f}, epoch {now.epoch}: {share}"
 
     def _refresh(self) -> None:
         if self._filling:
             return
         self.state = state(*self._data, round(self.margin.value, 2), self.epoch.value)
         self.picture.value = render(self.state, self.scale.value)
-        at_half = self.state.margin == 0.5
-        self.say(*["The losses want a margin above ½: at ½ whatever is right at all is switched off."] * at_half)
+        self.say()
+        if self.state.margin == 0.5:
+            self.say("The losses want a margin above ½: at ½ whatever is right at all is switched off.")
