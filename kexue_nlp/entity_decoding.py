@@ -17,7 +17,6 @@ from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, TagScheme, tags_to_entit
 from kexue_nlp.viterbi import viterbi
 
 __all__ = [
-    "Alignment",
     "Entity",
     "Mention",
     "align_entities",
@@ -35,37 +34,26 @@ _POLARITIES = POLARITY.tags[1:]
 
 @dataclass(frozen=True)
 class Mention:
-    """An entity that was found, with its name.
-
-    Attributes
-    ----------
-    name : str
-        The characters ``text[start:end]``.
-    start, end : int
-    polarity : str
-        "pos", "neu" or "neg".
-    probability : float
-        How sure the tagger is of the polarity (:func:`polarity_probabilities`).
-    """
+    """An entity that was found: its name is ``text[start:end]``."""
 
     name: str
     start: int
     end: int
-    polarity: str
-    probability: float
+    polarity: str  # "pos", "neu" or "neg"
+    probability: float  # how sure the tagger is of the polarity: :func:`polarity_probabilities`
 
 
 def find_entities(text: str, labels: Iterable[tuple[str, str]], gazetteer: Matcher) -> list[Entity]:
     """Find where labelled names stand in a text.
 
-    Labels say which names a sentence is about, not where they stand. All occurrences of a name are taken, but not
-    those inside a longer known name (奔驰 in 北京奔驰), unless the name stands nowhere else and the longer one has no
-    label.
+    Labels say which names a sentence is about, not where they stand. All occurrences of a name are taken, but not those
+    inside a longer known name (奔驰 in 北京奔驰), unless the name stands nowhere else and the longer one has no label.
 
     Parameters
     ----------
     text : str
     labels : iterable of (name, polarity)
+        One polarity for each name; otherwise ValueError.
     gazetteer : Matcher
         All known names.
 
@@ -73,11 +61,6 @@ def find_entities(text: str, labels: Iterable[tuple[str, str]], gazetteer: Match
     -------
     list of (start, end, polarity)
         Entities from left to right, without overlap.
-
-    Raises
-    ------
-    ValueError
-        If a name has two polarities.
 
     Examples
     --------
@@ -123,7 +106,7 @@ def entities_among(
     ----------
     log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
     starts, ends : ndarray of int, shape (N,)
-        Spans that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
+        Spans inside the text that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
     scheme : {POLARITY, POLARITY_BEGIN}
     bonus : float
         Added to the log-probability of each entity: above 0 more are found, below 0 fewer.
@@ -132,11 +115,6 @@ def entities_among(
     -------
     list of (start, end, polarity)
         Entities from left to right, without overlap.
-
-    Raises
-    ------
-    ValueError
-        If a span is empty or outside the text, or the log-probabilities hold NaN or do not fit the scheme.
 
     Notes
     -----
@@ -180,19 +158,10 @@ def entities_among(
 def polarity_probabilities(
     log_probabilities: np.ndarray, entities: Sequence[Entity], scheme: TagScheme = POLARITY
 ) -> np.ndarray:
-    """Say how sure a tagger is of the polarities of entities.
+    """Say how sure a tagger is of the polarities of N entities, float64 (N,).
 
-    Parameters
-    ----------
-    log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
-    entities : sequence of (start, end, polarity), length N
-    scheme : {POLARITY, POLARITY_BEGIN}
-
-    Returns
-    -------
-    ndarray of float64, shape (N,)
-        The geometric mean of the polarity's probability over the characters, divided by the sum of these means over
-        the three polarities and "no entity".
+    It is the geometric mean of the polarity's probability over the characters, divided by the sum of these means over
+    the three polarities and "no entity".
 
     Examples
     --------
@@ -219,22 +188,11 @@ def name_entities(
 
 @dataclass(frozen=True, eq=False)
 class Alignment:
-    """The steps of a forced alignment.
+    """The steps of a forced alignment of T characters."""
 
-    Attributes
-    ----------
-    plain : ndarray of int8, shape (T,)
-        Tags without the gazetteer.
-    emissions : ndarray of float32, shape (T, 4)
-        Log-scores with the bonuses of the gazetteer.
-    forced : ndarray of int8, shape (T,)
-        Tags with these bonuses.
-    entities : list of (start, end, polarity)
-    """
-
-    plain: np.ndarray
-    emissions: np.ndarray
-    forced: np.ndarray
+    plain: np.ndarray  # int8 (T,): tags without the gazetteer
+    emissions: np.ndarray  # float32 (T, 4): log-scores with its bonuses
+    forced: np.ndarray  # int8 (T,): tags with them
     entities: list[Entity]
 
 
@@ -252,7 +210,7 @@ def align_entities(
     log_emissions : ndarray of float, shape (T, 4)
         Log-probabilities of the tags of :data:`kexue_nlp.tagging.POLARITY`.
     starts, ends : ndarray of int, shape (N,)
-        Where names occur, as :meth:`Matcher.find` gives it. Bonuses of names that overlap add up.
+        Where names occur in the text, as :meth:`Matcher.find` gives it. Bonuses of names that overlap add up.
     inside, outside : float
         The bonuses; the article's are 100 and 50.
 
@@ -260,15 +218,10 @@ def align_entities(
     -------
     Alignment
 
-    Raises
-    ------
-    ValueError
-        If a span is empty or outside the text.
-
     Notes
     -----
-    Article 4118 (https://kexue.fm/archives/4118), its code. If two polarities have equally many characters, positive
-    comes before neutral before negative.
+    Article 4118 (https://kexue.fm/archives/4118), its code. Of two polarities with equally many characters the first in
+    the scheme counts.
 
     Examples
     --------

@@ -365,8 +365,9 @@ class LanguageModel(SavedModel):
         return (" " if self.unit == "word" else "").join(tokens)
 
     def _log_probabilities(self, states: np.ndarray) -> np.ndarray:
-        kernel, bias = self.next_token.get_weights()[:2]
-        logits = states @ kernel @ self.embedding.get_weights()[0].T + bias
+        weights = self.next_token.kernel, self.next_token.bias, self.embedding.embeddings
+        kernel, bias, table = map(ops.convert_to_numpy, weights)
+        logits = states @ kernel @ table.T + bias
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
 

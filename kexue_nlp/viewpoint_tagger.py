@@ -13,31 +13,14 @@ import keras
 import numpy as np
 
 from kexue_nlp.batching import batches_by_length, pad
-from kexue_nlp.entity_decoding import (
-    Entity,
-    Mention,
-    align_entities,
-    entities_among,
-    find_entities,
-    name_entities,
-    polarity_probabilities,
-)
+from kexue_nlp.entity_decoding import Entity, Mention, align_entities, entities_among, name_entities
 from kexue_nlp.lexicon import Matcher, leftmost_longest
 from kexue_nlp.saved_model import SavedModel, network_parts, predict, restore_network
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, entities_to_tags, tags_to_entities
 from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
 
-__all__ = [
-    "Entity",
-    "Mention",
-    "ViewpointTagger",
-    "entities_among",
-    "find_entities",
-    "name_entities",
-    "neutral_weights",
-    "polarity_probabilities",
-]
+__all__ = ["Mention", "ViewpointTagger", "neutral_weights"]
 
 _SCHEMES = {len(scheme.tags): scheme for scheme in (POLARITY, POLARITY_BEGIN)}
 
@@ -51,17 +34,8 @@ _READING_TOKENS = 8192
 def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) -> np.ndarray:
     """Weigh sentences down that are full of mere mentions; half of the contest's labels are neutral.
 
-    Parameters
-    ----------
-    entities : sequence of sequence of (start, end, polarity), length N
-        The entities of each sentence.
-    prior : float
-        Above 0; the greater it is, the more alike the weights.
-
-    Returns
-    -------
-    ndarray of float32, shape (N,)
-        prior / (characters in neutral entities + prior), from 0 to 1.
+    Returns prior / (characters in neutral entities + prior) for each sentence, float32 (N,), from 0 to 1: the greater
+    the prior, above 0, the more alike the weights.
 
     Notes
     -----
@@ -94,16 +68,10 @@ class ViewpointTagger(SavedModel):
         repetitions are left out.
     decoding : {"names", "forced", "plain"}
         ``"names"`` finds the most probable tags whose entities are names of the gazetteer (:func:`entities_among`),
-        ``"forced"`` is the article's alignment (:func:`kexue_nlp.entity_decoding.align_entities`), not with begin
-        tags, and ``"plain"`` finds the most probable tags without the gazetteer.
+        ``"forced"`` is the article's alignment (:func:`align_entities`), not with begin tags, and ``"plain"`` finds
+        the most probable tags without the gazetteer.
     bonus : float
-        Added for each entity, with ``"names"``: see :func:`entities_among`.
-
-    Raises
-    ------
-    ValueError
-        If the network's output fits no scheme of tags, its embedding has fewer rows than there are characters, or
-        the decoding is not one of these.
+        Added for each entity, with ``"names"``.
 
     Examples
     --------
@@ -131,10 +99,7 @@ class ViewpointTagger(SavedModel):
             raise ValueError(f"the network gives {n_tags} tags for each character; a tagger needs 4 or 7")
         rows = [layer.input_dim for layer in network.layers if layer.name == "embedding"]
         if rows and rows[0] < len(characters):
-            raise ValueError(
-                f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters; "
-                "build it with the length of the vocabulary"
-            )
+            raise ValueError(f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters")
         self.network, self.characters, self.scheme = network, characters, _SCHEMES[n_tags]
         self.gazetteer, self.decoding, self.bonus = gazetteer, decoding, bonus
 
@@ -166,13 +131,10 @@ class ViewpointTagger(SavedModel):
         self.matcher = Matcher(self._gazetteer)
 
     def features(self, text: str) -> np.ndarray:
-        """Encode a text of length T as the network reads it.
+        """Encode a text of length T as the network reads it, int32 (T, 2): ids of characters and places in names.
 
-        Returns
-        -------
-        ndarray of int32, shape (T, 2)
-            Ids of characters, and their places in names: 0 outside names, 1 at the first character of one, 2 inside,
-            3 at the last, 4 for a name of one character. Of names that overlap, the leftmost longest counts.
+        Places are 0 outside names, 1 at the first character of one, 2 inside, 3 at the last, 4 for a name of one
+        character. Of names that overlap, the leftmost longest counts.
         """
         features = np.zeros((len(text), 2), dtype=np.int32)
         features[:, 0] = self.characters.encode(normalise(text))
@@ -200,7 +162,7 @@ class ViewpointTagger(SavedModel):
         ----------
         texts : sequence of str, length N
         entities : sequence of sequence of (start, end, polarity), length N
-            Entities of each text, as :func:`find_entities` gives them.
+            Entities of each text, as :func:`kexue_nlp.entity_decoding.find_entities` gives them.
         weights : ndarray of float, shape (N,), optional
             Weights of the texts, such as :func:`neutral_weights`.
         seed : int
@@ -212,11 +174,6 @@ class ViewpointTagger(SavedModel):
         -------
         keras.utils.PyDataset
             Batches of ids, int32 (B, T, 2) or (B, T); tags, int32 (B, T); weights, float32 (B, T), 0 at padding.
-
-        Raises
-        ------
-        ValueError
-            If the three differ in length, no text has a character, or a batch could not hold one long text.
         """
         if max_tokens < _LENGTHS[-1]:
             raise ValueError(f"max_tokens must be at least {_LENGTHS[-1]}, the longest row; got {max_tokens}")
@@ -240,9 +197,8 @@ class ViewpointTagger(SavedModel):
         if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns"):
             raise TypeError(f"a ViewpointTagger takes a str or an iterable of str, not a {type(texts).__name__}")
         texts = list(texts)
-        for i, text in enumerate(texts):
-            if not isinstance(text, str):
-                raise TypeError(f"text {i} is {text!r:.60}; a ViewpointTagger takes str")
+        if others := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
+            raise TypeError(f"text {others[0]} is {texts[others[0]]!r:.60}; a ViewpointTagger takes str")
         read = self.log_probabilities(texts)
         return [self.mentions(text, log_p) for text, log_p in zip(texts, read, strict=True)]
 
@@ -277,13 +233,8 @@ class ViewpointTagger(SavedModel):
 
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
         network, weights = network_parts(self.network)
-        meta = {
-            "network": network,
-            "characters": list(self.characters.tokens),
-            "views": list(self.gazetteer),  # as the files have always called it
-            "decoding": self.decoding,
-            "bonus": self.bonus,
-        }
+        meta = {"network": network, "characters": list(self.characters.tokens), "views": list(self.gazetteer)}
+        meta |= {"decoding": self.decoding, "bonus": self.bonus}
         return meta, weights
 
     @classmethod

@@ -8,8 +8,6 @@ from hypothesis import strategies as st
 
 from kexue_nlp.lexicon import (
     Lexicon,
-    Matcher,
-    align_entities,
     forward_maximum_matching,
     inner_positions,
     leftmost_longest,
@@ -209,82 +207,6 @@ def test_without_words_every_character_stands_alone():
     assert forward_maximum_matching("好的", set()) == ["好", "的"]
     assert forward_maximum_matching("", {"好"}) == []
     assert forward_maximum_matching(["好的", ""], {"好的"}) == [["好的"], []]
-
-
-# --- forced alignment of entities (article 4118) -----------------------------------------------------------
-
-
-def emissions(*rows):
-    """Log-probabilities of outside, positive, neutral, negative from strings like "0" or "1?" (less sure)."""
-    table = {"0": (0.94, 0.02, 0.02, 0.02), "1": (0.04, 0.9, 0.03, 0.03), "2": (0.04, 0.03, 0.9, 0.03)}
-    table |= {"3": (0.04, 0.03, 0.03, 0.9), "?": (0.6, 0.2, 0.1, 0.1)}
-    return np.log([table[row] for row in rows]).astype(np.float32)
-
-
-def align(text, names, *rows, **options):
-    starts, ends, _ = Matcher(names).find(text)
-    return align_entities(emissions(*rows), starts, ends, **options)
-
-
-def test_the_list_completes_a_name_that_was_tagged_in_part():
-    found = align("我爱丰田车", ["丰田"], "0", "0", "1", "?", "0")
-    assert found.plain.tolist() == [0, 0, 1, 0, 0]
-    assert found.forced.tolist() == [0, 0, 1, 1, 0]
-    assert found.entities == [(2, 4, "pos")]
-
-
-def test_a_listed_name_of_which_nothing_was_tagged_is_dropped():
-    found = align("我爱丰田车", ["丰田"], "0", "0", "0", "0", "0")
-    assert (found.forced[2:4] > 0).all()
-    assert found.entities == []
-
-
-def test_the_opinion_is_that_of_most_tagged_characters_without_the_list():
-    found = align("东风日产好", ["东风日产"], "3", "?", "1", "1", "0")
-    assert found.plain.tolist() == [3, 0, 1, 1, 0]
-    assert found.entities == [(0, 4, "pos")]
-
-
-def test_a_name_at_either_end_of_the_text_leaves_the_other_end_alone():
-    """The original's index −1 gave the bonus of "outside" to the wrong end."""
-    first = align("丰田好", ["丰田"], "1", "1", "3")
-    assert first.emissions[2, 0] == pytest.approx(emissions("3")[0, 0] + 50)
-    last = align("买丰田", ["丰田"], "3", "1", "1")
-    assert last.emissions[0, 0] == pytest.approx(emissions("3")[0, 0] + 50)
-    whole = align("丰田", ["丰田"], "1", "1")
-    assert (whole.emissions[:, 0] == emissions("1", "1")[:, 0]).all()
-    assert whole.entities == [(0, 2, "pos")]
-
-
-def test_neighbours_of_one_opinion_merge_in_the_article_s_scheme():
-    found = align("本田丰田好", ["本田", "丰田"], "1", "1", "1", "1", "0")
-    assert found.entities == [(0, 4, "pos")]
-
-
-def test_bonuses_of_a_name_inside_another_add_up():
-    found = align("北京奔驰", ["奔驰", "北京奔驰"], "2", "2", "2", "2")
-    assert (found.emissions - emissions("2", "2", "2", "2"))[:, 1].tolist() == pytest.approx(
-        [100, 100, 200, 200], abs=0.1
-    )
-    assert found.entities == [(0, 4, "neu")]
-
-
-def test_without_a_list_the_tagger_decides():
-    rows = ("1", "1", "0", "3", "0")
-    found = align("abcde", [], *rows)
-    assert found.entities == [(0, 2, "pos"), (3, 4, "neg")]
-    assert (found.plain == found.forced).all()
-
-
-def test_no_bonus_is_no_alignment():
-    found = align("我爱丰田车", ["丰田"], "0", "0", "1", "?", "0", inside=0, outside=0)
-    assert found.entities == [(2, 3, "pos")]
-
-
-@pytest.mark.parametrize(("start", "end"), [(-1, 2), (1, 1), (0, 4)])
-def test_spans_outside_the_text_are_refused(start, end):
-    with pytest.raises(ValueError, match="3 characters"):
-        align_entities(emissions("0", "0", "0"), np.array([start]), np.array([end]))
 
 
 @given(st.lists(st.tuples(st.integers(0, 12), st.integers(1, 5)), max_size=8))
