@@ -38,83 +38,33 @@ _STYLE = f"""{STYLE}.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; fo
 
 @dataclass(frozen=True)
 class RoundScore:
-    """What a round of self-training came to.
+    """What a round of self-training came to."""
 
-    Attributes
-    ----------
-    accuracy : float
-        On the test.
-    flips : int or None
-        Predictions that changed since the round before; None in round 0.
-    used : int
-        Unlabelled reviews that the model was trained on.
-    """
-
-    accuracy: float
-    flips: int | None
-    used: int
+    accuracy: float  # on the test
+    flips: int | None  # predictions that changed since the round before; None in round 0
+    used: int  # unlabelled reviews that the model was trained on
 
 
 @dataclass(frozen=True, eq=False)
 class SentimentState:
-    """A review as the language model reads it.
-
-    Attributes
-    ----------
-    words : tuple of str, length T
-    known : tuple of bool, length T
-        Which of them are in the vocabulary.
-    activation : ndarray of float, shape (T,)
-        Of the unit after each word: 0 at its mean, 1 where it is high, −1 where it is low, and with the sign turned so
-        that high goes with positive reviews.
-    probability : ndarray of float, shape (T + 1,)
-        That the review is positive, before the first word and after each.
-    unit : int
-        The unit.
-    separation : float
-        Its area under the ROC curve: the chance that it is higher for a positive review than for a negative one.
-    n_words : int
-        In the whole text, of which at most 400 are read.
-    """
+    """A review of T words as the language model reads it."""
 
     words: tuple[str, ...]
-    known: tuple[bool, ...]
-    activation: np.ndarray
-    probability: np.ndarray
+    known: tuple[bool, ...]  # which words are in the vocabulary
+    activation: np.ndarray  # (T,), the unit after each word: 0 at its mean, 1 where it speaks for a positive review
+    probability: np.ndarray  # (T + 1,), of a positive review, before the first word and after each
     unit: int
-    separation: float
-    n_words: int
+    separation: float  # the chance that the unit is higher for a positive review than for a negative one
+    n_words: int  # of the whole text, of which at most 400 are read
 
 
 def state(
-    words: Sequence[str],
-    known: Sequence[bool],
-    states: np.ndarray,
-    probability: np.ndarray,
-    unit: int,
-    separation: float,
-    mean: float,
-    scale: float,
-    n_words: int,
+    words, known, states, probability, unit: int, separation: float, mean: float, scale: float, n_words: int
 ) -> SentimentState:
-    """Put a unit on a scale that can be coloured.
+    """Put a unit on a scale that can be coloured: its values `mean` and `mean` + `scale` become 0 and 1.
 
-    Parameters
-    ----------
-    words, known : sequence, length T
-    states : ndarray of float, shape (T + 1, units)
-        Of the language model, before the first word and after each.
-    probability : ndarray of float, shape (T + 1,)
-    unit : int
-    separation : float
-        Area under the ROC curve of the unit; below ½ its sign is turned.
-    mean, scale : float
-        Values of the unit that become 0 and 1.
-    n_words : int
-
-    Returns
-    -------
-    SentimentState
+    The states, float (T + 1, units), are those before the first word and after each. A unit whose area under the ROC
+    curve, `separation`, is below ½ gets its sign turned.
     """
     sign = 1.0 if separation >= 0.5 else -1.0
     activation = np.clip(sign * (states[1:, unit] - mean) / max(scale, 1e-6), -1, 1)
@@ -122,17 +72,7 @@ def state(
 
 
 def render_reading(state: SentimentState) -> str:
-    """Draw a review as HTML: its words coloured by the unit, and the running prediction below.
-
-    Parameters
-    ----------
-    state : SentimentState
-
-    Returns
-    -------
-    str
-        Words are escaped in it.
-    """
+    """Draw a review as HTML: its words, escaped, coloured by the unit, and the running prediction below."""
     caption = (
         f"Blue: unit {state.unit} leans to positive after this word; orange: to negative. On average it is higher for "
         f"the positive one of two reviews in {max(state.separation, 1 - state.separation):.0%} of cases"
@@ -146,9 +86,8 @@ def render_reading(state: SentimentState) -> str:
         shown = escape(word) if known else f"<u>{escape(word)}</u>"
         css = f' class="{"p" if level > 0 else "n"}{abs(level)}"' if level else ""
         words.append(f"<i{css}>{shown}</i>")
-    rest = (
-        f" … {state.n_words - len(state.words):,} more words are not read." if state.n_words > len(state.words) else ""
-    )
+    left = state.n_words - len(state.words)
+    rest = f" … {left:,} more words are not read." if left else ""
     return (
         f'<div class="kexue-fixed"><p class="kexue-quiet">{caption}</p>'
         f'<div class="kexue-words" dir="ltr">{" ".join(words)}{rest}</div>{_running(state)}</div>'
@@ -160,30 +99,21 @@ def _running(state: SentimentState) -> str:
     p = state.probability
     frame = Chart(0, max(1, len(p) - 1), 0, 1, _WIDTH, _HEIGHT)
     last = float(p[-1])
+    colour = BLUE if last > 0.5 else ORANGE
     label = f"The prediction after each word; after the last: {last:.0%} positive."
     parts = [
         *(frame.y_tick(y, f"{y:.0%}") for y in (0, 0.5, 1)),
         *(frame.x_tick(x, str(x)) for x in _round_steps(len(p) - 1)),
-        frame.line(range(len(p)), p, BLUE if last > 0.5 else ORANGE),
-        frame.dot(len(p) - 1, last, BLUE if last > 0.5 else ORANGE),
+        frame.line(range(len(p)), p, colour),
+        frame.dot(len(p) - 1, last, colour),
     ]
     return f'<p class="kexue-quiet">{label}</p>{frame.svg(label, parts)}'
 
 
 def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, number: int) -> str:
-    """Draw self-training as HTML: accuracy and flips per round.
+    """Draw self-training as HTML: accuracy and flips per round, with round `number` pointed out.
 
-    Parameters
-    ----------
-    methods : mapping of str to sequence of RoundScore
-        The rounds of up to three methods, all with so many labels.
-    n_labels : int
-    number : int
-        The round to point out, from 0.
-
-    Returns
-    -------
-    str
+    The rounds are those of up to three methods by name, all with `n_labels` labelled reviews.
     """
     most = max(map(len, methods.values())) - 1
     scores = [score.accuracy for rounds in methods.values() for score in rounds]
@@ -234,27 +164,15 @@ class SentimentExplorer(Explorer):
     Parameters
     ----------
     model : LanguageModel
-        Of words.
+        A model of words.
     classifier : object
         Fitted, with scikit-learn's ``predict_proba``: from the mean of the states of a review to its label, 0 or 1.
     separation : ndarray of float, shape (units,)
         Area under the ROC curve of each unit, over the means of labelled reviews.
     reviews : sequence of str
-        To choose from. Their states give each unit its scale.
+        Reviews to choose from. Their states give each unit its scale.
     runs : mapping of int to mapping of str to sequence of RoundScore
-        By number of labels and method, the rounds of a self-training.
-
-    Attributes
-    ----------
-    review, text, rank, n_labels, round, tabs : ipywidgets.Widget
-        The controls.
-    state : SentimentState
-        The review that is shown.
-
-    Raises
-    ------
-    ValueError
-        If there is no review or no run, or `separation` does not fit the model.
+        The rounds of self-training, by number of labels and method; at least one, and at most three methods.
 
     Examples
     --------
@@ -274,18 +192,17 @@ class SentimentExplorer(Explorer):
         super().__init__()
         separation = np.asarray(separation, dtype=float)
         if separation.shape != (model.units,) or not ((separation >= 0) & (separation <= 1)).all():
-            wrong = separation[~((separation >= 0) & (separation <= 1))].ravel()[:1].tolist()
             raise ValueError(
-                f"separation must be {model.units} areas under a curve, from 0 to 1, one per unit; "
-                f"got an array of shape {separation.shape}" + (f", in it {wrong[0]}" if wrong else "")
+                f"separation must be {model.units} areas under a curve, from 0 to 1, one per unit; got shape "
+                f"{separation.shape}, from {separation.min()} to {separation.max()}"
             )
         if not len(reviews) or not runs or not all(map(len, runs.values())):
             raise ValueError("reviews and runs must not be empty")
         for n, methods in runs.items():
-            if len(methods) > len(_LINES) or not all(map(len, methods.values())):
+            rounds = {name: len(scores) for name, scores in methods.items()}
+            if len(rounds) > len(_LINES) or not all(rounds.values()):
                 raise ValueError(
-                    f"there must be 1 to {len(_LINES)} methods, each with a round or more; "
-                    f"with {n} labels there are { {name: len(rounds) for name, rounds in methods.items()} }"
+                    f"with {n} labels there must be 1 to 3 methods, each with a round or more, not {rounds}"
                 )
         self._model, self._classifier, self._separation = model, classifier, separation
         self._order = np.argsort(-np.abs(separation - 0.5), kind="stable")
@@ -298,36 +215,27 @@ class SentimentExplorer(Explorer):
         self._scale = np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
 
         names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
-        self.review = widgets.Dropdown(
-            options=list(zip(names, range(len(names)), strict=True)),
-            description="review",
-            layout={"width": "640px"},
-        )
+        options = list(zip(names, range(len(names)), strict=True))
+        self.review = widgets.Dropdown(options=options, description="review", layout={"width": "640px"})
         self.text = TextArea(description="text", rows=4, layout={"width": "auto"})
+        wide = {"width": "420px"}
         self.rank = widgets.IntSlider(
             description="unit, by rank",
             min=1,
             max=model.units,
-            layout={"width": "420px"},
+            layout=wide,
             style={"description_width": "110px"},
             tooltip="1: the unit that separates the labels best",
         )
+        what = "how many labelled reviews there are"
         self.n_labels = widgets.SelectionSlider(
-            options=list(self._runs),
-            description="labels",
-            layout={"width": "420px"},
-            tooltip="how many labelled reviews there are",
+            options=list(self._runs), description="labels", layout=wide, tooltip=what
         )
         most = max(len(rounds) for methods in self._runs.values() for rounds in methods.values()) - 1
-        self.round = widgets.IntSlider(description="round", max=most, layout={"width": "420px"})
+        self.round = widgets.IntSlider(description="round", max=most, layout=wide)
         reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
-        self.tabs = widgets.Tab(
-            [
-                widgets.VBox([self.review, self.text, self.rank]),
-                widgets.VBox([row(self.n_labels, self.round)]),
-            ],
-            titles=("a unit reads a review", "self-training"),
-        )
+        tabs = [widgets.VBox([self.review, self.text, self.rank]), widgets.VBox([row(self.n_labels, self.round)])]
+        self.tabs = widgets.Tab(tabs, titles=("a unit reads a review", "self-training"))
         self.on_change(self.review, self._take_review)
         for control in (self.text, self.rank, self.n_labels, self.round):
             self.on_change(control, self._refresh)
@@ -392,4 +300,5 @@ class SentimentExplorer(Explorer):
         reading = self.tabs.selected_index == 0
         self.picture.value = render_reading(self.state) if reading else self._render_rounds()
         unknown = reading and words and not any(known)
-        self.say(*["The model knows none of these words; it reads each as the same unknown one."] * bool(unknown))
+        message = "The model knows none of these words; it reads each as the same unknown one."
+        self.say(*[message] if unknown else [])

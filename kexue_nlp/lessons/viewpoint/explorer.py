@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import ipywidgets as widgets
 import numpy as np
 
-from kexue_nlp.entity_decoding import align_entities
+from kexue_nlp.entity_decoding import Entity, Mention, align_entities, entities_among, name_entities
 from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
-from kexue_nlp.viewpoint_tagger import Entity, Mention, ViewpointTagger, entities_among, name_entities
+from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets.base import Explorer, TextArea, heading, one_line, row
 from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
@@ -42,35 +42,17 @@ _STYLE = f"""{STYLE}
 
 @dataclass(frozen=True, eq=False)
 class ViewpointState:
-    """A sentence, tagged without and with a list of names.
-
-    Attributes
-    ----------
-    text : str, length T
-    names : tuple of str
-        The list.
-    decoding : {"plain", "forced", "names"}
-    log_probabilities : ndarray of float32, shape (T, 4)
-        What the network says, the weight of neutral included.
-    bonuses : ndarray of float32, shape (T, 4)
-        What forced alignment adds to it.
-    tags_before, tags_after : ndarray of int8, shape (T,)
-        Best legal tags by the network alone, and those that the decoding leaves.
-    mentions : list of Mention
-        What is found.
-    dropped : list of (start, end)
-        Runs that forced alignment tags, and drops, because the network alone tags nothing there.
-    """
+    """A sentence of T characters, tagged without and with a gazetteer."""
 
     text: str
-    names: tuple[str, ...]
-    decoding: str
-    log_probabilities: np.ndarray
-    bonuses: np.ndarray
-    tags_before: np.ndarray
-    tags_after: np.ndarray
+    names: tuple[str, ...]  # the gazetteer
+    decoding: str  # "plain", "forced" or "names"
+    log_probabilities: np.ndarray  # float32 (T, 4): the network's, with the weight of neutral
+    bonuses: np.ndarray  # float32 (T, 4): what forced alignment adds
+    tags_before: np.ndarray  # int8 (T,): best legal tags by the network alone
+    tags_after: np.ndarray  # int8 (T,): the tags that the decoding leaves
     mentions: list[Mention]
-    dropped: list[tuple[int, int]]
+    dropped: list[tuple[int, int]]  # runs that were tagged by force only, and dropped
 
 
 def state(
@@ -87,25 +69,15 @@ def state(
     Parameters
     ----------
     tagger : ViewpointTagger
-        Its list of names is used, its own decoding is not.
+        Its gazetteer is used, its own decoding is not.
     text : str, length T
     decoding : {"plain", "forced", "names"}
-        As for the tagger.
     inside, outside : float
         The bonuses of forced alignment.
     neutral : float
         The probability of "neutral" is multiplied by this first, at each character.
     log_probabilities : ndarray of float, shape (T, 4), optional
         The network's, if they are known; otherwise it is run.
-
-    Returns
-    -------
-    ViewpointState
-
-    Raises
-    ------
-    ValueError
-        If the decoding is not one of the three.
     """
     if decoding not in DECODINGS.values():
         raise ValueError(f"decoding must be one of {', '.join(DECODINGS.values())}; got {decoding!r}")
@@ -128,31 +100,12 @@ def state(
         after = entities_to_tags(len(text), entities)
     else:
         entities, after = tags_to_entities(before), before
-    return ViewpointState(
-        text,
-        tagger.gazetteer,
-        decoding,
-        log_p,
-        bonuses,
-        before,
-        after,
-        name_entities(text, log_p, entities),
-        dropped,
-    )
+    mentions = name_entities(text, log_p, entities)
+    return ViewpointState(text, tagger.gazetteer, decoding, log_p, bonuses, before, after, mentions, dropped)
 
 
 def render(state: ViewpointState) -> str:
-    """Draw a state as HTML: the sentence with its entities, and the heat maps.
-
-    Parameters
-    ----------
-    state : ViewpointState
-
-    Returns
-    -------
-    str
-        Everything typed by a user is escaped in it.
-    """
+    """Draw a state as HTML: the sentence with its entities, and the heat maps. What a user typed is escaped."""
     if not state.text:
         return '<p class="kexue-quiet">Type a sentence that names something.</p>'
     return f'<div class="kexue-fixed">{_sentence(state)}{_list(state)}</div>{_map(state)}'
@@ -170,11 +123,8 @@ def _sentence(state: ViewpointState) -> str:
         )
         place = mention.end
     parts.append(_safe(state.text[place:TEXT_LIMIT]))
-    rest = (
-        f' <span class="kexue-quiet">and {len(state.text) - TEXT_LIMIT:,} more characters</span>'
-        if len(state.text) > TEXT_LIMIT
-        else ""
-    )
+    left = len(state.text) - TEXT_LIMIT
+    rest = f' <span class="kexue-quiet">and {left:,} more characters</span>' if left > 0 else ""
     return f'<p class="kexue-sentence"><bdi>{"".join(parts)}</bdi>{rest}</p>'
 
 
@@ -182,11 +132,12 @@ def _safe(text: str) -> str:
     return html.escape(one_line(text))
 
 
+def _found(state: ViewpointState, name_of: Callable[[str], str]) -> list[str]:
+    return [f"{name_of(m.name)} is {_WORDS[m.polarity]} ({m.probability:.2f})" for m in state.mentions]
+
+
 def _list(state: ViewpointState) -> str:
-    found = [
-        f"<bdi>{_safe(mention.name)}</bdi> is {_WORDS[mention.polarity]} ({mention.probability:.2f})"
-        for mention in state.mentions
-    ]
+    found = _found(state, lambda name: f"<bdi>{_safe(name)}</bdi>")
     dropped = [f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped]
     lines = f"<p>{_joined(found) or 'No entity is found'}.</p>"
     if dropped:
@@ -204,15 +155,8 @@ def _map(state: ViewpointState) -> str:
     before = np.exp(state.log_probabilities)
     before /= before.sum(axis=1, keepdims=True)
     none = np.zeros_like(before)
-    panels = [
-        Panel(
-            "The network",
-            before,
-            state.tags_before,
-            none,
-            _beginnings(tags_to_entities(state.tags_before), none),
-        )
-    ]
+    cuts = _beginnings(tags_to_entities(state.tags_before), none)
+    panels = [Panel("The network", before, state.tags_before, none, cuts)]
     if state.decoding != "plain":
         logits = state.log_probabilities + state.bonuses
         after = np.exp(logits - logits.max(axis=1, keepdims=True))
@@ -240,19 +184,8 @@ class ViewpointExplorer(Explorer):
     examples : sequence of str
         Sentences to choose from; the first is shown.
     names : sequence of str, optional
-        The list to begin with; by default those names of the tagger's that occur in the examples.
-
-    Attributes
-    ----------
-    example, sentence, names, decoding, inside, outside, neutral : ipywidgets.Widget
-        The controls.
-    state : ViewpointState
-        What is shown.
-
-    Raises
-    ------
-    ValueError
-        If there is no example, the tagger has begin tags, or a name holds a comma, a semicolon or a line break.
+        The gazetteer to begin with, without separators in its names; by default those of the tagger's names that occur
+        in the examples.
 
     Examples
     --------
@@ -270,28 +203,17 @@ class ViewpointExplorer(Explorer):
         if names is None:
             names = [name for name in tagger.gazetteer if any(name in text for text in examples)]
         if cut := [name for name in names if _SEPARATORS.search(name)]:
-            raise ValueError(
-                f"names are separated by commas, semicolons and line breaks, so none may hold one; {cut[0]!r} does, "
-                "leave it out"
-            )
+            raise ValueError(f"names may hold no comma, semicolon or line break, which separate them; {cut[0]!r} does")
         self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
         self._examples, self._start = list(examples), ", ".join(self._tagger.gazetteer)
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
         self._filling = False
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
-        self.example = widgets.Dropdown(
-            options=list(zip(numbered, range(len(numbered)), strict=True)),
-            description="example",
-            layout={"width": "640px"},
-        )
+        options = list(zip(numbered, range(len(numbered)), strict=True))
+        self.example = widgets.Dropdown(options=options, description="example", layout={"width": "640px"})
         self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
-        self.names = TextArea(
-            description="names",
-            rows=3,
-            placeholder="本田, 丰田",
-            layout={"width": "auto"},
-        )
+        self.names = TextArea(description="names", rows=3, placeholder="本田, 丰田", layout={"width": "auto"})
         self.decoding = widgets.ToggleButtons(
             options=list(DECODINGS),
             description="decoding",
@@ -302,38 +224,16 @@ class ViewpointExplorer(Explorer):
             ),
         )
         self.decoding.style.button_width = "auto"
-        self.inside, self.outside = (
-            widgets.SelectionSlider(
-                options=BONUSES,
-                description=f"bonus {where}",
-                tooltip=what,
-                layout={"width": "330px"},
-                style={"description_width": "100px"},
-            )
-            for where, what in (
-                ("inside", "added to the log-probabilities of all polarities in a name of the list"),
-                ("outside", "added to that of no entity just before and behind it"),
-            )
-        )
-        self.neutral = widgets.FloatLogSlider(
-            description="neutral ×",
-            min=-1,
-            max=1,
-            step=0.05,
-            tooltip="the probability of neutral is multiplied by this",
-            layout={"width": "330px"},
-            style={"description_width": "100px"},
-        )
+        size = {"layout": {"width": "330px"}, "style": {"description_width": "100px"}}
+        what = "added to the log-probabilities of all polarities in a name of the list"
+        self.inside = widgets.SelectionSlider(options=BONUSES, description="bonus inside", tooltip=what, **size)
+        what = "added to that of no entity just before and behind it"
+        self.outside = widgets.SelectionSlider(options=BONUSES, description="bonus outside", tooltip=what, **size)
+        what = "the probability of neutral is multiplied by this"
+        self.neutral = widgets.FloatLogSlider(description="neutral ×", min=-1, max=1, step=0.05, tooltip=what, **size)
         reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
         self.on_change(self.example, self._take_example)
-        for control in (
-            self.sentence,
-            self.names,
-            self.decoding,
-            self.inside,
-            self.outside,
-            self.neutral,
-        ):
+        for control in (self.sentence, self.names, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
         self.on_click(reset, self.reset)
         self.lay_out(
@@ -359,10 +259,7 @@ class ViewpointExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return what is found, in words."""
-        found = "; ".join(
-            f"{one_line(mention.name)} is {_WORDS[mention.polarity]} ({mention.probability:.2f})"
-            for mention in self.state.mentions
-        )
+        found = "; ".join(_found(self.state, one_line))
         names = one_line(", ".join(self.state.names))
         return f"{one_line(self.state.text)}\nNames: {names}\n{found or 'No entity is found'}"
 
@@ -387,14 +284,8 @@ class ViewpointExplorer(Explorer):
         decoding = DECODINGS[self.decoding.value]
         for slider in (self.inside, self.outside):
             slider.disabled = decoding != "forced"
-        self.state = state(
-            self._tagger,
-            text,
-            decoding,
-            self.inside.value,
-            self.outside.value,
-            self.neutral.value,
-            self._answer,
-        )
+        weights = self.inside.value, self.outside.value, self.neutral.value
+        self.state = state(self._tagger, text, decoding, *weights, self._answer)
         self.picture.value = render(self.state)
-        self.say(*["No name of the list occurs in the sentence."] * (not len(self._tagger.names.find(text)[0])))
+        known = len(self._tagger.matcher.find(text)[0])
+        self.say(*[] if known else ["No name of the list occurs in the sentence."])
