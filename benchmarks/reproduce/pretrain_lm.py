@@ -38,7 +38,7 @@ N_TOKENS = 10_000  # the article's, padding and unknown words included
 RECIPE = {"embedding": 128, "units": 512, "cell": "lstm", "n_sampled": 1024}
 PIECES = 20  # of the corpus
 EPOCHS = 1.6
-LANES, STEPS = 64, 40
+BATCH_SIZE, STEPS = 64, 40
 LEARNING_RATE = 2e-3  # at the start; it falls to nothing along a cosine
 HELD_OUT = 1000
 
@@ -60,10 +60,10 @@ def corpus() -> tuple[Vocabulary, list[np.ndarray], list[np.ndarray]]:
 
 def train(model: LanguageModel, reviews: list[np.ndarray], held_out: list[np.ndarray]) -> list[dict]:
     """Train, or finish training; return a record per piece."""
-    per_epoch = sum(map(len, reviews)) // (LANES * STEPS)
+    per_epoch = sum(map(len, reviews)) // (BATCH_SIZE * STEPS)
     schedule = keras.optimizers.schedules.CosineDecay(LEARNING_RATE, int(EPOCHS * per_epoch), alpha=0.01)
     n_pieces = round(EPOCHS * PIECES)
-    trainer = model.trainer(LANES, schedule)
+    trainer = model.trainer(BATCH_SIZE, schedule)
     record = RUNS / "pieces.json"
     done = json.loads(record.read_text()) if record.exists() else []
     if done:
@@ -121,7 +121,7 @@ def main() -> None:
         "recipe": {
             **RECIPE,
             "epochs": EPOCHS,
-            "lanes": LANES,
+            "batch_size": BATCH_SIZE,
             "steps": STEPS,
             "learning_rate": LEARNING_RATE,
         },

@@ -108,8 +108,8 @@ def training(reviews: list[np.ndarray], held_out: list[np.ndarray], seconds: flo
 
     vocabulary = Vocabulary(str(i) for i in range(N_TOKENS - 2))  # ids are given
     sequence_model = LanguageModel(vocabulary, embedding=EMBEDDING, units=UNITS, n_sampled=1024)
-    lanes, steps = 64, 40
-    sequence_model.trainer(lanes, 2e-3)
+    batch_size, steps = 64, 40
+    sequence_model.trainer(batch_size, 2e-3)
     window_model.fit(batches, steps_per_epoch=2, verbose=0)  # compiles
     sequence_model.fit(reviews[:50], steps=steps, verbose=0)
 
@@ -121,7 +121,7 @@ def training(reviews: list[np.ndarray], held_out: list[np.ndarray], seconds: flo
         records["window model"].append((clock.batches * batch / clock.spent, perplexity))
         clock = Clock(seconds)
         sequence_model.fit(reviews, steps=steps, verbose=0, callbacks=[clock])
-        rate = clock.batches * lanes * steps / clock.spent
+        rate = clock.batches * batch_size * steps / clock.spent
         records["sequence model"].append((rate, sequence_model.perplexity(held_out)))
     return {
         name: {
