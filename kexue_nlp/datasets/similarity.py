@@ -8,82 +8,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kexue_nlp.datasets._files import DataSet, Download, PackagedFile, read_lines
+from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines
 
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
 
-WORDSIM353 = PackagedFile(
-    name="wordsim353",
-    title="WordSim-353, word relatedness judgements",
-    package="gensim",
-    path="test/test_data/wordsim353.tsv",
+WORDSIM353 = packaged("wordsim353", "WordSim-353, word relatedness", "gensim", "test/test_data/wordsim353.tsv")
+SIMLEX999 = packaged("simlex999", "SimLex-999, word similarity", "gensim", "test/test_data/simlex999.txt")
+# The authors publish an archive at https://staff.fnwi.uva.nl/e.bruni/MEN; this is its natural-form file, as the
+# collection of Faruqui and Dyer (2014) carries it.
+_MEN_FILE = Download(
+    ("wordsim/EN-MEN-TR-3k.txt",),
+    urls=("https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/EN-MEN-TR-3k.txt",),
+    sha256="888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
 )
+MEN = DataSet("men", "MEN, word relatedness judgements", (_MEN_FILE,))
 
-SIMLEX999 = PackagedFile(
-    name="simlex999",
-    title="SimLex-999, word similarity judgements",
-    package="gensim",
-    path="test/test_data/simlex999.txt",
-)
-
-MEN = DataSet(
-    name="men",
-    title="MEN, word relatedness judgements",
-    downloads=(
-        Download(
-            files=("wordsim/EN-MEN-TR-3k.txt",),
-            # The authors publish an archive at https://staff.fnwi.uva.nl/e.bruni/MEN; this is its natural-form
-            # file, as the collection of Faruqui and Dyer (2014) carries it.
-            urls=(
-                "https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/EN-MEN-TR-3k.txt",
-            ),
-            sha256="888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
-        ),
-    ),
-)
-
-
-@dataclass(frozen=True, eq=False)
-class WordPairs:
-    """Pairs of words and how similar people found them.
-
-    Attributes
-    ----------
-    name : str
-        ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
-    first, second : tuple of str
-        The words as published: WordSim-353 writes names with capitals (Jerusalem, FBI). Lower them before
-        looking them up in a lower-cased vocabulary.
-    scores : ndarray of float64, shape (N,)
-        The higher, the more similar. Only the order counts: WordSim-353 and SimLex-999 go from 0 to 10, MEN from
-        0 to 50.
-    source, licence, citation : str
-        Where the judgements come from and on what terms.
-    """
-
-    name: str
-    first: tuple[str, ...] = field(repr=False)
-    second: tuple[str, ...] = field(repr=False)
-    scores: np.ndarray = field(repr=False)
-    source: str
-    licence: str
-    citation: str
-
-
-# Name: where the file is, and what to say of it.
+_GENSIM = "free for research, as its authors published it; distributed in the package gensim"
+# Name: where the file is; then source, licence and citation.
 _SETS = {
     "wordsim353": (
         WORDSIM353,
         "WordSim-353 (test/test_data/wordsim353.tsv of the PyPI package gensim)",
-        "free for research, as its authors published it; distributed in the package gensim",
+        _GENSIM,
         "Finkelstein, L. et al. (2002). Placing Search in Context: The Concept Revisited. ACM Transactions on "
         "Information Systems 20(1), 116–131.",
     ),
     "simlex999": (
         SIMLEX999,
         "SimLex-999 (test/test_data/simlex999.txt of the PyPI package gensim)",
-        "free for research, as its authors published it; distributed in the package gensim",
+        _GENSIM,
         "Hill, F., Reichart, R. & Korhonen, A. (2015). SimLex-999: Evaluating Semantic Models With (Genuine) "
         "Similarity Estimation. Computational Linguistics 41(4), 665–695.",
     ),
@@ -97,15 +51,44 @@ _SETS = {
 }
 
 
+@dataclass(frozen=True, eq=False)
+class WordPairs:
+    """Pairs of words and how similar people found them.
+
+    Attributes
+    ----------
+    name : str
+        ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
+    first, second : tuple of str
+        The words as published: WordSim-353 writes names with capitals (Jerusalem, FBI). Lower them before looking
+        them up in a lower-cased vocabulary.
+    scores : ndarray of float64, shape (N,)
+        The higher, the more similar: WordSim-353 and SimLex-999 go from 0 to 10, MEN from 0 to 50.
+    source, licence, citation : str
+        Where the judgements come from and on what terms.
+    """
+
+    name: str
+    first: tuple[str, ...] = field(repr=False)
+    second: tuple[str, ...] = field(repr=False)
+    scores: np.ndarray = field(repr=False)
+    source: str
+    licence: str
+    citation: str
+
+
 def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     """Load word pairs with human judgements of their similarity.
+
+    They are three of the sets on which Liang et al. (2021), "Can a Fruit Fly Learn Word Embeddings?", compare BioWord
+    with other word vectors.
 
     Parameters
     ----------
     name : {"wordsim353", "simlex999", "men"}
-        WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network; MEN (3,000 pairs) is downloaded unless
-        it is on this machine. WordSim-353 and MEN ask how *related* two words are, SimLex-999 how *similar* the
-        things: clothes and closet get 8.00 in WordSim-353 and 3.27 in SimLex-999.
+        WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network; MEN (3,000 pairs) is downloaded unless it is
+        on this machine. WordSim-353 and MEN ask how *related* two words are, SimLex-999 how *similar* the things:
+        clothes and closet get 8.00 in WordSim-353 and 3.27 in SimLex-999.
 
     Returns
     -------
@@ -119,11 +102,6 @@ def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     ValueError
         If `name` is none of the choices, or a row is malformed (the message names the file and the line).
 
-    Notes
-    -----
-    Three of the sets on which Liang et al. (2021), "Can a Fruit Fly Learn Word Embeddings?", compare BioWord with
-    other word vectors.
-
     Examples
     --------
     >>> pairs = load_word_similarity("wordsim353")
@@ -132,21 +110,16 @@ def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     """
     if name not in _SETS:
         raise ValueError(f"name must be one of {', '.join(map(repr, _SETS))}, not {name!r}")
-    data_set, source, licence, citation = _SETS[name]
-    first, second, scores = read_word_pairs(data_set.fetch()[0])
-    return WordPairs(name, first, second, scores, source, licence, citation)
+    data_set, *terms = _SETS[name]
+    return WordPairs(name, *read_word_pairs(data_set.fetch()[0]), *terms)
 
 
 def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
     """Read two words and a score per line, in any of the layouts in which such sets are published.
 
-    Columns are separated by tabs, by commas or by spaces. Blank lines and lines that start with ``#`` are
-    skipped, and so is a heading whose first column starts with "word". The score is the third column, or the one
-    that a heading calls SimLex999.
-
-    Parameters
-    ----------
-    path : str or pathlib.Path
+    Columns are separated by tabs, by commas or by spaces. Blank lines and lines that start with ``#`` are skipped, and
+    so is a heading whose first column starts with "word". The score is the third column, or the one that a heading
+    calls SimLex999.
 
     Returns
     -------
@@ -156,40 +129,37 @@ def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...],
     Raises
     ------
     ValueError
-        If a row is not two words and a finite score, a word carries MEN's part-of-speech mark (``sun-n``), or
-        there is no row; the message names the file and the line.
+        If a row is not two words and a finite score, a word carries MEN's part-of-speech mark (``sun-n``), or there is
+        no row; the message names the file and the line.
     """
     import numpy as np
 
-    first, second, scores = [], [], []
-    score_column = 2
+    rows = []
+    column = 2
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith("#"):
             continue
         separator = next((mark for mark in "\t," if mark in line), None)  # None: any white space
         fields = [part.strip() for part in line.split(separator)]
-        if not first and fields[0].lower().startswith("word") and not _is_number(fields[2:3]):
-            score_column = fields.index("SimLex999") if "SimLex999" in fields else 2
+        if not rows and fields[0].lower().startswith("word") and math.isnan(_score(fields, 2)):
+            column = fields.index("SimLex999") if "SimLex999" in fields else 2
             continue
-        score = fields[score_column : score_column + 1]
-        if not (all(fields[:2]) and _is_number(score)):
+        score = _score(fields, column)
+        if not all(fields[:2]) or not math.isfinite(score):
             raise ValueError(f"{path}, line {number}: {line!r} is not two words and a score")
         for word in fields[:2]:
             if re.search("-[njv]$", word):
-                raise ValueError(
-                    f"{path}, line {number}: {word!r} is a lemma with its part of speech; "
-                    "take the file of natural forms"
-                )
-        first.append(fields[0])
-        second.append(fields[1])
-        scores.append(float(score[0]))
-    if not first:
+                problem = f"{word!r} is a lemma with its part of speech; take the file of natural forms"
+                raise ValueError(f"{path}, line {number}: {problem}")
+        rows.append((*fields[:2], score))
+    if not rows:
         raise ValueError(f"{path} holds no word pairs")
-    return tuple(first), tuple(second), np.array(scores)
+    first, second, scores = zip(*rows, strict=True)
+    return first, second, np.array(scores)
 
 
-def _is_number(fields: list[str]) -> bool:
+def _score(fields: list[str], column: int) -> float:
     try:
-        return math.isfinite(float(fields[0]))
+        return float(fields[column])
     except (IndexError, ValueError):
-        return False
+        return math.nan

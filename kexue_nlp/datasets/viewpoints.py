@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +13,13 @@ from kexue_nlp.datasets._files import DataSet, Download, read_lines
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
 
-OPINIONS = ("pos", "neu", "neg")
+POLARITIES = ("pos", "neu", "neg")
 
+# The contest's pages are gone and no lasting address is known.
 BDCI2016 = DataSet(
-    name="bdci2016",
-    title="BDCI 2016, sentiment towards cars, first round",
-    downloads=(
-        # The contest's pages are gone and no lasting address is known.
-        Download(files=tuple(f"bdci2016/{name}.csv" for name in ("Train", "Label", "View", "Test"))),
-    ),
-)
-
-_CITATION = (
-    "CCF Big Data and Computing Intelligence Contest 2016, task of Gridsum: sentiment analysis from viewpoints in the "
-    "domain of cars, first round."
+    "bdci2016",
+    "BDCI 2016, sentiment towards cars, first round",
+    (Download(tuple(f"bdci2016/{name}.csv" for name in ("Train", "Label", "View", "Test"))),),
 )
 
 Labels = tuple[tuple[str, str], ...]
@@ -38,9 +32,9 @@ class ViewpointData:
     Attributes
     ----------
     sentences : list of str
-    labels : list of tuple of (view, opinion)
+    labels : list of tuple of (view, polarity)
         For each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
-    views : tuple of str
+    gazetteer : tuple of str
         The list of known names.
     unlabelled : list of str
         Further sentences.
@@ -52,7 +46,7 @@ class ViewpointData:
 
     sentences: list[str] = field(repr=False)
     labels: list[Labels] = field(repr=False)
-    views: tuple[str, ...] = field(repr=False)
+    gazetteer: tuple[str, ...] = field(repr=False)
     unlabelled: list[str] = field(repr=False)
     skipped: Mapping[str, int]
     source: str
@@ -67,7 +61,9 @@ class ViewpointData:
         Parameters
         ----------
         n_folds : int
+            How many folds, all of about the same size; at least 2.
         seed : int
+            Seed for the division.
 
         Returns
         -------
@@ -81,19 +77,20 @@ class ViewpointData:
         """
         import numpy as np
 
-        keys: dict[str, list[int]] = {}
+        groups: dict[str, list[int]] = {}
         for i, sentence in enumerate(self.sentences):
             key = "".join(c for c in sentence if c.isalnum() and not c.isascii() and not c.isdigit())
-            keys.setdefault(key or sentence, []).append(i)
-        if not 2 <= n_folds <= len(keys):
-            raise ValueError(f"{len(keys)} different sentences cannot be divided into {n_folds} folds")
+            groups.setdefault(key or sentence, []).append(i)
+        if not 2 <= n_folds <= len(groups):
+            raise ValueError(f"{len(groups)} different sentences cannot be divided into {n_folds} folds")
         folds = np.empty(len(self.sentences), int)
         sizes = [0] * n_folds
-        groups = list(keys.values())
-        for i in np.random.default_rng(seed).permutation(len(groups)):
+        members = list(groups.values())
+        # In random order, each group into the smallest fold so far.
+        for i in np.random.default_rng(seed).permutation(len(members)):
             fold = sizes.index(min(sizes))
-            folds[groups[i]] = fold
-            sizes[fold] += len(groups[i])
+            folds[members[i]] = fold
+            sizes[fold] += len(members[i])
         return folds
 
 
@@ -122,80 +119,73 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     Examples
     --------
     >>> data = load_viewpoints()
-    >>> len(data.sentences), len(data.unlabelled), len(data.views)
+    >>> len(data.sentences), len(data.unlabelled), len(data.gazetteer)
     (2000, 2000, 28)
     """
     if source not in ("sample", "full"):
         raise ValueError(f"source must be 'sample' or 'full', not {source!r}")
-    if source == "sample":
-        if folder is not None:
-            raise ValueError('a folder holds the contest\'s files; use source="full" with it')
-        return _load_sample()
-    if folder is None:
-        paths = BDCI2016.fetch()
-    else:
-        paths = [Path(folder) / Path(file).name for file in BDCI2016.downloads[0].files]
-        missing = [path for path in paths if not path.is_file()]
-        if missing:
-            raise ValueError(f"{missing[0]} is not there; the folder must hold Train, Label, View and Test.csv")
-    return _load_full(*paths)
+    if source == "full":
+        if folder is None:
+            return _load_full(*BDCI2016.fetch())
+        return _load_full(*(Path(folder, Path(file).name) for file in BDCI2016.downloads[0].files))
+    if folder is not None:
+        raise ValueError('a folder holds the contest\'s files; use source="full" with it')
+    sentences, labels = car_sentences(4000)
+    return ViewpointData(
+        sentences=sentences[:2000],
+        labels=labels[:2000],
+        gazetteer=_GAZETTEER,
+        unlabelled=sentences[2000:],
+        skipped={},
+        source="a grammar of this package, for learning the mechanics only",
+        licence="MIT, as the package",
+        citation="kexue_nlp.datasets.viewpoints.car_sentences",
+    )
 
 
 def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
-    skipped = dict.fromkeys(
-        (
-            "blank sentence",
-            "label of a blank sentence",
-            "label given twice",
-            "label with another opinion than before",
-        ),
-        0,
-    )
-    train, test = [], []
-    blank = set()
+    skipped: Counter[str] = Counter()
+    train, test, blank = [], [], set()
     for path, kept in ((train_path, train), (test_path, test)):
-        for number, row in _read_rows(path, 2, may_be_blank=1):
-            if row[1].strip():
-                kept.append((number, row))
+        for _, (identity, sentence) in _read_rows(path, 2, may_be_blank=1):
+            if sentence.strip():
+                kept.append((identity, sentence))
             else:
                 skipped["blank sentence"] += 1
-                blank.add(row[0])
-    ids = {row[0]: i for i, (_, row) in enumerate(train)}
-    if len(ids) < len(train):
+                blank.add(identity)
+    labels: dict[str, dict[str, str]] = {identity: {} for identity, _ in train}
+    if len(labels) < len(train):
         raise ValueError(f"{train_path}: a SentenceId occurs twice; take the file from one release")
-    labels: list[dict[str, str]] = [{} for _ in train]
-    for number, (sentence, view, opinion) in _read_rows(label_path, 3):
-        if sentence in blank and sentence not in ids:
+    for number, (identity, view, polarity) in _read_rows(label_path, 3):
+        where = f"{label_path}, line {number}"
+        if identity not in labels:
+            if identity not in blank:
+                raise ValueError(f"{where}: no sentence has the id {identity!r}")
             skipped["label of a blank sentence"] += 1
             continue
-        if sentence not in ids:
-            raise ValueError(f"{label_path}, line {number}: no sentence has the id {sentence!r}")
-        if opinion not in OPINIONS:
-            raise ValueError(
-                f"{label_path}, line {number}: the opinion is {opinion!r}, not one of {', '.join(OPINIONS)}"
-            )
-        pairs = labels[ids[sentence]]
-        if view not in pairs:
-            pairs[view] = opinion
-        elif pairs[view] == opinion:
-            skipped["label given twice"] += 1
-        else:
-            skipped["label with another opinion than before"] += 1
-    views = tuple(dict.fromkeys(row[1] for _, row in _read_rows(view_path, 2)))
+        if polarity not in POLARITIES:
+            raise ValueError(f"{where}: the polarity is {polarity!r}, not one of {', '.join(POLARITIES)}")
+        if view in labels[identity]:
+            same = labels[identity][view] == polarity
+            skipped["label given twice" if same else "label with another polarity than before"] += 1
+        labels[identity].setdefault(view, polarity)
     return ViewpointData(
-        sentences=[row[1] for _, row in train],
-        labels=[tuple(pairs.items()) for pairs in labels],
-        views=views,
-        unlabelled=[row[1] for _, row in test],
-        skipped={what: n for what, n in skipped.items() if n},
+        sentences=[sentence for _, sentence in train],
+        labels=[tuple(labels[identity].items()) for identity, _ in train],
+        gazetteer=tuple(dict.fromkeys(name for _, (_, name) in _read_rows(view_path, 2))),
+        unlabelled=[sentence for _, sentence in test],
+        skipped=dict(skipped),
         source="BDCI 2016, first round (Train, Label, View and Test.csv)",
         licence="data of a contest; no licence is stated",
-        citation=_CITATION,
+        citation="CCF Big Data and Computing Intelligence Contest 2016, task of Gridsum: sentiment analysis from "
+        "viewpoints in the domain of cars, first round.",
     )
 
 
 def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> list[tuple[int, list[str]]]:
     """Lines after the header with their numbers, cut at tabs; only one column may hold blank cells."""
+    if not path.is_file():
+        raise ValueError(f"{path} is not there; the folder must hold Train, Label, View and Test.csv")
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
         cells = line.split("\t")
@@ -214,7 +204,7 @@ def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> l
 # --- the sample: a grammar ---------------------------------------------------------------------------------
 
 # Names that contain another (北京奔驰, 奔驰) and a name of one character stand in the list.
-_VIEWS = (
+_GAZETTEER = (
     *("本田", "丰田", "日产", "大众", "奔驰", "宝马", "奥迪", "福特", "别克", "起亚", "马自达", "比亚迪"),
     *("广汽本田", "一汽丰田", "东风日产", "上海大众", "北京奔驰", "华晨宝马", "东风悦达起亚"),
     *("雅阁", "凯美瑞", "轩逸", "途观", "高尔夫", "福克斯", "英朗", "哈弗H6", "唐"),
@@ -226,7 +216,7 @@ _GOOD = ("省油", "好看", "舒服", "安静", "可靠", "宽敞")
 _BAD = ("费油", "难看", "颠簸", "吵", "爱坏", "拥挤")
 _PARTS = ("动力", "外观", "座椅", "空间", "做工", "底盘")
 
-# {a}, {b}: names; {g}: a good word, {d}: a bad one, {p}: a part. Behind them the opinion on a, then on b.
+# {a}, {b}: names; {g}: a good word, {d}: a bad one, {p}: a part. Behind them the polarity on a, then on b.
 _TEMPLATES = (
     ("{a}很{g}。", "pos"),
     ("我喜欢{a}，开起来真的{g}。", "pos"),
@@ -260,8 +250,8 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
 
     They are for learning the mechanics, not for measuring a method: two dozen patterns with a name or two, a word of
     praise or blame, and a part of a car. There are names that contain others (北京奔驰), names side by side
-    (本田丰田都很省油。), both opinions in one sentence, negation (一点也不费油), comparison (A 比 B 省油 praises A and
-    blames B), mere mentions, and names that are in no list.
+    (本田丰田都很省油。), both polarities in one sentence, negation (一点也不费油), comparison (A 比 B 省油 praises A
+    and blames B), mere mentions, and names that are in no list.
 
     Parameters
     ----------
@@ -273,7 +263,7 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
     Returns
     -------
     sentences : list of str
-    labels : list of tuple of (view, opinion)
+    labels : list of tuple of (view, polarity)
 
     Raises
     ------
@@ -287,7 +277,7 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
     """
     import numpy as np
 
-    names = _VIEWS + _UNLISTED
+    names = _GAZETTEER + _UNLISTED
     most = sum(len(names) ** (len(template) - 1) for template in _TEMPLATES)
     if not 0 <= n <= most:
         raise ValueError(f"n must be from 0 to {most}, not {n}")
@@ -298,24 +288,10 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
 
     made: dict[str, Labels] = {}
     while len(made) < n:
-        pattern, *opinions = choose(_TEMPLATES)
+        pattern, *polarities = choose(_TEMPLATES)
         a, b = (names[i] for i in rng.choice(len(names), 2, replace=False))
         text = pattern.format(a=a, b=b, g=choose(_GOOD), d=choose(_BAD), p=choose(_PARTS))
-        # A name inside the other one would be two labels at one place, with two opinions.
-        if len(opinions) == 1 or (a not in b and b not in a):
-            made.setdefault(text, tuple(zip((a, b), opinions, strict=False)))
+        # A name inside the other one would be two labels at one place, with two polarities.
+        if len(polarities) == 1 or (a not in b and b not in a):
+            made.setdefault(text, tuple(zip((a, b), polarities, strict=False)))
     return list(made), list(made.values())
-
-
-def _load_sample() -> ViewpointData:
-    sentences, labels = car_sentences(4000)
-    return ViewpointData(
-        sentences=sentences[:2000],
-        labels=labels[:2000],
-        views=_VIEWS,
-        unlabelled=sentences[2000:],
-        skipped={},
-        source="a grammar of this package, for learning the mechanics only",
-        licence="MIT, as the package",
-        citation="kexue_nlp.datasets.viewpoints.car_sentences",
-    )
