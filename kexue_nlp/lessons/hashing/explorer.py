@@ -6,7 +6,8 @@ import base64
 import difflib
 import io
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -77,42 +78,16 @@ class Items:
 
 
 def picture_items(data: ImageData, queries: np.ndarray) -> Items:
-    """Make items of pictures.
-
-    Parameters
-    ----------
-    data : ImageData
-    queries : ndarray of int, shape (Q,)
-        Which pictures are looked up.
-
-    Returns
-    -------
-    Items
-    """
+    """Make items of pictures, of which those numbered by `queries`, shape (Q,), are looked up."""
     names = [str(label) for label in data.labels]
     pictures = [_png(pixels.reshape(data.shape)) for pixels in data.pixels]
     return Items(data.pixels, names, np.asarray(queries), data.labels, pictures)
 
 
 def word_items(words: Sequence[str], vectors: np.ndarray, n_queries: int = 200) -> Items:
-    """Make items of words, of which some spread evenly over the list are looked up.
+    """Make items of words, of which `n_queries`, spread evenly over the list, are looked up.
 
-    Parameters
-    ----------
-    words : sequence of str, length N
-    vectors : ndarray of float, shape (N, D)
-        One per word; scaled to length 1 here, so that near means a large cosine.
-    n_queries : int
-        From 1 to N − 1.
-
-    Returns
-    -------
-    Items
-
-    Raises
-    ------
-    ValueError
-        If there are not as many vectors as words, or `n_queries` is out of range.
+    There is one vector per word, shape (N, D); they are scaled to length 1, so that near means a large cosine.
     """
     vectors = np.asarray(vectors, np.float32)
     if len(vectors) != len(words):
@@ -130,20 +105,14 @@ class Hashes:
     Parameters
     ----------
     items : Items
-        The hashes are trained on the database, not on the queries.
+        The hashes are trained on the database, not on the queries. It must hold 320 items, the largest K, or more.
     seed : int
 
     Attributes
     ----------
     items : Items
     scores : dict of (str, int, int) to float
-        (method, K, k) → mean average precision over the queries; LSH has the same at every k. A k above K is
-        left out.
-
-    Raises
-    ------
-    ValueError
-        If the database has fewer than 320 items, the largest K.
+        (method, K, k) → mean average precision over the queries, for k up to K; LSH has the same at every k.
     """
 
     def __init__(self, items: Items, seed: int = 0) -> None:
@@ -154,47 +123,35 @@ class Hashes:
         self._codes: dict[tuple[str, int, int], sp.csr_array] = {}
         jobs = [(method, n_units) for n_units in UNITS for method in METHODS]
         for method, n_units in tqdm(jobs, desc="hashing", file=sys.stdout):
-            self._hash(method, n_units, [k for k in ACTIVE if k <= n_units], seed)
+            self._hash(method, n_units, seed)
 
     def codes(self, method: str, n_units: int, n_active: int) -> sp.csr_array:
         """Return the codes of all items: zeros and ones, shape (N, K)."""
         return self._codes[method, n_units, n_active]
 
-    def _hash(self, method: str, n_units: int, active: list[int], seed: int) -> None:
-        items = self.items
+    def _hash(self, method: str, n_units: int, seed: int) -> None:
+        vectors, database = self.items.vectors, self.items.database
         if method == "LSH":
+            # Planes through the mean, or all pictures would be on one side of most.
+            vectors = vectors - vectors[database].mean(axis=0)
             hasher = LSH(n_units, random_state=seed)
-        elif method == "FlyHash":
-            hasher = FlyHash(n_units, active[0], random_state=seed)
         else:
-            hasher = BioHash(n_units, active[0], random_state=seed)
-        # Through the mean, or all pictures would be on one side of most planes.
-        centre = items.vectors[items.database].mean(axis=0) if method == "LSH" else np.float32(0)
-        vectors = items.vectors - centre
-        hasher.fit(vectors[items.database])
-        for k in active:
-            key = method, n_units, k
-            if method == "LSH" and k > active[0]:
-                self._codes[key], self.scores[key] = (
-                    part[method, n_units, active[0]] for part in (self._codes, self.scores)
-                )
-                continue
+            hasher = {"FlyHash": FlyHash, "BioHash": BioHash}[method](n_units, 1, random_state=seed)
+        hasher.fit(vectors[database])
+        for k in (k for k in ACTIVE if k <= n_units):
             if method != "LSH":
                 hasher.set_params(n_active=k)
-            codes = hasher.transform(vectors)
-            self._codes[key] = sp.csr_array(codes > 0, dtype=np.uint8)
-            self.scores[key] = self._score(self._codes[key])
+            if method != "LSH" or k == ACTIVE[0]:  # LSH has the same codes at every k
+                codes = sp.csr_array(hasher.transform(vectors) > 0, dtype=np.uint8)
+                score = self._score(codes)
+            self._codes[method, n_units, k], self.scores[method, n_units, k] = codes, score
 
     def _score(self, codes: sp.csr_array) -> float:
         items = self.items
-        queries, database = items.queries, items.database
-        if items.labels is not None:
-            return mean_average_precision(
-                codes[queries], codes[database], items.labels[queries], items.labels[database]
-            )
-        return neighbour_mean_average_precision(
-            codes[queries], codes[database], items.vectors[queries], items.vectors[database]
-        )
+        measure, truth = mean_average_precision, items.labels
+        if truth is None:
+            measure, truth = neighbour_mean_average_precision, items.vectors
+        return measure(*(part[some] for part in (codes, truth) for some in (items.queries, items.database)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -203,16 +160,10 @@ class HashState:
 
     Attributes
     ----------
-    items : Items
-    method : str
-    n_units, n_active : int
-        K and k.
-    query : int
-        The item looked up.
-    neighbours : ndarray of int, shape (10,)
-        The items nearest by Hamming distance, of equal ones the first.
-    distances : ndarray of int, shape (10,)
-        Bits in which they differ from the query.
+    items, method, n_units, n_active, query
+        What was asked: K units of which k are active, and the number of the item looked up.
+    neighbours, distances : ndarray of int, shape (10,)
+        The items nearest by Hamming distance, of equal ones the first, and the bits in which they differ.
     ties : int
         Items of the database that are as near as the last of them.
     bits : ndarray of bool, shape (11, K)
@@ -234,21 +185,7 @@ class HashState:
 
 
 def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) -> HashState:
-    """Look up one item.
-
-    Parameters
-    ----------
-    hashes : Hashes
-    method : {"LSH", "FlyHash", "BioHash"}
-    n_units, n_active : int
-        K and k, of those that were computed.
-    query : int
-        Any item; it is not among its own neighbours.
-
-    Returns
-    -------
-    HashState
-    """
+    """Look up any one item, which is not among its own neighbours, by codes that were computed."""
     codes = hashes.codes(method, n_units, n_active)
     sizes = np.diff(codes.indptr)
     shared = codes.astype(np.int32) @ codes[[query]].toarray()[0].astype(np.int32)
@@ -256,44 +193,19 @@ def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) 
     candidates = hashes.items.database
     candidates = candidates[candidates != query]
     order = candidates[np.argsort(distances[candidates], kind="stable")][:NEIGHBOURS]
-    curves = {
-        name: {k: score for (m, units, k), score in hashes.scores.items() if (m, units) == (name, n_units)}
-        for name in METHODS
-    }
-    return HashState(
-        hashes.items,
-        method,
-        n_units,
-        n_active,
-        query,
-        order,
-        distances[order],
-        int((distances[candidates] == distances[order[-1]]).sum()),
-        codes[[query, *order]].toarray().astype(bool),
-        curves,
-    )
+    ks = [k for k in ACTIVE if k <= n_units]
+    curves = {name: {k: hashes.scores[name, n_units, k] for k in ks} for name in METHODS}
+    ties = int((distances[candidates] == distances[order[-1]]).sum())
+    bits = codes[[query, *order]].toarray().astype(bool)
+    return HashState(hashes.items, method, n_units, n_active, query, order, distances[order], ties, bits, curves)
 
 
 def render(state: HashState) -> str:
-    """Draw a state as HTML: neighbours, codes, and the curve of mean average precision.
-
-    Parameters
-    ----------
-    state : HashState
-
-    Returns
-    -------
-    str
-        Names of items are escaped in it.
-    """
-    shown = [_item(state, state.query, "looked up")]
-    shown += [
-        _item(state, item, f"distance {distance}")
-        for item, distance in zip(state.neighbours, state.distances, strict=True)
-    ]
-    last = int(state.distances[-1])
+    """Draw a state as HTML: neighbours, codes, and the curve of mean average precision. Names are escaped."""
+    pairs = zip(state.neighbours, state.distances, strict=True)
+    shown = [_item(state, state.query, "looked up"), *(_item(state, item, f"distance {d}") for item, d in pairs)]
     are = "item is" if state.ties == 1 else "items are"
-    note = f"{state.ties:,} {are} as near as the last one shown (distance {last}), itself included."
+    note = f"{state.ties:,} {are} as near as the last one shown (distance {state.distances[-1]}), itself included."
     return (
         f'<div class="kexue-neighbours">{"".join(shown)}</div>'
         f'<p class="kexue-quiet">{note}</p>'
@@ -325,16 +237,12 @@ def _raster(state: HashState) -> str:
     layers = ((ORANGE, bits[:1]), (BLUE, shared), (GREY, bits & ~bits[0]))
     paths = "".join(f'<path fill="{colour}" d="{_cells(part, width)}"/>' for colour, part in layers)
     labels = "".join(f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names))
-    active = int(bits[0].sum())
     caption = (
-        f"The codes, one row each: {active} of {state.n_units} bits are 1 (orange). Blue: 1 in the query too. "
-        "Grey: 1 only here."
+        f"The codes, one row each: {int(bits[0].sum())} of {state.n_units} bits are 1 (orange). "
+        "Blue: 1 in the query too. Grey: 1 only here."
     )
-    return (
-        f'<p class="kexue-quiet">{caption}</p>'
-        f'<svg width="{_RASTER + 90}" height="{height}" role="img" aria-label="{caption}">'
-        f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>{paths}{labels}</svg>'
-    )
+    ground = f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>'
+    return _drawing(caption, _RASTER + 90, height, ground + paths + labels)
 
 
 def _cells(bits: np.ndarray, width: float) -> str:
@@ -361,10 +269,9 @@ def _curves(state: HashState) -> str:
         )
     parts += [f'<text x="{x[k]:.1f}" y="{bottom + 15}" text-anchor="middle">{k}</text>' for k in ks]
     parts.append(f'<text x="{left}" y="{height - 4}">active units k, at K = {state.n_units}</text>')
-    ends = sorted((curve[ks[-1]], name) for name, curve in state.curves.items())
     label_y = bottom + 20.0
-    for score, name in ends:  # labels from the bottom up, none on top of another
-        label_y = min(y(score) + 4, label_y - 14)
+    for score, name in sorted((curve[ks[-1]], name) for name, curve in state.curves.items()):
+        label_y = min(y(score) + 4, label_y - 14)  # from the bottom up, no label on top of another
         parts.append(f'<text x="{width - 62}" y="{label_y:.1f}">{name}</text>')
     for name, curve in state.curves.items():
         points = "L".join(f"{x[k]:.1f} {y(curve[k]):.1f}" for k in ks)
@@ -377,10 +284,12 @@ def _curves(state: HashState) -> str:
     )
     alike = "classes" if state.items.labels is not None else "true neighbours"
     caption = f"Mean average precision ({alike}) of {state.method}: {here:.3f}"
-    return (
-        f'<p class="kexue-quiet">{caption}</p>'
-        f'<svg width="{width}" height="{height}" role="img" aria-label="{caption}">{"".join(parts)}</svg>'
-    )
+    return _drawing(caption, width, height, "".join(parts))
+
+
+def _drawing(caption: str, width: int, height: int, parts: str) -> str:
+    svg = f'<svg width="{width}" height="{height}" role="img" aria-label="{caption}">{parts}</svg>'
+    return f'<p class="kexue-quiet">{caption}</p>{svg}'
 
 
 def _png(pixels: np.ndarray) -> str:
@@ -404,15 +313,6 @@ class HashExplorer(Explorer):
         The controls.
     state : HashState
         What is shown.
-
-    Raises
-    ------
-    ValueError
-        If there is no data set.
-
-    Examples
-    --------
-    >>> HashExplorer({"digits": Hashes(picture_items(digits, queries))})  # doctest: +SKIP
     """
 
     styles = _STYLE
@@ -425,10 +325,9 @@ class HashExplorer(Explorer):
         self._filling = False
         wide = {"width": "420px"}
         self.data = widgets.ToggleButtons(options=list(hashes), description="data", tooltip="what is hashed")
-        self.data.style.button_width = "auto"
-        self.data.layout.display = None if len(hashes) > 1 else "none"
         self.method = widgets.ToggleButtons(options=METHODS, description="method", tooltip="which hash")
-        self.method.style.button_width = "auto"
+        self.data.style.button_width = self.method.style.button_width = "auto"
+        self.data.layout.display = None if len(hashes) > 1 else "none"
         self.n_units = widgets.SelectionSlider(options=UNITS, description="units K", layout=wide)
         self.n_active = widgets.SelectionSlider(options=ACTIVE, description="active k", layout=wide)
         self.query = widgets.IntSlider(description="look up", min=0, max=1, layout=wide)
@@ -438,21 +337,14 @@ class HashExplorer(Explorer):
         for control in (self.method, self.n_units, self.n_active, self.query, self.word):
             self.on_change(control, self._refresh)
         self.on_click(reset, self.reset)
-        self.lay_out(
-            row(self.data, self.method),
-            row(self.n_units, self.n_active),
-            row(self.query, self.word, reset),
-        )
+        self.lay_out(row(self.data, self.method), row(self.n_units, self.n_active), row(self.query, self.word, reset))
         self.reset()
 
     def reset(self) -> None:
         """Go back to BioHash with 160 units, 8 of them active, and the first query."""
-        self._filling = True  # one refresh at the end, not one per control
-        try:
+        with self._filling_in():
             self.data.index = 0
             self.method.value, self.n_units.value, self.n_active.value = "BioHash", 160, 8
-        finally:
-            self._filling = False
         self._switch()
 
     def static_text(self) -> str:
@@ -469,18 +361,24 @@ class HashExplorer(Explorer):
         bits = int(self.state.bits[0].sum())
         return f"{self.state.method}, {self.state.n_units} units, {bits} of them active"
 
+    @contextmanager
+    def _filling_in(self) -> Iterator[None]:
+        """Set several controls and refresh once, after all of them."""
+        self._filling = True
+        try:
+            yield
+        finally:
+            self._filling = False
+
     def _switch(self) -> None:
         if self._filling:
             return
         items = self._hashes[self.data.value].items
-        self._filling = True
-        try:
+        with self._filling_in():
             self.query.max = len(items.queries) - 1
             self.query.value = 0
             self.word.value = ""
             self.word.layout.display = "none" if items.pictures else None
-        finally:
-            self._filling = False
         self._refresh()
 
     def _refresh(self) -> None:
@@ -491,17 +389,14 @@ class HashExplorer(Explorer):
         self.n_active.disabled = method == "LSH"
         most = max(k for k in ACTIVE if k <= n_units)
         if n_active > most:
-            self._filling = True
-            try:
+            with self._filling_in():
                 self.n_active.value = n_active = most
-            finally:
-                self._filling = False
         word = self.word.value.strip()
         self.query.disabled = bool(word)
         query = self._find(word) if word else int(hashes.items.queries[self.query.value])
         self.state = state(hashes, method, n_units, n_active, query)
         self.picture.value = render(self.state)
-        self.say(*["LSH has no k: about half of its bits are 1."] * (method == "LSH"))
+        self.say(*(["LSH has no k: about half of its bits are 1."] if method == "LSH" else []))
 
     def _find(self, word: str) -> int:
         names = self._hashes[self.data.value].items.names
