@@ -84,11 +84,6 @@ def visible(text: str) -> str:
 
     A space becomes ``␣``, a line feed ``↵``; other control characters, marks of writing direction and lone surrogates
     become U+FFFD.
-
-    Examples
-    --------
-    >>> visible("两 行" + chr(10))
-    '两␣行↵'
     """
     text = text.replace(" ", "␣").replace("\n", "↵")
     return "".join(
@@ -100,17 +95,8 @@ def visible(text: str) -> str:
 def show(fig: Figure, alt: str | None = None) -> None:
     """Display a figure in a notebook as a small PNG with a description, and close it.
 
-    Parameters
-    ----------
-    fig : matplotlib.figure.Figure
-        One from this module or from ``plt.subplots``.
-    alt : str, optional
-        What the figure shows, in a sentence: for readers who cannot see it. Figures of this module carry their own.
-
-    Raises
-    ------
-    ValueError
-        If there is no description.
+    The description says in a sentence what the figure shows, for readers who cannot see it. The figures of this module
+    have one; for one from ``plt.subplots`` it must be given, or a ValueError is raised.
     """
     alt = alt or getattr(fig, "alt", "")
     if not alt.strip():
@@ -142,16 +128,10 @@ def emission_heatmap(
     probabilities : ndarray, shape (T, K)
         In [0, 1]. Up to 16 characters, the numbers are written into the cells.
     tags : sequence of str, length K
-        Names of the rows.
     path : sequence of int, shape (T,), optional
         Tags to connect, as :func:`kexue_nlp.viterbi.viterbi` returns them.
     ax : matplotlib.axes.Axes, optional
         Where to draw; a new figure by default.
-
-    Raises
-    ------
-    ValueError
-        If text, probabilities, tags and path do not fit each other.
     """
     probabilities = np.asarray(probabilities)
     expected = (len(text), len(tags))
@@ -206,16 +186,9 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
     probabilities = rng.random((len(text), 4)) * 0.5
     probabilities[columns, path] = rng.uniform(0.8, 1.0, len(text))
     ax = _axes(3.6 + 0.85 * len(text), 5.4)
-    rows = {
-        9.3: "characters",
-        8.3: "embedding, 128 numbers each",
-        6.9: "convolution of width 3, 128 filters",
-        5.8: "convolution of width 3, 32 filters",
-        4.7: "convolution of width 3, softmax",
-        2.7: "tag probabilities\nand the best legal path",
-        0.6: "words",
-    }
-    for y, name in rows.items():
+    layers = [f"convolution of width 3, {what}" for what in ("128 filters", "32 filters", "softmax")]
+    rows = ["characters", "embedding, 128 numbers each", *layers, "tag probabilities\nand the best legal path", "words"]
+    for y, name in zip((9.3, 8.3, 6.9, 5.8, 4.7, 2.7, 0.6), rows, strict=True):
         ax.text(-0.8, y, name, ha="right", va="center")
     for t, character in enumerate(visible(text)):
         ax.text(t, 9.3, character, ha="center", va="center", size=17)
