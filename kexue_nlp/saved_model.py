@@ -88,7 +88,7 @@ def network_parts(network: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     description = keras.saving.serialize_keras_object(network)
     # Losses and optimizers of the user's own could not be read back.
     description.pop("compile_config", None)
-    return description, {f"weight_{i}": weight for i, weight in enumerate(network.get_weights())}
+    return description, {f"weight_{i}": keras.ops.convert_to_numpy(w.value) for i, w in enumerate(network.weights)}
 
 
 def restore_network(description: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:

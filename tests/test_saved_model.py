@@ -1,27 +1,111 @@
-"""Files of models: what is written comes back; what is no such file is refused by name."""
+"""Models in one file: what is written comes back, anything else is refused by name, and a fork never hangs."""
 
+import copy
 import json
+import os
+import pickle
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
+import joblib
 import numpy as np
 import pytest
 
-from kexue_nlp.saved_model import read_model, write_model
+from kexue_nlp.saved_model import SavedModel, network_parts, predict, restore_network
+
+
+class Toy(SavedModel):
+    """A model of one matrix."""
+
+    _kind = "toy"
+    _format = 3
+    _pretrained = ("toy", "make toy")
+
+    def __init__(self, units, weights):
+        self.units, self.weights = units, weights
+
+    def _parts(self):
+        return {"units": self.units}, {"weights": self.weights, "empty": np.zeros(0)}
+
+    @classmethod
+    def _from_parts(cls, meta, arrays):
+        return cls(meta["units"], arrays["weights"] + 0)
+
+    def __call__(self, x):
+        return self.weights @ x
 
 
 @pytest.fixture
-def path(tmp_path):
-    write_model(tmp_path / "toy.npz", 3, {"units": 2}, {"weights": np.eye(2), "empty": np.zeros(0)})
+def toy():
+    return Toy(np.int64(2), np.array([[1 / 3, 0], [0, 2]]))
+
+
+@pytest.fixture
+def path(toy, tmp_path):
+    toy.save(tmp_path / "toy.npz")
     return tmp_path / "toy.npz"
 
 
-def test_meta_and_arrays_come_back(path):
-    meta, arrays = read_model(path, 3, "toy")
-    assert meta == {"units": 2}
-    assert arrays.keys() == {"weights", "empty"}
-    assert np.array_equal(arrays["weights"], np.eye(2))
+def through_file(toy, tmp_path):
+    toy._write(tmp_path / "toy.npz", *toy._parts())
+    return Toy.load(tmp_path / "toy.npz")
 
 
-def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
+def in_a_worker(toy, tmp_path):
+    return joblib.Parallel(n_jobs=2, backend="loky")([joblib.delayed(copy.copy)(toy)])[0]
+
+
+WAYS = {
+    "file": through_file,
+    "pickle": lambda toy, _: pickle.loads(pickle.dumps(toy)),
+    "pickled twice": lambda toy, _: pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(toy)))),
+    "copy": lambda toy, _: copy.copy(toy),
+    "deepcopy": lambda toy, _: copy.deepcopy(toy),
+    "joblib": in_a_worker,
+}
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_model_comes_back_equal_and_independent(toy, tmp_path, way):
+    other = WAYS[way](toy, tmp_path)
+    assert (type(other), other.units, other.weights.tolist()) == (Toy, 2, toy.weights.tolist())
+    other.weights[:] = 0
+    assert toy([3, 1]).tolist() == [1, 2]
+
+
+def test_what_is_set_before_the_first_use_of_a_pickled_model_stays(toy):
+    other = pickle.loads(pickle.dumps(toy))
+    other.units = 5
+    assert (other.units, pickle.loads(pickle.dumps(other)).units) == (5, 5)
+
+
+def test_an_attribute_that_is_missing_is_an_attribute_error(toy):
+    for model in (toy, pickle.loads(pickle.dumps(toy))):
+        with pytest.raises(AttributeError, match="'Toy' object has no attribute 'height'"):
+            _ = model.height
+
+
+def test_a_pickled_model_may_be_used_first_by_many_threads_at_once(toy):
+    with ThreadPoolExecutor(8) as pool:
+        for _ in range(50):
+            other = pickle.loads(pickle.dumps(toy))
+            assert [tuple(answer) for answer in pool.map(lambda x, o=other: o(x), [[3, 1]] * 8)] == [(1, 2)] * 8
+
+
+def test_half_precision_rounds(toy, tmp_path):
+    toy.save(tmp_path / "half.npz", dtype="float16")
+    assert Toy.load(tmp_path / "half.npz").weights[0, 0] == np.float16(1 / 3)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "float64", None])
+def test_another_precision_is_refused_before_anything_is_written(toy, tmp_path, dtype):
+    with pytest.raises(ValueError, match=f"'float32' or 'float16', got {dtype!r}"):
+        toy.save(tmp_path / "toy.npz", dtype=dtype)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(toy, path, monkeypatch):
     before = path.read_bytes()
 
     def full_disk(file, **arrays):
@@ -30,68 +114,129 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(path, monkeypatch):
 
     monkeypatch.setattr(np, "savez_compressed", full_disk)
     with pytest.raises(OSError, match="no space"):
-        write_model(path, 3, {}, {})
+        toy.save(path)
     assert [file.name for file in path.parent.iterdir()] == ["toy.npz"]
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize(
-    "arrays",
-    [{"meta": np.eye(2)}, {"file": np.eye(2)}, {"weights": np.array([None])}],
-    ids=["meta", "file", "object"],
-)
-def test_what_could_not_be_read_back_is_not_written(tmp_path, arrays):
-    with pytest.raises(ValueError, match="cannot be stored"):
-        write_model(tmp_path / "toy.npz", 3, {}, arrays)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_format_is_the_writer_s_and_numpy_integers_are_stored(tmp_path):
-    write_model(tmp_path / "toy.npz", 3, {"format": 7, "units": np.int64(2)}, {})
-    assert read_model(tmp_path / "toy.npz", 3, "toy") == ({"units": 2}, {})
-
-
-def test_another_format_is_named(path):
+def test_another_format_is_named(path, monkeypatch):
+    monkeypatch.setattr(Toy, "_format", 4)
     with pytest.raises(ValueError, match="has format 3, this version of kexue_nlp reads format 4"):
-        read_model(path, 4, "toy")
+        Toy.load(path)
 
 
-def test_a_missing_file_is_named(tmp_path):
+def test_a_missing_file_is_named(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError, match=r"none\.npz"):
-        read_model(tmp_path / "none.npz", 3, "toy")
+        Toy.load(tmp_path / "none.npz")
+    with pytest.raises(FileNotFoundError, match=r"toy\.npz is not there; train it with `make toy`"):
+        Toy.load()
 
 
-@pytest.mark.parametrize("kept", [0, 1, 100, -1])
-def test_a_file_cut_short_is_refused(path, kept):
-    path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(ValueError, match="not a complete toy file"):
-        read_model(path, 3, "toy")
+def refusal(path):
+    try:
+        return Toy.load(path).weights.shape != (2, 2)
+    except ValueError as error:
+        return str(error)
 
 
-def _bare_array(path):
-    with path.open("wb") as file:
-        np.save(file, np.eye(2))
+def test_a_file_with_any_byte_changed_or_the_end_missing_is_refused_or_the_same(path):
+    whole, refusals = path.read_bytes(), []
+    damaged = [whole[:i] + bytes([whole[i] ^ 255]) + whole[i + 1 :] for i in range(len(whole))]
+    for content in [*damaged, *(whole[:kept] for kept in (0, 1, 100, -1))]:
+        path.write_bytes(content)
+        refusals.append(refusal(path))
+    assert all(str(path) in text for text in refusals if text)
+    assert sum(map(bool, refusals)) > 250
 
 
-def _pickle(path):
-    with path.open("wb") as file:
-        np.savez(file, meta=np.array(json.dumps({"format": 3})), weights=np.array([object()]))
+META = np.array(json.dumps({"format": 3, "units": 2}))
+OTHERS = {
+    "a pickle": ({"meta": META, "weights": np.array([object()])}, "not a complete toy file"),
+    "no meta": ({"weights": np.eye(2)}, "not a complete toy file"),
+    "no format": ({"meta": np.array("{}")}, "not a complete toy file"),
+    "no object": ({"meta": np.array("[]")}, "not a complete toy file"),
+    "a part is missing": ({"meta": META}, "do not fit together as a toy"),
+}
 
 
-def _no_meta(path):
-    np.savez(path, weights=np.eye(2))
+@pytest.mark.parametrize(("content", "message"), OTHERS.values(), ids=OTHERS)
+def test_any_other_file_is_refused(path, content, message):
+    np.savez(path, **content)
+    with pytest.raises(ValueError, match=message):
+        Toy.load(path)
 
 
-def _no_format(path):
-    np.savez(path, meta=np.array("{}"))
+# networks
 
 
-def _no_object(path):
-    np.savez(path, meta=np.array("[]"))
+@pytest.fixture(scope="module")
+def network():
+    import keras
+
+    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 
 
-@pytest.mark.parametrize("write", [_bare_array, _pickle, _no_meta, _no_format, _no_object])
-def test_any_other_file_is_refused(path, write):
-    write(path)
-    with pytest.raises(ValueError, match="not a complete toy file"):
-        read_model(path, 3, "toy")
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, of its optimizer
+def test_a_network_comes_back_whatever_it_was_trained_with(network):
+    def loss(y, p):
+        return (y - p) ** 2
+
+    network.compile("adam", loss)
+    description, weights = network_parts(network)
+    other = restore_network(json.loads(json.dumps(description)), weights)
+    x = np.ones((3, 2), np.float32)
+    assert predict(other, x).tolist() == predict(network, x).tolist()
+
+
+@pytest.mark.parametrize(("module", "name"), [("os", "mkdir"), ("keras.utils", "get_file"), ("builtins", "eval")])
+def test_code_that_a_description_names_is_not_run(tmp_path, module, name):
+    made = tmp_path / "made"
+    evil = {"module": module, "class_name": name, "config": {"path": str(made)}, "registered_name": name}
+    with pytest.raises((ValueError, TypeError)):
+        restore_network(evil, {})
+    assert not made.exists()
+
+
+FORKS = """
+import multiprocessing, pickle, sys, threading, time
+import kexue_nlp.saved_model as module
+from test_saved_model import Toy
+
+class Network:
+    def predict_on_batch(self, inputs):
+        time.sleep(inputs)
+        return "ran"
+
+def child(results):
+    for ask in (lambda: module.predict(Network(), 0), lambda: packed([3, 1])[1]):
+        try:
+            results.put(str(ask()))
+        except RuntimeError as error:
+            results.put(str(error))
+
+packed = pickle.loads(pickle.dumps(Toy(2, module.np.eye(2))))
+if sys.argv[1] == "inside a call":
+    threading.Thread(target=module.predict, args=(Network(), 5), daemon=True).start()
+    threading.Thread(target=lambda: module._unpacking.acquire() and time.sleep(5), daemon=True).start()
+    time.sleep(0.3)
+elif sys.argv[1] == "after a call":
+    module.predict(Network(), 0)
+fork = multiprocessing.get_context("fork")
+results = fork.Queue()
+process = fork.Process(target=child, args=(results,))
+process.start()
+print(results.get(timeout=10), results.get(timeout=10), sep="\\n")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
+@pytest.mark.parametrize("when", ["before any network", "after a call", "inside a call"])
+def test_a_fork_runs_networks_only_if_its_parent_had_none_and_never_hangs(when):
+    command = [sys.executable, "-W", "ignore", "-c", FORKS, when]
+    run = subprocess.run(command, cwd=os.path.dirname(__file__), capture_output=True, text=True, timeout=60, check=True)
+    answer, of_a_model_without_network = run.stdout.splitlines()
+    assert of_a_model_without_network == "1.0"
+    if when == "before any network":
+        assert answer == "ran"
+    else:
+        assert all(word in answer for word in ("spawn", "loky", "load the model in the worker"))
