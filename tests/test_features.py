@@ -22,18 +22,18 @@ def test_characters_alone_give_one_id_each():
     assert Features(CHARACTERS)("微\u3000Ｂ９x").tolist() == [2, 0, 10, 9, 10]
 
 
-def test_known_words_begin_go_on_and_end_where_they_stand():
-    assert known("微信号", "微信") == [1, 8, 0]
-    assert known("微信号", "微信号") == [2, 64, 16]
-    assert known("中华人民", "中华人民") == [4, 128, 128, 32]
-
-
-def test_overlapping_words_share_a_pattern():
-    assert known("微信号", "微信", "信号", "微信号") == [1 + 2, 8 + 1 + 64, 8 + 16]
-
-
-def test_known_words_do_not_match_across_white_space():
-    assert known("微 信", "微信") == [0, 0, 0]
+@pytest.mark.parametrize(
+    ("text", "words", "patterns"),
+    [
+        ("微信号", ["微信"], [1, 8, 0]),
+        ("微信号", ["微信号"], [2, 64, 16]),
+        ("中华人民", ["中华人民"], [4, 128, 128, 32]),
+        ("微信号", ["微信", "信号", "微信号"], [1 + 2, 8 + 1 + 64, 8 + 16]),
+        ("微 信", ["微信"], [0, 0, 0]),
+    ],
+)
+def test_known_words_begin_go_on_and_end_where_they_stand(text, words, patterns):
+    assert known(text, *words) == patterns
 
 
 @given(
@@ -66,14 +66,13 @@ def test_any_text_is_encoded_one_row_per_character(text):
     assert Features(CHARACTERS, Vocabulary([]), ["微信"])(text).shape == (len(text), 4)
 
 
-def test_known_words_without_pairs_are_refused():
-    with pytest.raises(ValueError, match="together with pairs"):
-        Features(CHARACTERS, words=["微信"])
-
-
-def test_known_word_of_one_character_is_refused():
-    with pytest.raises(ValueError, match="at least two characters, got '微'"):
-        Features(CHARACTERS, Vocabulary([]), ["微"])
+@pytest.mark.parametrize(
+    ("pairs", "word", "message"),
+    [(None, "微信", "together with pairs"), (Vocabulary([]), "微", "at least two characters, got '微'")],
+)
+def test_known_words_without_pairs_or_of_one_character_are_refused(pairs, word, message):
+    with pytest.raises(ValueError, match=message):
+        Features(CHARACTERS, pairs, [word])
 
 
 @given(st.text(st.one_of(st.sampled_from("微信号中华ab19 "), st.characters(exclude_categories=())), max_size=12))

@@ -19,16 +19,9 @@ S, B, M, E = range(4)
 
 # What a network that has never seen 微信号 might say of 关注微信号。: 微 alone, 信号 a word.
 SENTENCE = "关注微信号。"
-PROBABILITIES = np.array(
-    [
-        [0.01, 0.97, 0.01, 0.01],
-        [0.01, 0.01, 0.01, 0.97],
-        [0.70, 0.27, 0.02, 0.01],
-        [0.03, 0.70, 0.25, 0.02],
-        [0.05, 0.01, 0.01, 0.93],
-        [0.97, 0.01, 0.01, 0.01],
-    ]
-)
+PROBABILITIES = np.full((6, 4), 0.01)
+PROBABILITIES[[0, 1, 5], [B, E, S]] = 0.97
+PROBABILITIES[2:5] = [0.70, 0.27, 0.02, 0.01], [0.03, 0.70, 0.25, 0.02], [0.05, 0.01, 0.01, 0.93]
 
 
 def segment(bonuses):
@@ -51,43 +44,13 @@ def test_multiplier_below_one_splits_a_word():
     assert segment(Lexicon({"信号": 0.001}).bonuses(SENTENCE)) == ["关注", "微", "信", "号", "。"]
 
 
-def test_bonus_goes_to_b_m_e():
-    expected = np.zeros((6, 4))
-    expected[[2, 3, 4], [B, M, E]] = math.log(10)
-    np.testing.assert_allclose(Lexicon({"微信号": 10}).bonuses(SENTENCE), expected, rtol=1e-6)
-
-
-def test_bonus_of_a_one_character_word_goes_to_s():
-    assert np.argwhere(Lexicon({"微": 2}).bonuses("微信")).tolist() == [[0, S]]
-
-
-def test_bonus_of_a_two_character_word_touches_no_m():
-    assert np.argwhere(Lexicon({"微信": 2}).bonuses("微信号")).tolist() == [[0, B], [1, E]]
-
-
 @pytest.mark.parametrize("word", ["C++", "(笑)", "a.c", "[b", "\\d", "^$", "😀", "a,b", "\0"])
 def test_words_are_literal_text(word):
     assert Lexicon({word: 2.0}).matches(f"x{word}y abc") == [(1, 1 + len(word), 2.0)]
 
 
-def test_overlapping_occurrences_all_count_and_add_up():
-    lexicon = Lexicon({"哈哈": 3.0})
-    assert lexicon.matches("哈哈哈") == [(0, 2, 3.0), (1, 3, 3.0)]
-    middle = lexicon.bonuses("哈哈哈")[1]
-    np.testing.assert_allclose(middle, [0, math.log(3), 0, math.log(3)], rtol=1e-6)
-
-
-def test_nested_words_both_count():
-    assert sorted(Lexicon({"微信": 2.0, "微信号": 3.0}).matches("微信号")) == [(0, 2, 2.0), (0, 3, 3.0)]
-
-
-def test_bonuses_of_words_that_share_characters_add_up():
-    bonuses = Lexicon({"微信": 2.0, "微信号": 3.0, "信号": 5.0}).bonuses("微信号")
-    expected = np.zeros((3, 4))
-    expected[0, B] = math.log(2) + math.log(3)
-    expected[1, [B, M, E]] = math.log(5), math.log(3), math.log(2)
-    expected[2, E] = math.log(3) + math.log(5)
-    np.testing.assert_allclose(bonuses, expected, rtol=1e-6)
+def test_overlapping_occurrences_all_count():
+    assert Lexicon({"哈哈": 3.0}).matches("哈哈哈") == [(0, 2, 3.0), (1, 3, 3.0)]
 
 
 def test_order_of_the_dictionary_is_irrelevant():
@@ -145,16 +108,11 @@ def test_what_is_no_dictionary_is_refused(words, error):
         Lexicon(words)
 
 
-def test_file_with_bom_blank_lines_and_commas_in_words_is_read(tmp_path):
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
+def test_file_with_blank_lines_and_commas_in_words_is_read(tmp_path, encoding):
     path = tmp_path / "words.txt"
-    path.write_text("\ufeff微信号,10\r\n\n a,b , 0.5\n", encoding="utf-8")
+    path.write_bytes("微信号,10\r\n\n a,b , 0.5\n".encode(encoding))
     assert dict(Lexicon.read(path).items()) == {"微信号": 10.0, "a,b": 0.5}
-
-
-def test_file_in_gb18030_is_read(tmp_path):
-    path = tmp_path / "words.txt"
-    path.write_bytes("微信号,10\n".encode("gb18030"))
-    assert "微信号" in Lexicon.read(path)
 
 
 @pytest.mark.parametrize(
@@ -193,14 +151,6 @@ def test_any_text_is_searched(text):
 def test_lexicon_can_be_pickled():
     lexicon = pickle.loads(pickle.dumps(Lexicon({"微信号": 10})))
     assert lexicon.matches("微信号") == [(0, 3, 10.0)]
-
-
-def test_longest_known_word_is_taken():
-    assert forward_maximum_matching("研究生命起源", {"研究", "研究生", "生命", "起源"}) == [
-        "研究生",
-        "命",
-        "起源",
-    ]
 
 
 def test_without_words_every_character_stands_alone():

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kexue_nlp.tagging import (
-    OPINION,
-    OPINION_BEGIN,
+    POLARITY,
+    POLARITY_BEGIN,
     SBME,
     entities_to_tags,
     tags_to_entities,
@@ -25,13 +25,9 @@ def test_words_become_one_tag_per_character():
 
 
 @given(st.lists(st.text(min_size=1, max_size=6), max_size=8))
-def test_words_survive_the_round_trip(words):
-    assert tags_to_words("".join(words), words_to_tags(words)) == words
-
-
-@given(st.lists(st.text(min_size=1, max_size=6), max_size=8))
-def test_tags_of_words_are_legal(words):
+def test_words_survive_the_round_trip_by_legal_tags(words):
     assert SBME.is_legal(words_to_tags(words))
+    assert tags_to_words("".join(words), words_to_tags(words)) == words
 
 
 def test_legal_sequences_are_exactly_those_of_some_segmentation():
@@ -56,20 +52,16 @@ def test_one_tag_per_character_is_demanded():
         tags_to_words("ab", np.zeros(3, dtype=int))
 
 
-# --- entities with opinions --------------------------------------------------------------------------------
+# entities with polarities
 
 
 @st.composite
 def texts_with_entities(draw):
     """A length and entities in it that do not overlap, some of them side by side."""
+    parts = st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(["pos", "neu", "neg"]))
     entities, place = [], 0
-    for gap, size, opinion in draw(
-        st.lists(
-            st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(["pos", "neu", "neg"])),
-            max_size=5,
-        )
-    ):
-        entities.append((place + gap, place + gap + size, opinion))
+    for gap, size, polarity in draw(st.lists(parts, max_size=5)):
+        entities.append((place + gap, place + gap + size, polarity))
         place += gap + size
     return place + draw(st.integers(0, 2)), entities
 
@@ -77,34 +69,34 @@ def texts_with_entities(draw):
 @given(texts_with_entities())
 def test_entities_survive_the_round_trip_with_begin_tags(case):
     length, entities = case
-    tags = entities_to_tags(length, entities, OPINION_BEGIN)
-    assert OPINION_BEGIN.is_legal(tags)
-    assert tags_to_entities(tags, OPINION_BEGIN) == entities
+    tags = entities_to_tags(length, entities, POLARITY_BEGIN)
+    assert POLARITY_BEGIN.is_legal(tags)
+    assert tags_to_entities(tags, POLARITY_BEGIN) == entities
 
 
 @given(texts_with_entities())
-def test_without_begin_tags_neighbours_of_one_opinion_merge(case):
+def test_without_begin_tags_neighbours_of_one_polarity_merge(case):
     length, entities = case
     merged = []
-    for start, end, opinion in entities:
-        if merged and merged[-1][1] == start and merged[-1][2] == opinion:
-            merged[-1] = (merged[-1][0], end, opinion)
+    for start, end, polarity in entities:
+        if merged and merged[-1][1] == start and merged[-1][2] == polarity:
+            merged[-1] = (merged[-1][0], end, polarity)
         else:
-            merged.append((start, end, opinion))
+            merged.append((start, end, polarity))
     assert tags_to_entities(entities_to_tags(length, entities)) == merged
 
 
 def test_transitions_are_the_article_s():
-    allowed = {f"{i}{j}" for i, j in product(range(4), repeat=2) if OPINION.transitions[i, j]}
+    allowed = {f"{i}{j}" for i, j in product(range(4), repeat=2) if POLARITY.transitions[i, j]}
     assert allowed == {"00", "01", "02", "03", "10", "11", "20", "22", "30", "33"}
 
 
-def test_with_begin_tags_an_entity_begins_and_keeps_its_opinion():
+def test_with_begin_tags_an_entity_begins_and_keeps_its_polarity():
     legal = {(1, 4), (4, 4), (0, 1), (4, 1), (4, 2), (1, 1), (4, 0)}
     illegal = {(0, 4), (1, 5), (4, 5), (5, 4), (2, 4)}
-    assert all(OPINION_BEGIN.transitions[pair] for pair in legal)
-    assert not any(OPINION_BEGIN.transitions[pair] for pair in illegal)
-    assert OPINION_BEGIN.start.tolist() == [True] * 4 + [False] * 3
+    assert all(POLARITY_BEGIN.transitions[pair] for pair in legal)
+    assert not any(POLARITY_BEGIN.transitions[pair] for pair in illegal)
+    assert POLARITY_BEGIN.start.tolist() == [True] * 4 + [False] * 3
 
 
 @pytest.mark.parametrize(
@@ -114,3 +106,11 @@ def test_with_begin_tags_an_entity_begins_and_keeps_its_opinion():
 def test_entities_that_make_no_sense_are_refused(entities):
     with pytest.raises(ValueError, match="entity"):
         entities_to_tags(5, entities)
+
+
+@pytest.mark.parametrize(
+    ("tag", "message"), [(-1, "-1 is not one of the 4 tags.*its length only"), (4, "4 is not one")]
+)
+def test_numbers_that_are_no_tags_are_refused(tag, message):
+    with pytest.raises(ValueError, match=message):
+        tags_to_entities([0, 1, 1, tag, tag])

@@ -6,16 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.batching import pack
-from kexue_nlp.text import (
-    PAD,
-    UNKNOWN,
-    Vocabulary,
-    ngram_windows,
-    normalise,
-    split_sentences,
-    split_words,
-)
+from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, ngram_windows, normalise, split_sentences, split_words
 
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL included
 
@@ -52,67 +43,22 @@ def test_sentences_end_after_their_punctuation():
     assert split_sentences(words) == [["你好", "！"], ["再", "见", ";"], ["走"]]
 
 
-def test_ids_start_after_padding_and_unknown():
-    assert (PAD, UNKNOWN) == (0, 1)
-    assert Vocabulary("我们").encode("我们").tolist() == [2, 3]
-
-
-def test_looking_up_an_unknown_token_does_not_add_it():
+def test_ids_start_after_padding_and_unknown_and_looking_up_adds_nothing():
     vocabulary = Vocabulary("我们")
-    assert vocabulary.encode("他他").tolist() == [UNKNOWN, UNKNOWN]
-    assert len(vocabulary) == 4
-    assert "他" not in vocabulary
+    assert (PAD, UNKNOWN) == (0, 1)
+    assert vocabulary.encode("我他们他").tolist() == [2, 1, 3, 1]
+    assert (len(vocabulary), "他" in vocabulary) == (4, False)
+    assert vocabulary.encode("").dtype == np.int32
 
 
-def test_rare_tokens_share_the_unknown_id():
-    vocabulary = Vocabulary.fit(["aab", "ac"], min_count=2)
-    assert vocabulary.tokens == ("a",)
-
-
-def test_most_frequent_tokens_come_first_and_max_size_keeps_them():
+def test_fitting_puts_frequent_tokens_first_and_leaves_rare_ones_out():
     assert Vocabulary.fit(["abbccc"], max_size=2).tokens == ("c", "b")
+    assert Vocabulary.fit(["aab", "ac"], min_count=2).tokens == ("a",)
 
 
 def test_repeated_token_is_refused():
     with pytest.raises(ValueError, match="'a' occurs more than once"):
         Vocabulary("aba")
-
-
-def test_encoding_nothing_gives_an_empty_int32_array():
-    ids = Vocabulary("a").encode("")
-    assert ids.shape == (0,)
-    assert ids.dtype == np.int32
-
-
-sequences = st.lists(st.integers(0, 30).map(lambda n: np.arange(1, n + 1)), min_size=1)
-
-
-@given(sequences, st.integers(1, 12), st.integers(0, 2))
-def test_every_sequence_is_packed_exactly_once(sequences, row_length, gap):
-    packed = pack(sequences, row_length, gap)
-    expected = np.concatenate(sequences)
-    assert packed.shape[1] == row_length
-    assert packed[packed != 0].tolist() == expected.tolist()
-
-
-@given(st.lists(st.integers(1, 6).map(lambda n: np.full(n, n)), min_size=1), st.integers(6, 12))
-def test_neighbours_in_a_row_are_separated(sequences, row_length):
-    for row in pack(sequences, row_length):
-        runs = "".join(map(str, row)).split("0")
-        assert all(run == "" or len(run) == int(run[0]) for run in runs)
-
-
-def test_features_travel_with_their_position():
-    packed = pack([np.array([[1, 2]]), np.array([[3, 4]])], row_length=3)
-    assert packed.tolist() == [[[1, 2], [0, 0], [3, 4]]]
-
-
-@pytest.mark.parametrize(
-    ("sequences", "row_length", "message"), [([], 4, "no sequences"), ([np.ones(2)], 0, "row_length")]
-)
-def test_packing_nothing_or_into_nothing_is_refused(sequences, row_length, message):
-    with pytest.raises(ValueError, match=message):
-        pack(sequences, row_length)
 
 
 def test_words_are_cut_as_keras_s_tokenizer_cuts_them():
@@ -126,7 +72,7 @@ def test_words_are_cut_at_every_kind_of_space():
     assert split_words("a\u00a0b\u0085c\r\nd") == ["a", "b", "c", "d"]
 
 
-# --- windows of a language model -------------------------------------------------------------------------
+# windows of a language model
 
 
 def naive_windows(sequences, n):
