@@ -366,7 +366,7 @@ class LanguageModel(SavedModel):
 
     def _log_probabilities(self, states: np.ndarray) -> np.ndarray:
         weights = self.next_token.kernel, self.next_token.bias, self.embedding.embeddings
-        kernel, bias, table = map(ops.convert_to_numpy, weights)
+        kernel, bias, table = (ops.convert_to_numpy(weight.value) for weight in weights)
         logits = states @ kernel @ table.T + bias
         logits -= logits.max(axis=1, keepdims=True)
         return logits - np.log(np.exp(logits).sum(axis=1, keepdims=True))
@@ -398,7 +398,7 @@ class LanguageModel(SavedModel):
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
         meta = {"tokens": list(self.vocabulary.tokens), "unit": self.unit, "cell": self.cell, "units": self.units}
         meta |= {"embedding": self.embedding.output_dim, "n_sampled": self.next_token.n_sampled}
-        return meta, {f"weights_{i}": ops.convert_to_numpy(variable) for i, variable in enumerate(self._variables())}
+        return meta, {f"weights_{i}": ops.convert_to_numpy(v.value) for i, v in enumerate(self._variables())}
 
     @classmethod
     def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> LanguageModel:

@@ -189,10 +189,8 @@ def test_batches_are_as_large_as_asked_for(tagger):
 @pytest.mark.parametrize(("build", "n_tags"), [(article_tagger, 4), (viewpoint_tagger, 7)], ids=["article", "names"])
 def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_path):
     data = load_viewpoints()
-    short = [i for i, text in enumerate(data.sentences) if len(text) <= 32]  # one shape: the network is compiled once
-    (texts, labels), (held_out, truth) = (
-        ([data.sentences[i] for i in part], [data.labels[i] for i in part]) for part in (short[:600], short[-300:])
-    )
+    texts, labels = data.sentences[:600], data.labels[:600]
+    held_out, truth = data.sentences[1000:1300], data.labels[1000:1300]
     keras.utils.set_random_seed(1)
     characters = Vocabulary.fit(texts)
     network = build(len(characters), embedding=16, units=(24, 16), n_tags=n_tags)
