@@ -74,25 +74,32 @@ install-browser:
 
 .PHONY: lab
 lab: install-lab ## open the lessons in JupyterLab
-	@exec $(venv_python) -m jupyterlab notebooks --LabApp.default_url=/lab/tree/00_start_here.ipynb \
-		--LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
-		$$([ "$$(id -u)" != 0 ] || echo --allow-root) $(ARGS)
+	@exec $(venv_python) -c 'import sys, kexue_nlp.cli; sys.exit(kexue_nlp.cli.open_lab("notebooks", sys.argv[1:]))' $(ARGS)
 
+# Tests compile the same small networks again and again, notebooks too: what is compiled once is kept.
+test test-explorers test-browser: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/compiled
+test test-explorers test-browser: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.1
+test test-explorers test-browser: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
+
+# Notebooks come first, as they take longest; tests fill what is left of two processes.
 .PHONY: test
 test: install-test ## check the style, run every test and every notebook
 	$(venv_python) -m ruff check .
 	$(venv_python) -m ruff format --check .
-	$(venv_python) -m pytest -n 2 --dist worksteal --doctest-modules tests kexue_nlp
-	$(venv_python) -m pytest -n 2 --dist loadfile --nbval-lax --nbval-current-env notebooks
+	$(venv_python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env \
+		--doctest-modules notebooks tests kexue_nlp $(ARGS)
 
-.PHONY: test-backends
-test-backends: ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)
+.PHONY: test-backends install-backends
+test-backends: install-backends ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)
+	KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest --confcutdir tests tests/test_losses.py
+install-backends:
 	@set -e; if [ ! -x .venv-tf/bin/python ]; then $(find_python); "$$python" -m venv .venv-tf; fi
 	.venv-tf/bin/python -m pip install --quiet tensorflow-cpu $$(grep -E '^(keras|pytest)==' constraints.txt)
-	KERAS_BACKEND=tensorflow .venv-tf/bin/python -m pytest --confcutdir tests tests/test_losses.py
 
-.PHONY: test-browser
-test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium, move what can be moved, look at the slides
+.PHONY: test-explorers test-browser
+test-explorers: install-browser ## move every explorer, of small notebooks that train nothing, in a real Chromium
+	$(venv_python) -m pytest tests/browser -k "light or faulty" $(ARGS)
+test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium too, and look at the slides
 	$(venv_python) -m pytest tests/browser $(ARGS)
 
 .PHONY: notebooks
@@ -122,20 +129,14 @@ pretrain-tagger: install-bench ## train the viewpoint tagger that the package ca
 
 .PHONY: reproduce
 reproduce: install-bench ## run every article-scale experiment (resumes where it stopped)
-	$(venv_python) benchmarks/reproduce/segmentation.py $(ARGS)
-	$(venv_python) benchmarks/reproduce/hashing.py $(ARGS)
-	$(venv_python) benchmarks/reproduce/word_vectors.py $(ARGS)
+	@set -ex; for script in $(filter-out %/runs.py %/pretrain_lm.py,$(wildcard benchmarks/reproduce/*.py)); do \
+		$(venv_python) $$script $(ARGS); \
+	done
 	$(venv_python) benchmarks/reproduce/margin_loss.py --sweep $(ARGS)
-	$(venv_python) benchmarks/reproduce/semi_supervised.py $(ARGS)
-	$(venv_python) benchmarks/reproduce/viewpoint.py $(ARGS)
 
 .PHONY: bench
 bench: install-bench ## measure speed side by side with other tools
-	$(venv_python) benchmarks/speed/segmentation.py $(ARGS)
-	$(venv_python) benchmarks/speed/hashing.py $(ARGS)
-	$(venv_python) benchmarks/speed/margin_loss.py $(ARGS)
-	$(venv_python) benchmarks/speed/language_model.py $(ARGS)
-	$(venv_python) benchmarks/speed/viewpoint.py $(ARGS)
+	@set -ex; for script in $(wildcard benchmarks/speed/*.py); do $(venv_python) $$script $(ARGS); done
 
 .PHONY: results
 results: install-lab ## write the tables of results and docs/results.md out of the stored runs

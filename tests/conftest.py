@@ -10,6 +10,11 @@ import kexue_nlp  # noqa: F401  (before any test imports Keras: it chooses the b
 os.environ.setdefault("MPLBACKEND", "Agg")
 
 
+def pytest_make_parametrize_id(val, argname):
+    """Give a long text a short id: pytest would put all of it into the name of the test."""
+    return f"{argname}-{len(val)}-characters" if isinstance(val, str | bytes) and len(ascii(val)) > 24 else None
+
+
 @pytest.fixture
 def own_folders(tmp_path, monkeypatch):
     """Keep a test away from the user's data and cache and from the network."""

@@ -5,7 +5,9 @@ Machado, Oliveira and Fernandes (2009), "A physiologically-based model for simul
 IEEE Transactions on Visualization and Computer Graphics 15, at full severity.
 """
 
+import ast
 import re
+from pathlib import Path
 
 import ipywidgets
 import numpy as np
@@ -13,14 +15,9 @@ import pytest
 from matplotlib import colors
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
-from sklearn.linear_model import LogisticRegression
-from test_widgets_segmentation import FakeSegmenter
-from test_widgets_viewpoint import make_tagger
 
 from kexue_nlp import figures, widgets
 from kexue_nlp.figures import BLUE, FAINT, GREEN, GREY, ORANGE, VERMILION
-from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.text import Vocabulary
 
 TEXT, GRAPHICS = 4.5, 3.0  # least contrasts
 INK = (0, 0, 0, 0.87)  # JupyterLab's --jp-ui-font-color1 on its light ground
@@ -40,21 +37,9 @@ PAIRS = {
 }
 VISION = {
     "usual": np.eye(3),
-    "protanopia": [
-        [0.152286, 1.052583, -0.204868],
-        [0.114503, 0.786281, 0.099216],
-        [-0.003882, -0.048116, 1.051998],
-    ],
-    "deuteranopia": [
-        [0.367322, 0.860646, -0.227968],
-        [0.280085, 0.672501, 0.047413],
-        [-0.011820, 0.042940, 0.968881],
-    ],
-    "tritanopia": [
-        [1.255528, -0.076749, -0.178779],
-        [-0.078411, 0.930809, 0.147602],
-        [0.004733, 0.691367, 0.303900],
-    ],
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
 }
 # The least distance in CIELAB of colours that stand for different things. One of 2.3 is just noticeable (Mahy, Van
 # Eycken and Oosterlinck 1994); small marks that do not touch need several of these.
@@ -62,17 +47,10 @@ APART = 15
 # Linear sRGB to XYZ, by IEC 61966-2-1.
 XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 
-FIGURES = {
-    "emission_heatmap": lambda: figures.emission_heatmap(
-        "的" * 16, np.linspace(0, 1, 64).reshape(16, 4), path=[0, 1, 2, 3] * 4
-    ),
-    "hashing_diagram": figures.hashing_diagram,
-    "margin_diagram": figures.margin_diagram,
-    "receptive_field": figures.receptive_field,
-    "segmentation_diagram": figures.segmentation_diagram,
-    "semi_supervised_diagram": figures.semi_supervised_diagram,
-    "viewpoint_diagram": figures.viewpoint_diagram,
-}
+# Every function that returns a figure, with arguments for the one that needs some.
+ARGUMENTS = {"emission_heatmap": {"text": "的" * 16, "probabilities": np.linspace(0, 1, 64).reshape(16, 4)}}
+FIGURES = [n for n in figures.__all__ if getattr(getattr(figures, n), "__annotations__", {}).get("return") == "Figure"]
+LIGHT = {path.stem: path for path in sorted((Path(__file__).parent / "browser" / "light").glob("*.py"))}
 
 
 def blend(colour, ground="white"):
@@ -127,15 +105,9 @@ def test_colours_that_mean_something_are_told_apart(pair, vision):
     assert distance(*pair, vision) >= APART
 
 
-def test_every_figure_is_looked_at_here():
-    functions = {name: getattr(figures, name) for name in figures.__all__}
-    returned = {name: getattr(f, "__annotations__", {}).get("return") for name, f in functions.items()}
-    assert FIGURES.keys() == {name for name, kind in returned.items() if kind == "Figure"}
-
-
 @pytest.mark.parametrize("name", FIGURES)
 def test_text_in_figures_is_legible(name):
-    figure = FIGURES[name]()
+    figure = getattr(figures, name)(**ARGUMENTS.get(name, {}))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # lays out, once
     figure.set_layout_engine("none")
@@ -161,52 +133,25 @@ def test_text_in_figures_is_legible(name):
 # explorers
 
 
-def margin_explorer():
-    run = widgets.Training(np.array([[0.4, 0.6, 0.9], [0.1, 0.8, 0.3]]), [0.5, 1.0])
-    return widgets.MarginExplorer(["dull", "fine", "good"], np.array([0, 1, 1]), run, {0.6: run})
-
-
-def segmentation_explorer():
-    networks = {"one": FakeSegmenter(0), "another": FakeSegmenter(1)}
-    return widgets.SegmentationExplorer(networks)
-
-
-def hash_explorer():
-    vectors = np.random.default_rng(0).normal(size=(340, 4))
-    words = widgets.Hashes(widgets.word_items([f"word{i}" for i in range(340)], vectors, n_queries=20))
-    return widgets.HashExplorer({"words": words, "the same": words})
-
-
-def sentiment_explorer():
-    model = LanguageModel(Vocabulary(["good", "bad"]), embedding=2, units=3)
-    classifier = LogisticRegression().fit(np.random.default_rng(0).normal(size=(9, 3)), np.arange(9) % 2)
-    rounds = [widgets.RoundScore(0.7, None, 0), widgets.RoundScore(0.8, 9, 50)]
-    runs = {100: {"words": rounds, "states": rounds, "both": rounds}}
-    return widgets.SentimentExplorer(model, classifier, np.array([0.9, 0.5, 0.2]), ["good bad"], runs)
-
-
-def viewpoint_explorer():
-    return widgets.ViewpointExplorer(make_tagger(), ["我喜欢本田，我不喜欢北京奔驰。"])
-
-
-EXPLORERS = {
-    "HashExplorer": hash_explorer,
-    "MarginExplorer": margin_explorer,
-    "SegmentationExplorer": segmentation_explorer,
-    "SentimentExplorer": sentiment_explorer,
-    "ViewpointExplorer": viewpoint_explorer,
-}
 PASSIVE = (ipywidgets.HTML, ipywidgets.HTMLMath, ipywidgets.Label)
 
 
-@pytest.fixture(scope="module", params=EXPLORERS)
+@pytest.fixture(scope="module", params=LIGHT)
 def explorer(request):
-    return EXPLORERS[request.param]()
+    """The explorer of a light notebook, which is the value of its cell."""
+    *statements, last = ast.parse(LIGHT[request.param].read_text("utf-8")).body
+    names = {}
+    exec(compile(ast.Module(statements, []), request.param, "exec"), names)
+    return eval(compile(ast.Expression(last.value), request.param, "eval"), names)
+
+
+def style(explorer):
+    return re.match(r"<style>(.*?)</style>", explorer._repr_mimebundle_()["text/html"], re.DOTALL)[1]
 
 
 def rules(explorer):
     """Yield the declarations of every CSS rule of an explorer."""
-    for block in re.findall(r"\{([^{}]*)\}", explorer._style_element()):
+    for block in re.findall(r"\{([^{}]*)\}", style(explorer)):
         yield dict(re.findall(r"([\w-]+):\s*([^;]+)", block))
 
 
@@ -227,12 +172,13 @@ def name(control):
     return control.description or control.tooltip or getattr(control, "placeholder", "")
 
 
-def test_every_explorer_is_looked_at_here():
-    assert EXPLORERS.keys() == {name for name in widgets.__all__ if name.endswith("Explorer")}
+def test_every_explorer_has_a_light_notebook():
+    made = "".join(path.read_text("utf-8") for path in LIGHT.values())
+    assert [name for name in widgets.__all__ if name.endswith("Explorer") and f"\n{name}(" not in made] == []
 
 
 def test_explorers_use_colours_of_the_palette(explorer):
-    used = {colour[:7].lower() for colour in hexes(explorer._style_element() + explorer.static_html())}
+    used = {colour[:7].lower() for colour in hexes(style(explorer) + explorer.static_html())}
     assert used
     assert used <= {colour.lower() for colour in PALETTE}
 

@@ -1,4 +1,7 @@
-"""A real JupyterLab in headless Chromium: the server, the browser, and a lesson that has been run in it."""
+"""A real JupyterLab in headless Chromium: the server, the browser, and a notebook that has been run in it.
+
+A notebook is a lesson as it is, or a light one: a single cell, made of a file of light/, that trains nothing.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,15 @@ import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
-LESSONS = sorted(path.name for path in NOTEBOOKS.glob("0*.ipynb"))
+CONFIG = str(NOTEBOOKS.parent / "kexue_nlp" / "jupyter")  # as `make lab` and `kexue-nlp start` have it
+LIGHT = Path(__file__).with_name("light")
+LIGHT_NOTEBOOKS = sorted(f"light_{path.stem}.ipynb" for path in LIGHT.glob("*.py"))
+LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 # Whether what is measured is stored, beside the same for Matplotlib, which a last cell of each lesson shows.
 RECORD = bool(os.environ.get("KEXUE_NLP_RECORD"))
@@ -43,10 +50,6 @@ SETTINGS = {
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {
         "windowingMode": "none",
         "autoStartDefaultKernel": True,
-    },
-    "@jupyterlab/apputils-extension/notification.jupyterlab-settings": {
-        "fetchNews": "false",
-        "checkForUpdates": False,
     },
 }
 
@@ -92,11 +95,13 @@ IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
-    """Address of a JupyterLab that serves a copy of the lessons, and that copy."""
+    """Address of a JupyterLab that serves the light notebooks and a copy of the lessons, and their folder."""
     folder = tmp_path_factory.mktemp("lab") / "notebooks"
     shutil.copytree(NOTEBOOKS, folder, ignore=shutil.ignore_patterns(".*"))
     for path in folder.glob("*.ipynb"):
         prepare(path)
+    for path in LIGHT.glob("*.py"):
+        write(folder / f"light_{path.stem}.ipynb", path.read_text("utf-8"))
     settings = folder.parent / "settings"
     for name, values in SETTINGS.items():
         path = settings / name
@@ -117,10 +122,11 @@ def lab(tmp_path_factory):
     folders.append(f"--LabApp.workspaces_dir={folder.parent / 'workspaces'}")
     log = folder.parent / "lab.log"
     with log.open("wb") as file:
-        server = subprocess.Popen([sys.executable, "-m", "jupyterlab", *options, *folders], stdout=file, stderr=file)
+        command = [sys.executable, "-m", "jupyterlab", *options, *folders]
+        server = subprocess.Popen(command, stdout=file, stderr=file, env=os.environ | {"JUPYTER_CONFIG_PATH": CONFIG})
     try:
         address = f"http://127.0.0.1:{port}"
-        wait_until(lambda: answers(f"{address}/api"), 60, lambda: f"JupyterLab does not answer: {log.read_text()}")
+        wait_until(lambda: answers(f"{address}/api"), 180, lambda: f"JupyterLab does not answer: {log.read_text()}")
         yield address, folder
     finally:
         server.terminate()
@@ -180,10 +186,12 @@ class Lesson:
 
 @pytest.fixture(scope="session")
 def opened(lab, browser):
-    """A function that opens a notebook of the lab's folder and runs it."""
+    """A function that opens a notebook of the lab's folder, or writes one of one cell, and runs it."""
     address, folder = lab
 
-    def opened(name: str) -> Lesson:
+    def opened(name: str, source: str | None = None) -> Lesson:
+        if source:
+            write(folder / name, source)
         page = browser.new_page(viewport={"width": 1200, "height": 1000})
         console: list[str] = []
         page.on("console", lambda m: console.append(m.text) if m.type == "error" else None)
@@ -203,9 +211,9 @@ def opened(lab, browser):
     return opened
 
 
-@pytest.fixture(scope="session", params=LESSONS)
+@pytest.fixture(scope="session", params=[*LIGHT_NOTEBOOKS, *LESSONS], ids=lambda name: Path(name).stem)
 def lesson(request, opened):
-    """A lesson, opened and run."""
+    """A notebook, opened and run."""
     lesson = opened(request.param)
     yield lesson
     lesson.close()
@@ -229,6 +237,13 @@ def prepare(path: Path) -> None:
         if cell["cell_type"] == "code":
             cell["execution_count"], cell["outputs"] = None, []
     path.write_text(json.dumps(notebook), encoding="utf-8")
+
+
+def write(path: Path, source: str) -> None:
+    """Write a notebook of one cell."""
+    kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+    cells = [nbformat.v4.new_code_cell(source)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel}), path)
 
 
 def cells(path: Path) -> list[dict]:
