@@ -37,26 +37,13 @@ _STYLE = f"""{STYLE}
 
 @dataclass(frozen=True, eq=False)
 class SegmentationState:
-    """A text segmented without and with a dictionary.
-
-    Attributes
-    ----------
-    text : str, length T
-    lexicon : dict of str to float
-    log_probabilities : ndarray of float32, shape (T, 4)
-        What the network says; columns s, b, m, e.
-    bonuses : ndarray of float32, shape (T, 4)
-        What the dictionary adds to it.
-    tags_before, tags_after : ndarray of int8, shape (T,)
-        Best legal tags without and with the bonuses.
-    words_before, words_after : list of str
-    """
+    """A text of length T segmented without and with a dictionary."""
 
     text: str
     lexicon: dict[str, float]
-    log_probabilities: np.ndarray
-    bonuses: np.ndarray
-    tags_before: np.ndarray
+    log_probabilities: np.ndarray  # float32 (T, 4), what the network says of s, b, m, e
+    bonuses: np.ndarray  # float32 (T, 4), what the dictionary adds to it
+    tags_before: np.ndarray  # int8 (T,), the best legal tags without the bonuses
     tags_after: np.ndarray
     words_before: list[str]
     words_after: list[str]
@@ -83,11 +70,6 @@ def state(
     -------
     SegmentationState
 
-    Raises
-    ------
-    ValueError
-        If a word or a multiplier of the lexicon is not valid.
-
     Examples
     --------
     >>> from kexue_nlp.segmenter import Segmenter
@@ -99,29 +81,15 @@ def state(
         log_probabilities = segmenter.log_probabilities(text)
     before = segmenter.decode(text, log_probabilities)
     after = segmenter.decode(text, log_probabilities, lexicon)
+    words_before, words_after = tags_to_words(text, before), tags_to_words(text, after)
+    bonuses = lexicon.bonuses(text)
     return SegmentationState(
-        text,
-        dict(lexicon.items()),
-        log_probabilities,
-        lexicon.bonuses(text),
-        before,
-        after,
-        tags_to_words(text, before),
-        tags_to_words(text, after),
+        text, dict(lexicon.items()), log_probabilities, bonuses, before, after, words_before, words_after
     )
 
 
 def regions(before: list[str], after: list[str]) -> Iterator[tuple[list[str], list[str]]]:
     """Pair up two segmentations of one text in the smallest pieces that begin and end together.
-
-    Parameters
-    ----------
-    before, after : list of str
-        Joined, they are equal.
-
-    Yields
-    ------
-    tuple of (list of str, list of str)
 
     Examples
     --------
@@ -131,7 +99,7 @@ def regions(before: list[str], after: list[str]) -> Iterator[tuple[list[str], li
     i = j = 0
     while i < len(before):
         i_end, j_end = i + 1, j + 1
-        lead = len(before[i]) - len(after[j])
+        lead = len(before[i]) - len(after[j])  # how far `before` is ahead
         while lead:
             if lead < 0:
                 lead += len(before[i_end])
@@ -144,17 +112,7 @@ def regions(before: list[str], after: list[str]) -> Iterator[tuple[list[str], li
 
 
 def render(state: SegmentationState) -> str:
-    """Draw a state as HTML: the words without and with the dictionary, and both heat maps.
-
-    Parameters
-    ----------
-    state : SegmentationState
-
-    Returns
-    -------
-    str
-        Everything typed by a user is escaped in it.
-    """
+    """Draw a state as HTML, typed text escaped: the words without and with the dictionary, and both heat maps."""
     if not state.text:
         return '<p class="kexue-quiet">Type a sentence to see its words.</p>'
     return _render_words(state) + _render_map(state)
@@ -167,13 +125,14 @@ def _render_words(state: SegmentationState) -> str:
     lines = []
     for name, side in ((_WITHOUT, 0), (_WITH, 1)):
         chips = " ".join(_chips(pair[side], changed=pair[0] != pair[1]) for pair in shown)
-        lines.append(
-            f'<div class="kexue-line"><span class="kexue-name">{name}: </span><span>{chips}{rest}</span></div>'
-        )
+        lines.append((name, chips + rest))
     changes = [f"{_chips(a, True)} → {_chips(b, True)}" for a, b in shown if a != b]
-    summary = " · ".join(changes) if changes else "nothing"
-    lines.append(f'<div class="kexue-line"><span class="kexue-name">Changed: </span><span>{summary}</span></div>')
-    return f'<div class="kexue-fixed">{"".join(lines)}</div>'
+    lines.append(("Changed", " · ".join(changes) or "nothing"))
+    page = (
+        f'<div class="kexue-line"><span class="kexue-name">{name}: </span><span>{content}</span></div>'
+        for name, content in lines
+    )
+    return f'<div class="kexue-fixed">{"".join(page)}</div>'
 
 
 def _chips(words: list[str], changed: bool) -> str:
@@ -189,12 +148,10 @@ def _render_map(state: SegmentationState) -> str:
         "The bluer a cell, the more probable the tag. Letters and line: the best legal path (Viterbi). "
         "Bars: where words begin. Green frames: what the dictionary multiplies."
     )
+    nothing = np.zeros_like(state.bonuses)
     panels = [
-        Panel(title, p, tags, bonuses, np.isin(tags, _WORD_STARTS))
-        for title, p, tags, bonuses in (
-            (_WITHOUT, before, state.tags_before, np.zeros_like(state.bonuses)),
-            (_WITH, after, state.tags_after, state.bonuses),
-        )
+        Panel(_WITHOUT, before, state.tags_before, nothing, np.isin(state.tags_before, _WORD_STARTS)),
+        Panel(_WITH, after, state.tags_after, state.bonuses, np.isin(state.tags_after, _WORD_STARTS)),
     ]
     tags = [(TAG_NAMES[tag], tag) for tag in SBME.tags]
     return render_panels(state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(bonus):.3g}")
@@ -223,10 +180,6 @@ class SegmentationExplorer(Explorer):
     ------
     ValueError
         If there is no segmenter or the lexicon is not valid.
-
-    Examples
-    --------
-    >>> SegmentationExplorer(Segmenter.load(), "乒乓球拍卖完了。", {"球拍": 5.0})  # doctest: +SKIP
     """
 
     styles = _STYLE
@@ -269,13 +222,7 @@ class SegmentationExplorer(Explorer):
 
     @property
     def lexicon(self) -> dict[str, float]:
-        """The dictionary as it stands in the table, rows without a word left out.
-
-        Raises
-        ------
-        InvalidInput
-            If a word stands there twice.
-        """
+        """The dictionary as it stands in the table, rows without a word left out."""
         lexicon: dict[str, float] = {}
         for entry in self.rows.children:
             word = entry.word.value.strip()
