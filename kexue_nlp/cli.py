@@ -119,7 +119,7 @@ def open_lab(folder: str | Path, options: Sequence[str] = ()) -> int:
     """
     command = [sys.executable, "-m", "jupyterlab", str(folder), f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
-    if getattr(os, "geteuid", lambda: None)() == 0:
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     settings = str(Path(__file__).with_name("jupyter"))
     paths = os.pathsep.join(filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), settings]))
@@ -275,16 +275,16 @@ def _memory() -> tuple[float, float] | None:
     try:
         import psutil
     except ImportError:
-        names = "SC_PHYS_PAGES", "SC_AVPHYS_PAGES"
-        if not {*names} <= getattr(os, "sysconf_names", {}).keys():  # Windows has none, macOS not the second
+        if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:  # Windows, macOS
             return None
-        total, free = (os.sysconf("SC_PAGE_SIZE") * os.sysconf(name) for name in names)
+        page = os.sysconf("SC_PAGE_SIZE")
+        total, free = (page * os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
     else:
         memory = psutil.virtual_memory()
         total, free = memory.total, memory.available
     try:
         # In a container all this speaks of the whole machine.
-        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text()) for name in ("max", "current"))
+        limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii")) for name in ("max", "current"))
         if limit < total:
             total, free = limit, limit - used
     except (OSError, ValueError):  # absent, or "max": no limit

@@ -60,10 +60,6 @@ def load_images(source: str = "sample") -> ImageData:
         compare BioHash with FlyHash and LSH: 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the
         10,000 test pictures after them. Its pixels take 220 MB.
 
-    Returns
-    -------
-    ImageData
-
     Raises
     ------
     DatasetUnavailable

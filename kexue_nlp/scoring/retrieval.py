@@ -278,10 +278,6 @@ def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation
     gold : array_like of float, shape (N,)
         The judgements, such as `kexue_nlp.datasets.WordPairs.scores`.
 
-    Returns
-    -------
-    RankCorrelation
-
     Raises
     ------
     ValueError

@@ -89,10 +89,6 @@ def score_words(
     vocabulary : collection of str, optional
         The words of the training set, for the recall of words outside (OOV) and inside (IV) it.
 
-    Returns
-    -------
-    WordScores
-
     Raises
     ------
     ValueError

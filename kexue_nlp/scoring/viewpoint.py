@@ -67,10 +67,6 @@ def score_viewpoints(
         One per sentence. A view that is predicted several times in a sentence counts once, with its most frequent
         polarity (the first of equally frequent ones).
 
-    Returns
-    -------
-    ViewpointScores
-
     Raises
     ------
     ValueError
