@@ -225,10 +225,8 @@ class FlyHash(_Hasher):
 
     Parameters
     ----------
-    n_units : int
-        K, the length of the code, usually many times the input's width D.
-    n_active : int
-        k, ones per code.
+    n_units, n_active : int
+        K, the length of the code, usually many times the input's width D, and k, ones per code.
     density : float
         Share of the inputs that each unit sums: exactly ``round(density · D)`` of them, at least one.
     random_state : int, RandomState, Generator or None
@@ -279,10 +277,9 @@ class BioHash(_Hasher):
     training : {"em", "local"}
         ``"em"``: rounds of :func:`em_round` from K examples far apart (k-means++), until one gains less than `tol`.
         ``"local"``: the paper's rule, :func:`local_step` on mini-batches from random weights.
-    max_iter : int
-        Passes over the examples: the most for ``"em"``, all for ``"local"``.
-    tol : float
-        Relative gain of the objective below which ``"em"`` stops.
+    max_iter, tol
+        Passes over the examples, the most for ``"em"``, all for ``"local"``; and the share of the objective that a
+        round must gain, or ``"em"`` stops.
     learning_rate, batch_size, p, delta, rank
         Of the local rule: largest change of a weight in a step, which falls linearly to 0 over the passes; examples
         in a step; and what :func:`local_step` takes.

@@ -84,7 +84,7 @@ def _one_hot(columns: np.ndarray, width: int) -> sp.csr_array:
 
 
 def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1) -> sp.csr_array:
-    """Give each window to the units that it excites most, and count the words of each unit.
+    """Give each window to the units that it excites most, and count the words of each unit, shape (2V + 1, K).
 
     Parameters
     ----------
@@ -94,11 +94,6 @@ def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1
         The last row is zero.
     n_winners : int
         Units that a window goes to; 1 in the paper.
-
-    Returns
-    -------
-    csr_array of float32, shape (2V + 1, K)
-        Windows of each unit that contain a word.
 
     Examples
     --------
@@ -149,12 +144,6 @@ def paper_weights(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray |
 
     It is least for W_μ ∝ Σ v/p over the windows of unit μ, at Euclidean length 1. A few rare words make up most
     of that length, and one unit soon wins half of all windows. Parameters and result as those of :func:`lift`.
-
-    Examples
-    --------
-    >>> counts = np.array([[0, 2], [3, 0], [4, 0], [0, 0], [9, 9]], np.float32)
-    >>> (paper_weights(counts, np.array([0.5, 0.5]))[:4] * 10).round().tolist()
-    [[0.0, 10.0], [6.0, 0.0], [8.0, 0.0], [0.0, 0.0]]
     """
     weights = _divide(counts, frequencies, out)
     weights /= np.maximum(np.linalg.norm(weights, axis=0), np.finfo(np.float32).tiny)
@@ -188,10 +177,8 @@ class BioWord(SavedModel):
         Words of a window, an odd number: the centre and as many on each side, all of one document.
     vocabulary_size : int
         V, most frequent words that are kept. Others are dropped before windows are cut.
-    n_learning : int
-        Windows, drawn at random, from which units are learned, batch by batch. Then all windows are counted.
-    n_winners : int
-        Units for which a window counts in the end; all, if there are fewer.
+    n_learning, n_winners : int
+        Windows, drawn at random, from which units are learned, and units for which each window counts in the end.
     weighting : {"lift", "paper"}
         How counts become weights: :func:`lift` or :func:`paper_weights`.
     random_state : int, numpy Generator or None
@@ -199,10 +186,8 @@ class BioWord(SavedModel):
 
     Attributes
     ----------
-    words_ : tuple of str, length V
-        Most frequent first.
-    counts_ : ndarray of int64, shape (V,)
-        Their occurrences.
+    words_, counts_ : tuple of str, and ndarray of int64, shape (V,)
+        The words, most frequent first, and their occurrences.
     weights_ : ndarray of float32, shape (2V + 1, K)
         W: rows for words around the centre, for words at the centre, and a row of zeros.
 
@@ -268,8 +253,8 @@ class BioWord(SavedModel):
             weigh(totals, frequencies, out=weights)
             totals[:] = 0
             for start in range(0, len(centres), _BATCH):
-                n_winners = min(self.n_winners, self.n_units)
-                _count(pool, totals, weights, ids, centres[start : start + _BATCH], half, n_winners)
+                batch, n_winners = centres[start : start + _BATCH], min(self.n_winners, self.n_units)
+                _count(pool, totals, weights, ids, batch, half, n_winners)
         self._set(words, counts, weigh(totals, frequencies, out=weights))
         return self
 
@@ -327,12 +312,8 @@ class BioWord(SavedModel):
     def save(self, path: str | Path, n_kept: int | None = None) -> None:
         """Write the model to one file, all or nothing.
 
-        Parameters
-        ----------
-        path : str or Path
-        n_kept : int, optional
-            Keep only so many weights of each row, the largest, in 6 bits each; the rest become 0. A model of 20,000
-            words and 400 units then needs 3.1 MB with 40. By default nothing is lost.
+        With `n_kept` only so many weights of each row are kept, the largest, in 6 bits each; the rest become 0. With 40
+        a model of 20,000 words and 400 units needs 3.1 MB.
         """
         self._write(path, *self._parts(n_kept))
 

@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 @pytest.fixture(scope="module")
 def digits():
     rng = np.random.default_rng(0)
-    labels = np.repeat(np.arange(4), 130)
+    labels = np.repeat(np.arange(4), 90)
     pixels = (rng.random((4, 12))[labels] + 0.2 * rng.random((len(labels), 12))).astype(np.float32) / 1.2
     data = ImageData(pixels, labels, (3, 4), "made up", "none", "none")
     return Hashes(picture_items(data, np.arange(0, len(labels), 10)))
@@ -27,8 +27,8 @@ def digits():
 @pytest.fixture(scope="module")
 def words():
     rng = np.random.default_rng(1)
-    names = [HOSTILE, *(f"word{i}" for i in range(399))]
-    return Hashes(word_items(names, rng.normal(size=(400, 8)), n_queries=50))
+    names = [HOSTILE, *(f"word{i}" for i in range(369))]
+    return Hashes(word_items(names, rng.normal(size=(370, 8)), n_queries=50))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_neighbours_do_not_include_the_item_itself(digits):
 
 
 def test_distances_are_right_for_codes_with_many_ones(words):
-    codes = sp.csr_array((np.random.default_rng(1).random((400, 700)) < 0.9).astype(np.uint8))
+    codes = sp.csr_array((np.random.default_rng(1).random((370, 700)) < 0.9).astype(np.uint8))
     hashes = copy.copy(words)
     hashes._codes = {("LSH", 320, 1): codes}
     dense = codes.toarray()

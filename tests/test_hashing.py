@@ -63,7 +63,7 @@ def through_joblib(model):
 # What scikit-learn expects of a transformer; NaN and another width are among it
 
 
-@parametrize_with_checks([LSH(), FlyHash(), BioHash(), BioHash(training="local")])
+@parametrize_with_checks([LSH(), FlyHash(100, 5), BioHash(), BioHash(training="local", max_iter=2)])
 def test_estimator(estimator, check):
     check(estimator)
 
@@ -153,38 +153,20 @@ def test_winners_are_the_largest_and_of_equals_the_lowest(activations, data):
     assert [set(np.flatnonzero(row)) for row in winner_take_all(activations, k).toarray()] == list(map(set, order))
 
 
-@pytest.mark.parametrize(
-    ("activations", "message"),
-    [
-        (np.ones(4), "two dimensions"),
-        (np.ones((1, 2, 2)), "two dimensions"),
-        ([[1.0, 2.0], [np.nan, 1.0]], "example 1 are not numbers"),
-    ],
-    ids=["one example", "three dimensions", "NaN"],
-)
-def test_what_has_no_winners_is_refused(activations, message):
-    with pytest.raises(ValueError, match=message):
+@pytest.mark.parametrize("activations", [np.ones(4), np.ones((1, 2, 2)), [[1.0, 2.0], [np.nan, 1.0]]])
+def test_what_has_no_winners_is_refused(activations):
+    with pytest.raises(ValueError, match=r"must have two dimensions|example 1 are not numbers"):
         winner_take_all(activations, 1)
 
 
 @pytest.mark.parametrize("function", [em_round, local_step])
 @pytest.mark.parametrize(
     ("X", "message"),
-    [
-        ([[1.0, np.nan]], "contains NaN"),
-        (np.empty((0, 2)), "0 sample"),
-        ([1.0, 2.0], "2D array"),
-        ([[1.0, 2.0, 3.0]], "mismatch"),
-    ],
+    [([[1, np.nan]], "contains NaN"), (np.empty((0, 2)), "0 sample"), ([1, 2], "2D array"), ([[1, 2, 3]], "mismatch")],
 )
 def test_steps_of_training_refuse_bad_arrays(function, X, message):
     with pytest.raises(ValueError, match=message):
         function(X, [[1.0, 0.0], [0.0, 1.0]])
-
-
-def test_steps_of_training_take_lists():
-    assert em_round([[1, 0]], [[2, 0]])[0].tolist() == [[1.0, 0.0]]
-    assert local_step([[1, 0]], [[0.5, 0.5]]).tolist() == [[0.75, -0.25]]
 
 
 @pytest.mark.parametrize("n_active", [1, 3, 12])
@@ -264,7 +246,7 @@ def test_three_clusters_are_recovered(training, seeds):
     """By EM from any start, by the local rule from the best of five: a unit between two clusters can keep both."""
     labels = np.repeat(np.arange(3), 20)
     X = 5 * np.eye(10)[labels] + np.random.default_rng(0).normal(0, 0.1, (60, 10))
-    fits = [BioHash(3, 1, training, max_iter=30, batch_size=10, random_state=seed).fit(X) for seed in seeds]
+    fits = [BioHash(3, 1, training, max_iter=15, batch_size=10, random_state=seed).fit(X) for seed in seeds]
     units = max(fits, key=lambda fit: fit.objectives_[-1]).transform(X).indices
     assert sorted({*zip(labels.tolist(), units.tolist(), strict=True)}) == [*enumerate(units[::20])]
     assert sorted(units[::20]) == [0, 1, 2]
@@ -295,14 +277,14 @@ def test_em_never_loses_and_stops_when_a_round_gains_too_little(digits, by_em):
     assert (gains[:-1] > 0.01).all()
 
 
-@pytest.mark.parametrize("wrong", ["too few examples", "NaN", "parameter"])
-def test_a_refused_fit_leaves_what_was_learned(X, wrong):
+@pytest.mark.parametrize(
+    ("bad", "max_iter"), [(np.eye(3, 5), 25), (np.full((9, 5), np.nan), 25), (np.eye(9, 5), 0)], ids=["few", "NaN", "0"]
+)
+def test_a_refused_fit_leaves_what_was_learned(X, bad, max_iter):
     hasher = BioHash(4, 2, random_state=0).fit(X)
     before = hasher.transform(X)
-    bad = X[:3, :5] if wrong == "too few examples" else np.full((9, 5), np.nan) if wrong == "NaN" else X[:, :5]
-    hasher.set_params(max_iter=0 if wrong == "parameter" else 25)
-    with pytest.raises(ValueError):  # noqa: PT011
-        hasher.fit(bad)
+    with pytest.raises(ValueError, match=r"n_samples=3|contains NaN|max_iter must be"):
+        hasher.set_params(max_iter=max_iter).fit(bad)
     assert (hasher.transform(X) != before).nnz == 0
 
 
@@ -335,17 +317,14 @@ def test_unit_that_wins_nothing_keeps_its_direction():
 
 @pytest.mark.parametrize("form", ["dense", "sparse"])
 def test_em_does_not_copy_examples_or_make_them_dense(form):
-    if form == "dense":
-        X = np.random.default_rng(0).random((40_000, 256), np.float32)
-        allowed = 0.5 * X.nbytes
-    else:
-        X = sp.random_array((5_000, 20_000), density=1e-3, format="csr", rng=0, dtype=np.float32)
-        allowed = 0.05 * math.prod(X.shape) * 4
+    X, allowed = np.random.default_rng(0).random((40_000, 256), np.float32), 0.5
+    if form == "sparse":
+        X, allowed = sp.random_array((5_000, 20_000), density=1e-3, format="csr", rng=0, dtype=np.float32), 0.05
     tracemalloc.start()
     BioHash(n_units=8, max_iter=2, random_state=0).fit(X)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    assert peak < allowed
+    assert peak < allowed * math.prod(X.shape) * 4
 
 
 @pytest.mark.parametrize(("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)])

@@ -76,15 +76,9 @@ METHODS = {
         None,
         lambda k, seed: centred(FlyHash(units(k), k, random_state=seed)),
     ),
-    "BioHash, local rule": (
-        None,
-        lambda k, seed: BioHash(units(k), k, training="local", max_iter=15, random_state=seed),
-    ),
+    "BioHash, local rule": (None, lambda k, seed: BioHash(units(k), k, "local", max_iter=15, random_state=seed)),
     "BioHash, EM": (None, lambda k, seed: BioHash(units(k), k, random_state=seed)),
-    "BioHash, EM, blurred roots of pixels": (
-        smooth_root,
-        lambda k, seed: BioHash(units(k), k, random_state=seed),
-    ),
+    "BioHash, EM, blurred roots of pixels": (smooth_root, lambda k, seed: BioHash(units(k), k, random_state=seed)),
 }
 COSINES = (
     "cosine of the pixels, no code",
@@ -105,19 +99,9 @@ def run(method: str, k: int, seed: int, pixels: np.ndarray, labels: np.ndarray) 
     begin = time.monotonic()
     hasher.fit(pixels[database])
     seconds = time.monotonic() - begin
-    score = mean_average_precision(
-        hasher.transform(pixels[queries]),
-        hasher.transform(pixels[database]),
-        labels[queries],
-        labels[database],
-    )
-    record = {
-        "method": method,
-        "k": k,
-        "seed": seed,
-        "map": round(score, 5),
-        "fit_seconds": round(seconds, 1),
-    }
+    codes = [hasher.transform(pixels[part]) for part in (queries, database)]
+    score = mean_average_precision(*codes, labels[queries], labels[database])
+    record = {"method": method, "k": k, "seed": seed, "map": round(score, 5), "fit_seconds": round(seconds, 1)}
     if isinstance(hasher, BioHash):
         record |= {
             "objective": round(hasher.objectives_[-1], 5),

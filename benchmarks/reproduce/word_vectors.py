@@ -131,9 +131,7 @@ def word2vec(seed: int, vocabulary: tuple[str, ...], docs) -> tuple[np.ndarray, 
 def ppmi(vocabulary: tuple[str, ...], docs, half: int = 5) -> np.ndarray:
     """Positive pointwise mutual information of each word with the most frequent ones within the window."""
     ids, gap = {word: i for i, word in enumerate(vocabulary)}, len(vocabulary)
-    stream = []
-    for words in docs():
-        stream.append(np.array([ids[w] for w in words if w in ids] + [gap] * half, np.int32))
+    stream = [np.array([ids[w] for w in words if w in ids] + [gap] * half, np.int32) for words in docs()]
     stream = np.concatenate(stream)
     counts = np.zeros((gap + 1, UNITS), np.float64)
     for distance in range(1, half + 1):
@@ -162,11 +160,7 @@ def scores(codes, vocabulary: tuple[str, ...]) -> dict:
         # Rounded, or equal overlaps would be ordered by the last bit of a division.
         predicted[covered] = np.round((x * y).sum(1) / np.maximum(lengths, 1e-12), 9)
         correlation = rank_correlation(predicted, pairs.scores)
-        result[name] = {
-            "rho": round(correlation.rho, 4),
-            "covered": correlation.covered,
-            "total": correlation.total,
-        }
+        result[name] = {"rho": round(correlation.rho, 4), "covered": correlation.covered, "total": correlation.total}
     return result
 
 

@@ -305,14 +305,7 @@ class HashExplorer(Explorer):
     Parameters
     ----------
     hashes : mapping of str to Hashes
-        Data sets to switch between, by name.
-
-    Attributes
-    ----------
-    data, method, n_units, n_active, query, word : ipywidgets.Widget
-        The controls.
-    state : HashState
-        What is shown.
+        Data sets to switch between, by name. What is shown of them is the attribute ``state``.
     """
 
     styles = _STYLE
@@ -349,17 +342,15 @@ class HashExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return query and neighbours in words."""
-        names = self.state.items.names
-        found = ", ".join(visible(names[item]) for item in self.state.neighbours)
-        return f"{self._describe()}\nLooked up: {visible(names[self.state.query])}\nFound: {found}"
+        query, *found = (visible(self.state.items.names[item]) for item in (self.state.query, *self.state.neighbours))
+        return f"{self._describe()}\nLooked up: {query}\nFound: {', '.join(found)}"
 
     def static_html(self) -> str:
         """Return the setting and what it finds."""
         return f"<p>{self._describe()}</p>{self.picture.value}"
 
     def _describe(self) -> str:
-        bits = int(self.state.bits[0].sum())
-        return f"{self.state.method}, {self.state.n_units} units, {bits} of them active"
+        return f"{self.state.method}, {self.state.n_units} units, {self.state.bits[0].sum()} of them active"
 
     @contextmanager
     def _filling_in(self) -> Iterator[None]:
@@ -376,8 +367,7 @@ class HashExplorer(Explorer):
         items = self._hashes[self.data.value].items
         with self._filling_in():
             self.query.max = len(items.queries) - 1
-            self.query.value = 0
-            self.word.value = ""
+            self.query.value, self.word.value = 0, ""
             self.word.layout.display = "none" if items.pictures else None
         self._refresh()
 
