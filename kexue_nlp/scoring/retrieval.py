@@ -20,15 +20,13 @@ _BLOCK = 1 << 20
 def average_precision(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """Score rankings by distance, nearest first: average precision, expected over the order of ties.
 
-    Average precision is the mean, over the relevant items, of the precision at each: the share of relevant items
-    among those ranked up to and including it. Items at equal distance come in every order with equal probability.
+    Average precision is the mean, over the relevant items, of the precision at each: the share of relevant items among
+    those ranked up to and including it. Items at equal distance come in every order with equal probability.
 
     Parameters
     ----------
-    distances : array_like of int or float, shape (Q, N)
-        From each of Q queries to the N items.
-    relevant : array_like of bool, shape (Q, N)
-        Which items a query should find.
+    distances, relevant : array_like of number and of bool, shape (Q, N)
+        From each of Q queries to the N items, and which of them the query should find.
 
     Returns
     -------
@@ -44,8 +42,8 @@ def average_precision(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray
 
     Examples
     --------
-    The nearest item is relevant, and so is one of the two tied behind it: the score is (1 + 2/2)/2 if that one
-    comes first and (1 + 2/3)/2 if it comes last.
+    The nearest item is relevant, and so is one of the two tied behind it: the score is (1 + 2/2)/2 if that one comes
+    first and (1 + 2/3)/2 if it comes last.
 
     >>> average_precision([[0, 2, 2]], [[True, True, False]]).round(4).tolist()
     [0.9167]
@@ -173,10 +171,7 @@ def neighbour_mean_average_precision(
 
 
 def _bits(codes, name: str):
-    """Return codes as zeros and ones, sparse (CSR) or dense as they came.
-
-    In float32, whose products are the fastest; they are exact up to 16 million bits.
-    """
+    """Return codes as zeros and ones, sparse (CSR) or dense, in float32: fast, and exact up to 16 million bits."""
     from scipy import sparse
 
     if sparse.issparse(codes):
@@ -226,10 +221,10 @@ def _expected_average_precision(items: np.ndarray, hits: np.ndarray) -> np.ndarr
 
     ``items[q, g]`` counts the items in the g-th nearest group of query q, ``hits[q, g]`` the relevant ones.
 
-    Take a group of n items, r of them relevant, behind a items with b relevant. Its i-th place is number a + i
-    of the ranking and holds a relevant item with probability r/n. Given that, each of the i − 1 places before it
-    in the group holds one of the other r − 1 relevant items with probability c = (r − 1)/(n − 1). So the
-    precisions at the group's relevant items add up, on average, to
+    Take a group of n items, r of them relevant, behind a items with b relevant. Its i-th place is number a + i of the
+    ranking and holds a relevant item with probability r/n. Given that, each of the i − 1 places before it in the group
+    holds one of the other r − 1 relevant items with probability c = (r − 1)/(n − 1). So the precisions at the group's
+    relevant items add up, on average, to
 
         r/n · Σ_{i=1..n} (b + 1 + (i − 1) c) / (a + i)
         = r/n · ((b + 1 − (a + 1) c) · (H(a + n) − H(a)) + n c),    H(m) = 1 + 1/2 + … + 1/m.
@@ -268,8 +263,8 @@ class RankCorrelation:
 def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation:
     """Compare the order of predicted scores with that of people's judgements, by Spearman's rank correlation.
 
-    Pairs without a prediction are left out. That can flatter a small vocabulary, so two figures are comparable
-    only at the same coverage.
+    Pairs without a prediction are left out. That can flatter a small vocabulary, so two figures are comparable only at
+    the same coverage.
 
     Parameters
     ----------
