@@ -14,12 +14,12 @@ from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.widgets import ViewpointExplorer, errors
 
 SENTENCE = "我喜欢本田，我不喜欢北京奔驰。"
-HOSTILE = "<img src=x onerror=alert(1)>\"'&</td><script>x</script>\n\x00\u202eabc\ud83d👨‍👩‍👧"
+HOSTILE = "<img src=x onerror=alert(1)>\"'&</td><script>x</script>\n\x00\u202eabc\ufffd👨‍👩‍👧"
 
 pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 
 
-def make_tagger(views=("本田", "奔驰", "北京奔驰"), n_tags=4):
+def make_tagger(gazetteer=("本田", "奔驰", "北京奔驰"), n_tags=4):
     """Tags 本 and 田 as positive, 奔 and 驰 as negative, rather sure of both, and 北 as nearly negative."""
     table = np.full((10, n_tags), 0.1, np.float32)
     table[:, 0] = 0.7
@@ -30,7 +30,7 @@ def make_tagger(views=("本田", "奔驰", "北京奔驰"), n_tags=4):
     embedding = keras.layers.Embedding(10, n_tags)
     network = keras.Model(ids, embedding(ids[..., 0]))
     embedding.set_weights([table])
-    return ViewpointTagger(network, Vocabulary("本田奔驰北京"), views)
+    return ViewpointTagger(network, Vocabulary("本田奔驰北京"), gazetteer)
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,12 @@ def explorer(tagger):
     return ViewpointExplorer(tagger, [SENTENCE, "本田奔驰"])
 
 
-def found(state):
-    return [(mention.name, mention.polarity) for mention in state.mentions]
+def with_names(tagger, names):
+    return ViewpointTagger(tagger.network, tagger.characters, names)
+
+
+def found(mentions):
+    return [(mention.name, mention.polarity) for mention in mentions]
 
 
 def parse(page):
@@ -55,87 +59,73 @@ def parse(page):
 
 
 @pytest.mark.parametrize("decoding", DECODINGS.values())
-def test_the_three_decodings(tagger, decoding):
-    expected = [("本田", "pos"), ("奔驰" if decoding != "forced" else "北京奔驰", "neg")]
+def test_the_three_decodings_are_those_of_the_tagger(tagger, decoding):
     result = state(tagger, SENTENCE, decoding)
-    assert found(result) == expected
-    assert [SENTENCE[m.start : m.end] for m in result.mentions] == [m.name for m in result.mentions]
-    assert [m.name for m in make_tagger_decoding(tagger, decoding)(SENTENCE)] == [view for view, _ in expected]
-
-
-def make_tagger_decoding(tagger, decoding):
-    return ViewpointTagger(tagger.network, tagger.characters, tagger.gazetteer, decoding)
+    assert found(result.mentions) == [("本田", "pos"), ("北京奔驰" if decoding == "forced" else "奔驰", "neg")]
+    itself = ViewpointTagger(tagger.network, tagger.characters, tagger.gazetteer, decoding)
+    assert result.mentions == itself(SENTENCE)
 
 
 def test_small_bonuses_leave_the_network_its_way(tagger):
-    assert found(state(tagger, SENTENCE, "forced", inside=0, outside=0)) == found(state(tagger, SENTENCE, "plain"))
+    assert state(tagger, SENTENCE, inside=0, outside=0).mentions == state(tagger, SENTENCE, "plain").mentions
 
 
 def test_what_the_list_adds_is_what_the_article_adds(tagger):
-    result = state(make_tagger(["本田"]), "我本田，", "forced", inside=7, outside=3)
+    result = state(with_names(tagger, ["本田"]), "我本田，", "forced", inside=7, outside=3)
     assert result.bonuses.round(4).tolist() == [[3, 0, 0, 0], [0, 7, 7, 7], [0, 7, 7, 7], [3, 0, 0, 0]]
 
 
-def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown():
-    result = state(make_tagger(["喜欢"]), "我喜欢", "forced")
-    assert (found(result), result.dropped) == ([], [(1, 3)])
+def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown(tagger):
+    result = state(with_names(tagger, ["喜欢"]), "我喜欢", "forced")
+    assert (result.mentions, result.dropped) == ([], [(1, 3)])
     assert "the network tags nothing there: <bdi>喜欢</bdi>" in render(result)
 
 
-def test_the_weight_of_neutral_turns_opinions(tagger):
-    assert [polarity for _, polarity in found(state(tagger, SENTENCE, "names", neutral=10))] == ["neu", "neu"]
+def test_the_weight_of_neutral_turns_polarities(tagger):
+    assert [m.polarity for m in state(tagger, SENTENCE, "names", neutral=10).mentions] == ["neu", "neu"]
 
 
 # render
 
 
 @pytest.mark.parametrize("decoding", DECODINGS.values())
-@pytest.mark.parametrize("text", ["", " ", HOSTILE, "本田" * 1000, "مرحبا"], ids=ascii)
+@pytest.mark.parametrize(
+    "text", ["", " ", HOSTILE, "本田" * 1000, "مرحبا"], ids=["empty", "blank", "hostile", "long", "Arabic"]
+)
 def test_any_text_gives_a_well_formed_page(tagger, text, decoding):
-    text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     page = render(state(tagger, text, decoding))
     page.encode("utf-8")
     assert {element.tag for element in parse(page).iter()}.isdisjoint({"img", "script"})
 
 
-def test_the_path_is_marked_in_the_heat_maps(tagger):
+def test_the_path_and_the_entities_are_marked(tagger):
     result = state(tagger, SENTENCE, "forced")
-    for body, path in zip(parse(render(result)).iter("tbody"), (result.tags_before, result.tags_after), strict=True):
+    page = parse(render(result))
+    for body, path in zip(page.iter("tbody"), (result.tags_before, result.tags_after), strict=True):
         rows = body.findall("tr")[1:]
         marked = np.array([[cell.find("b") is not None for cell in row.iter("td")] for row in rows])
         assert marked.argmax(axis=0).tolist() == path.tolist()
         framed = ["kexue-bonus" in cell.get("class") for row in rows for cell in row.iter("td")]
         assert any(framed) == (path is result.tags_after)
+    marks = [(mark.text, mark.get("class")) for mark in page.findall(".//mark")]
+    assert marks == [("本田", "kexue-pos"), ("北京奔驰", "kexue-neg")]
 
 
 def test_long_lists_are_cut_and_counted(tagger):
     assert "; and 60 more." in render(state(tagger, "本田，" * 100, "names"))
 
 
-def test_entities_are_marked_in_the_sentence(tagger):
-    marks = parse(render(state(tagger, SENTENCE, "forced"))).findall(".//mark")
-    assert [(mark.text, mark.get("class")) for mark in marks] == [
-        ("本田", "kexue-pos"),
-        ("北京奔驰", "kexue-neg"),
-    ]
-
-
 # explorer
 
 
-def test_every_control_changes_the_picture_and_reset_goes_back(explorer):
-    beginning = explorer.picture.value
-    for control, value in (
-        ("example", 1),
-        ("sentence", "北京奔驰"),
-        ("names", "奔驰"),
-        ("decoding", "tags alone"),
-        ("decoding", "names compete"),
-        ("neutral", 10.0),
-    ):
+def test_every_control_changes_the_picture_and_reset_goes_back(explorer, tagger):
+    beginning, gazetteer = explorer.picture.value, tagger.gazetteer
+    changes = [("example", 1), ("sentence", "北京奔驰"), ("names", "奔驰"), ("decoding", "tags alone")]
+    for control, value in [*changes, ("decoding", "names compete"), ("neutral", 10.0)]:
         before = explorer.picture.value
         getattr(explorer, control).value = value
         assert explorer.picture.value != before, control
+    assert tagger.gazetteer == gazetteer  # the explorer has a tagger of its own
     explorer.children[-3].children[-1].click()
     assert explorer.picture.value == beginning
     for slider in (explorer.inside, explorer.outside):
@@ -144,19 +134,12 @@ def test_every_control_changes_the_picture_and_reset_goes_back(explorer):
         assert explorer.picture.value != before
 
 
-def test_sliders_do_not_run_the_network(explorer, monkeypatch):
+def test_sliders_do_not_run_the_network_and_bonuses_belong_to_forced_alignment(explorer, monkeypatch):
     monkeypatch.setattr(ViewpointTagger, "log_probabilities", None)
-    explorer.inside.value = 5
-    explorer.neutral.value = 2.0
-    explorer.decoding.value = "tags alone"
-    assert errors == []
-
-
-def test_the_bonuses_belong_to_forced_alignment(explorer):
     assert not explorer.inside.disabled
-    explorer.decoding.value = "names compete"
-    assert explorer.inside.disabled
-    assert explorer.outside.disabled
+    explorer.inside.value, explorer.neutral.value, explorer.decoding.value = 5, 2.0, "names compete"
+    assert (explorer.inside.disabled, explorer.outside.disabled) == (True, True)
+    assert errors == []
 
 
 def test_names_may_be_written_in_any_way(explorer):
@@ -168,15 +151,8 @@ def test_names_may_be_written_in_any_way(explorer):
     assert errors == []
 
 
-def test_the_tagger_is_not_changed(tagger, explorer):
-    before = tagger.gazetteer
-    explorer.names.value = "唐"
-    assert tagger.gazetteer == before
-
-
 def test_where_widgets_do_not_run_there_are_html_and_text(explorer):
-    bundle = explorer._repr_mimebundle_()
-    assert "北京奔驰 is blamed" in bundle["text/plain"]
+    assert "北京奔驰 is blamed" in explorer._repr_mimebundle_()["text/plain"]
     assert len(parse(explorer.static_html()).findall(".//tbody")) == 2
 
 

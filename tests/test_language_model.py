@@ -18,7 +18,7 @@ def small(cell="lstm", **options):
 
 
 def weights(layer):
-    return [keras.ops.convert_to_numpy(weight.value) for weight in layer.trainable_weights or layer.weights]
+    return [keras.ops.convert_to_numpy(weight.value) for weight in layer.weights]
 
 
 @pytest.fixture(scope="module")
