@@ -29,17 +29,13 @@ RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
-    """Set the `n_active` largest activations of each example to 1 and the rest to 0.
+    """Set the `n_active` largest activations of each example to 1 and the rest to 0, as uint8.
 
     Parameters
     ----------
     activations : ndarray of float, shape (N, K)
     n_active : int
         k, from 1 to K. Of equal activations those of the lowest index win, so there are exactly k ones.
-
-    Returns
-    -------
-    scipy.sparse.csr_array of uint8, shape (N, K)
 
     Examples
     --------
@@ -67,21 +63,17 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
 
 
 def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
-    """Do one round of expectation maximisation for the objective of BioHash, also known as spherical k-means.
+    """Do one round of expectation maximisation, also known as spherical k-means; return units, objective, counts.
 
     Each example goes to the unit with the largest ⟨x, w/‖w‖⟩; then each unit becomes the direction of the sum of
-    its examples. Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001).
+    its examples, of length 1; one that won nothing but zero vectors keeps its own. The mean of the largest products
+    is the objective, before the update; the counts say how many examples each unit won. Dhillon and Modha, "Concept
+    Decompositions for Large Sparse Text Data Using Clustering" (2001).
 
     Parameters
     ----------
     X, components : ndarray of float, shape (N, D) and (K, D)
         Examples, which may be sparse, and units.
-
-    Returns
-    -------
-    components, objective, counts : ndarray of shape (K, D), float, and ndarray of int64, shape (K,)
-        Units of length 1, where one that won nothing but zero vectors keeps its direction; the mean over the examples
-        of the largest ⟨x, w/‖w‖⟩, before the update; and the examples that each unit won.
 
     Examples
     --------
@@ -108,10 +100,8 @@ def local_step(X: Matrix, components: np.ndarray, p: float = 2.0, delta: float =
         Examples, which may be sparse, and weights.
     p : float
         2 gives the ordinary inner product, and weights whose lengths tend to 1.
-    delta : float
-        Strength of the anti-Hebbian part.
-    rank : int
-        Which unit it acts on, from 2 to K: 2 for the runner-up.
+    delta, rank : float and int
+        Strength of the anti-Hebbian part, and which unit it acts on, from 2 to K: 2 for the runner-up.
 
     Examples
     --------
@@ -153,13 +143,10 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         return self.components_.shape[0]
 
     def transform(self, X: Any) -> Matrix:
-        """Hash examples, an array or sparse matrix of shape (N, D).
+        """Hash examples, an array or sparse matrix of shape (N, D), to codes of shape (N, K).
 
-        Returns
-        -------
-        ndarray of int8, or csr_array of uint8, shape (N, K)
-            LSH gives 1 where the projection is positive and −1 elsewhere: a zero vector gives −1 throughout.
-            FlyHash and BioHash give exactly `n_active` ones a row: a zero vector activates the first units.
+        LSH gives an array of int8: 1 where the projection is positive, −1 elsewhere. FlyHash and BioHash give a
+        csr_array of uint8 with exactly `n_active` ones a row; a zero vector activates the first units.
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False, **_INPUT)
@@ -293,10 +280,9 @@ class BioHash(_Hasher):
     objectives_ : list of float
         Means over the examples of the largest ⟨x, w/‖w‖⟩: at the beginning of each round (``"em"``), at the end of
         training (``"local"``). Not set by `partial_fit`.
-    counts_ : ndarray of int64, shape (K,)
-        Examples that each unit won in the last pass or, by ``"em"``, in the last batch of a stream.
-    n_iter_ : int
-        Passes over the examples, or batches of a stream.
+    counts_, n_iter_ : ndarray of int64, shape (K,), and int
+        Examples that each unit won in the last pass, or by ``"em"`` in the last batch of a stream; and how many passes
+        or batches there were.
 
     Examples
     --------

@@ -18,7 +18,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
@@ -26,9 +26,6 @@ import scipy.sparse as sp
 from kexue_nlp.hashing import check_number, winner_take_all
 from kexue_nlp.saved_model import SavedModel
 from kexue_nlp.text import split_words
-
-if TYPE_CHECKING:
-    from gensim.models import KeyedVectors
 
 __all__ = ["BioWord", "count_winners", "lift", "paper_weights", "window_matrix"]
 
@@ -43,7 +40,10 @@ Place = tuple[str | Sequence[str], int]  # a text or its words, and the position
 
 
 def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int) -> sp.csr_array:
-    """Describe windows of text as sparse binary vectors.
+    """Describe windows of text as sparse binary vectors, float32 of shape (N, 2V + 1).
+
+    Columns 0 to V − 1 are the words around the centre, 1 however often they occur there, and columns V to 2V − 1 the
+    centre. Column 2V takes what is no word, so that all rows are of one length; it must meet zeros only.
 
     Parameters
     ----------
@@ -53,12 +53,6 @@ def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int)
         Positions in `ids` that hold a word.
     half, n_words : int
         Words on each side, and V.
-
-    Returns
-    -------
-    csr_array of float32, shape (N, 2V + 1)
-        The words around the centre, 1 however often they occur there; from column V the centre. Column 2V takes what
-        is no word, so that all rows are of one length; it must meet zeros only.
 
     Examples
     --------
@@ -86,14 +80,8 @@ def _one_hot(columns: np.ndarray, width: int) -> sp.csr_array:
 def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1) -> sp.csr_array:
     """Give each window to the units that it excites most, and count the words of each unit, shape (2V + 1, K).
 
-    Parameters
-    ----------
-    windows : csr_array, shape (N, 2V + 1)
-        From :func:`window_matrix`.
-    weights : ndarray of float32, shape (2V + 1, K)
-        The last row is zero.
-    n_winners : int
-        Units that a window goes to; 1 in the paper.
+    The windows are a :func:`window_matrix`. The weights are float32 of shape (2V + 1, K), with a last row of zeros.
+    Each window goes to `n_winners` units; in the paper to 1.
 
     Examples
     --------
@@ -119,12 +107,10 @@ def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = N
 
     Parameters
     ----------
-    counts : ndarray of float32, shape (2V + 1, K)
-        Windows of each unit that contain a word, from :func:`count_winners`.
+    counts, out : ndarray of float32, shape (2V + 1, K)
+        Windows of each unit that contain a word, from :func:`count_winners`, and where to write the weights.
     frequencies : ndarray of float, shape (V,)
         Share p of each word in the corpus.
-    out : ndarray of float32, shape (2V + 1, K), optional
-        Where to write. The last row becomes zero.
 
     Examples
     --------
@@ -180,7 +166,7 @@ class BioWord(SavedModel):
     n_learning, n_winners : int
         Windows, drawn at random, from which units are learned, and units for which each window counts in the end.
     weighting : {"lift", "paper"}
-        How counts become weights: :func:`lift` or :func:`paper_weights`.
+        How counts become weights: by :func:`lift` or :func:`paper_weights`.
     random_state : int, numpy Generator or None
         Seed for the words whose windows the units start from, and for the order of the windows.
 
@@ -301,8 +287,8 @@ class BioWord(SavedModel):
         (_, x), (_, y) = self._resolve(a, k), self._resolve(b, k)
         return float((x & y).sum() / np.sqrt(x.sum(dtype=np.int64) * y.sum(dtype=np.int64)))
 
-    def to_keyed_vectors(self, k: int | None = None) -> KeyedVectors:
-        """Return the static codes of the vocabulary as gensim's word vectors, of float32 zeros and ones."""
+    def to_keyed_vectors(self, k: int | None = None) -> Any:
+        """Return the static codes of the vocabulary as gensim's KeyedVectors, of float32 zeros and ones."""
         from gensim.models import KeyedVectors
 
         vectors = KeyedVectors(self._fitted().weights_.shape[1])
@@ -447,9 +433,9 @@ def _first_units(frequencies: np.ndarray, n_units: int, rng: np.random.Generator
     candidates = np.flatnonzero((frequencies > 2e-5) & (frequencies < 5e-4))
     if len(candidates) < n_units:
         candidates = np.arange(len(frequencies))
-    n_started = min(n_units, len(candidates))
+    drawn = rng.choice(candidates, min(n_units, len(candidates)), replace=False)
     units = np.full(len(frequencies), -1)
-    units[rng.choice(candidates, n_started, replace=False)] = np.arange(n_started)
+    units[drawn] = np.arange(len(drawn))
     return units
 
 
