@@ -1,0 +1,124 @@
+"""Every model that the package exports answers in threads, copied, and in other processes as it does alone."""
+
+import copy
+import multiprocessing
+import pickle
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import joblib
+import numpy as np
+import pytest
+
+import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
+
+# isort: split
+import keras
+
+from kexue_nlp.features import Features
+from kexue_nlp.hashing import LSH, BioHash, FlyHash
+from kexue_nlp.language_model import LanguageModel, NextToken, Perplexity
+from kexue_nlp.models import article_segmenter, article_tagger
+from kexue_nlp.segmenter import Segmenter
+from kexue_nlp.text import Vocabulary
+from kexue_nlp.viewpoint_tagger import ViewpointTagger
+from kexue_nlp.word_vectors import BioWord
+
+SAVED = (Segmenter, ViewpointTagger, LanguageModel, BioWord)
+DIGITS = np.random.default_rng(0).normal(size=(40, 8))
+QUESTIONS = {  # of each model: a method and what it is asked
+    "Segmenter": ("__call__", ["本田好", "好本田，本田"]),
+    "ViewpointTagger": ("log_probabilities", ["本田好", "好本田，本田"]),
+    "LanguageModel": ("encode", ["ab", "cab" * 9]),
+    "BioWord": ("nearest", "river"),
+    **dict.fromkeys(("LSH", "FlyHash", "BioHash"), ("transform", DIGITS)),
+}
+loaded = []  # by a process that forks
+
+
+def ask(model):
+    method, question = QUESTIONS[type(model).__name__]
+    answer = getattr(model, method)(question)
+    return answer.toarray() if hasattr(answer, "toarray") else answer
+
+
+@pytest.fixture(scope="module")
+def models():
+    characters = Vocabulary("本田好")
+    made = [
+        Segmenter(article_segmenter(len(characters)), Features(characters)),
+        ViewpointTagger(article_tagger(len(characters), 4, (4, 4)), characters, ["本田"]),
+        LanguageModel(Vocabulary("abc"), unit="character", embedding=4, units=6, cell="gru"),
+        BioWord(n_units=8, n_active=2, window=3, random_state=0).fit(["the river bank", "a bank and a river"] * 9),
+        *(hasher.fit(DIGITS) for hasher in (LSH(8, 0), FlyHash(20, 4, random_state=0), BioHash(8, 2, random_state=0))),
+    ]
+    return {type(model).__name__: (model, ask(model)) for model in made}
+
+
+@pytest.mark.parametrize("name", QUESTIONS)
+def test_two_threads_and_copies_answer_like_the_model(models, name):
+    model, answer = models[name]
+    with ThreadPoolExecutor(2) as pool:
+        for other in pool.map(ask, [model] * 6):
+            np.testing.assert_equal(other, answer)
+    for other in (pickle.loads(pickle.dumps(model)), copy.deepcopy(model)):
+        np.testing.assert_equal(ask(other), answer)
+
+
+def test_workers_of_joblib_answer_like_the_model(models):
+    answers = joblib.Parallel(2, backend="loky")(joblib.delayed(ask)(model) for model, _ in models.values())
+    np.testing.assert_equal(answers, [answer for _, answer in models.values()])
+
+
+def test_training_goes_on_in_an_unpickled_language_model():
+    model = LanguageModel(Vocabulary("ab"), unit="character", embedding=4, units=6, cell="gru")
+    for _ in range(2):
+        model.trainer(batch_size=2, learning_rate=0.03)
+        before = model.perplexity(["ab" * 20])
+        model.fit(["ab" * 40] * 4, epochs=3, steps=10, verbose=0)
+        assert model.perplexity(["ab" * 20]) < before
+        model = pickle.loads(pickle.dumps(model))
+
+
+def load_and_ask(folder):
+    loaded[:] = [kind.load(folder / kind.__name__) for kind in SAVED]
+    return [ask(model) for model in loaded]
+
+
+def ask_inherited(number):
+    try:
+        return ask(loaded[number])
+    except RuntimeError as error:
+        return str(error)
+
+
+def in_a_new_process(folder):
+    """Return what a fork of nothing, the process itself, and forks of it too late answer, and a loaded network."""
+    forks = "fork" in multiprocessing.get_all_start_methods()
+    early, late = None, []
+    if forks:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            early = pool.apply_async(load_and_ask, (folder,)).get(200)
+    itself = load_and_ask(folder)
+    if forks:
+        with multiprocessing.get_context("fork").Pool(1) as pool:
+            late = [pool.apply_async(ask_inherited, (number,)).get(10) for number in range(len(SAVED))]
+    network = keras.models.load_model(folder / "network.keras")
+    assert len(network.evaluate(np.zeros((2, 4)), np.zeros(2), verbose=0)) == 2  # with the perplexity
+    return early or itself, itself, late, network.predict_on_batch(np.ones((1, 4)))
+
+
+def test_a_new_process_loads_models_and_networks_and_a_fork_too_late_says_what_to_do(models, tmp_path):
+    expected = [models[kind.__name__][1] for kind in SAVED]
+    for kind in SAVED:
+        models[kind.__name__][0].save(tmp_path / kind.__name__)
+    states = keras.Input((4,))
+    network = keras.Model(states, keras.ops.softmax(NextToken(n_sampled=3)(states, keras.ops.ones((5, 3)))))
+    network.compile("sgd", "sparse_categorical_crossentropy", metrics=[Perplexity()])
+    network.save(tmp_path / "network.keras")
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        early, itself, late, probabilities = pool.submit(in_a_new_process, tmp_path).result(timeout=300)
+    np.testing.assert_equal([early, itself], [expected, expected])
+    for answer in late[:-1]:
+        assert all(word in answer for word in ("spawn", "loky", "load the model in the worker"))
+    np.testing.assert_equal(late[-1:], expected[-1:] if late else [])  # BioWord has no network
+    np.testing.assert_allclose(probabilities, network.predict_on_batch(np.ones((1, 4))), rtol=1e-5)
