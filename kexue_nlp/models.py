@@ -1,4 +1,10 @@
-"""The articles' networks as small Keras builder functions, layer for layer as in the notebooks; and a new start."""
+"""The articles' networks as small Keras builder functions, layer for layer as in the notebooks; and a new start.
+
+Inputs are int32 ids of shape (B, T) unless said otherwise, for any B and T. Outputs are float32 probabilities, of shape
+(B, T, n_tags) from a tagger and (B, 1) from a classifier. Arguments are alike everywhere: `n_characters`, `n_pairs`,
+`n_words` and `n_tokens` are the numbers of ids, 0 (padding) and 1 (unknown) included, `n_tags` the number of tags,
+`embedding` is the length of the vector for an id, and `dropout` the share of values that is dropped in training.
+"""
 
 from __future__ import annotations
 
@@ -24,9 +30,8 @@ __all__ = [
 def _visible(ids):
     """Return 1.0 where there is a character and 0.0 where there is padding, shape (B, T, 1).
 
-    ``Conv1D`` with SAME padding drops Keras masks. Multiplying by this before every convolution makes a
-    padded position look exactly like the edge of the text, so a sentence gets the same tags alone, padded,
-    or packed beside others.
+    ``Conv1D`` with SAME padding drops Keras masks. Multiplying by this before every convolution makes a padded position
+    look exactly like the edge of the text, so a sentence gets the same tags alone, padded, or packed beside others.
     """
     return ops.cast(ops.not_equal(ids, 0), "float32")[..., None]
 
@@ -34,23 +39,8 @@ def _visible(ids):
 def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) -> keras.Model:
     """Build the three-layer fully convolutional tagger of article 4195.
 
-    Embedding 128 → dropout → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax. The receptive
-    field is three characters to each side.
-
-    Parameters
-    ----------
-    n_characters : int
-        Vocabulary size, ids 0 (padding) and 1 (unknown) included.
-    n_tags : int
-        Number of tags.
-    dropout : float
-        Share of embedding values dropped in training. The article gives 0.5.
-
-    Returns
-    -------
-    keras.Model
-        Input int32 (B, T), character ids, 0 for padding; output float32 (B, T, n_tags), tag
-        probabilities. Any B and T.
+    Embedding 128 → dropout, 0.5 in the article → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax. The
+    receptive field is three characters to each side.
 
     Examples
     --------
@@ -68,39 +58,16 @@ def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) 
 
 
 def enriched_segmenter(
-    n_characters: int,
-    n_pairs: int,
-    n_tags: int = 4,
-    width: int = 96,
-    n_layers: int = 3,
-    dropout: float = 0.3,
+    n_characters: int, n_pairs: int, n_tags: int = 4, width: int = 96, n_layers: int = 3, dropout: float = 0.3
 ) -> keras.Model:
     """Build a fully convolutional tagger that also reads pairs of characters and known words.
 
-    Each position brings its character (64 numbers), the pair with its left and the pair with its right
-    neighbour (32 each, one table), and what known words begin, end or pass there (16). One linear-ReLU layer
-    mixes them; residual convolutions of width 3 follow. In training whole vectors of pairs and of known words
-    are dropped, or the network would rely on them and be lost where a text has new ones.
-
-    Parameters
-    ----------
-    n_characters, n_pairs : int
-        Vocabulary sizes, ids 0 (padding) and 1 (unknown) included.
-    n_tags : int
-        Number of tags.
-    width : int
-        Filters of each convolution.
-    n_layers : int
-        Residual convolutions.
-    dropout : float
-        Share of values dropped after the embeddings and before the output, and of whole vectors; a third of it
-        before each convolution.
-
-    Returns
-    -------
-    keras.Model
-        Input int32 (B, T, 4), as :class:`kexue_nlp.features.Features` with pairs gives it, 0 for padding; output
-        float32 (B, T, n_tags), tag probabilities. Any B and T.
+    The input has shape (B, T, 4), as :class:`kexue_nlp.features.Features` with pairs gives it: each position brings its
+    character (64 numbers), the pair with its left and the pair with its right neighbour (32 each, one table), and what
+    known words begin, end or pass there (16). One linear-ReLU layer mixes them; `n_layers` residual convolutions of
+    width 3 with `width` filters follow. Dropout comes after the embeddings and before the output, and a third of it
+    before each convolution. Whole vectors of pairs and of known words are dropped, too, or the network would rely on
+    them and be lost where a text has new ones.
 
     Examples
     --------
@@ -129,24 +96,8 @@ def article_tagger(
     """Build the recurrent tagger of article 4118.
 
     Embedding (to be taken from a language model, and frozen) → two GRU layers that read in both directions, whose
-    states are added → softmax over the tags.
-
-    Parameters
-    ----------
-    n_characters : int
-        Number of ids, 0 (padding) and 1 (unknown) included.
-    embedding : int
-        Numbers per character.
-    units : tuple of int
-        Of each direction of the two recurrent layers.
-    n_tags : int
-        The article's code has a fifth tag for padding; under a mask it is never learned.
-
-    Returns
-    -------
-    keras.Model
-        Input int32 (B, T), character ids, 0 for padding behind a text; output float32 (B, T, n_tags). Padding is
-        masked: a text gets the same tags alone and padded.
+    states are added → softmax over the tags. `units` are those of each direction of the two. Padding behind a text is
+    masked, so it changes nothing; a fifth tag for padding, as in the article's code, would never be learned.
 
     Examples
     --------
@@ -163,29 +114,14 @@ def article_tagger(
 
 
 def viewpoint_tagger(
-    n_characters: int,
-    embedding: int = 64,
-    units: tuple[int, int] = (96, 64),
-    n_tags: int = 4,
-    dropout: float = 0.4,
+    n_characters: int, embedding: int = 64, units: tuple[int, int] = (96, 64), n_tags: int = 4, dropout: float = 0.4
 ) -> keras.Model:
     """Build a tagger that also reads where the names of a list stand.
 
-    As :func:`article_tagger`, but states of the two directions stand side by side, dropout comes before each layer,
-    and each position brings 16 more numbers that say what part of a listed name it is.
-
-    Parameters
-    ----------
-    n_characters, embedding, units, n_tags : int
-        As for :func:`article_tagger`.
-    dropout : float
-        Share of values dropped before each recurrent layer and before the last one.
-
-    Returns
-    -------
-    keras.Model
-        Input int32 (B, T, 2): character ids, 0 for padding behind a text, and 0 outside names, 1 at the first
-        character of a name, 2 inside, 3 at the last, 4 for a name of one character. Output float32 (B, T, n_tags).
+    As :func:`article_tagger`, but states of the two directions stand side by side, dropout comes before each layer, and
+    each position brings 16 more numbers that say what part of a listed name it is. So the input has shape (B, T, 2):
+    character ids; and 0 outside names, 1 at the first character of a name, 2 inside, 3 at the last, 4 for a name of one
+    character.
 
     Examples
     --------
@@ -207,23 +143,10 @@ def viewpoint_tagger(
 def article_lstm(
     n_words: int = 20_000, embedding: int = 128, units: int = 128, dropout: float = 0.2
 ) -> keras.Sequential:
-    """Build the recurrent sentiment classifier of article 4293.
+    """Build the recurrent sentiment classifier of article 4293, which reads the last 80 words.
 
-    Embedding → LSTM with dropout on its input and on its state → sigmoid. The article reads the last 80 words.
-
-    Parameters
-    ----------
-    n_words : int
-        Number of word ids, 0 (padding) included. Padding is a word like any other here: there is no mask.
-    embedding, units : int
-        Numbers per word and in the state of the LSTM.
-    dropout : float
-        Share of inputs, and of the state, dropped in training; the same ones at every word of a text.
-
-    Returns
-    -------
-    keras.Sequential
-        Input int32 (B, T), word ids; output float32 (B, 1), probability that a review is positive.
+    Embedding → LSTM with dropout on its input and on its state, the same at every word → sigmoid. There is no mask:
+    padding is a word like any other here.
 
     Examples
     --------
@@ -244,24 +167,10 @@ def article_lstm(
 def article_cnn(
     n_words: int = 5_000, embedding: int = 50, filters: int = 250, hidden: int = 250, dropout: float = 0.2
 ) -> keras.Sequential:
-    """Build the convolutional sentiment classifier of article 4293.
+    """Build the convolutional sentiment classifier of article 4293, which reads the last 400 words, and never under 3.
 
-    Embedding → dropout → convolution of width 3 with ReLU → maximum over the text → dense layer → dropout →
-    ReLU → sigmoid. The article reads the last 400 words.
-
-    Parameters
-    ----------
-    n_words : int
-        Number of word ids, 0 (padding) included. Padding is a word like any other here: there is no mask.
-    embedding, filters, hidden : int
-        Numbers per word, of convolution filters, and of hidden units.
-    dropout : float
-        Share of embedding values, and of hidden units, dropped in training.
-
-    Returns
-    -------
-    keras.Sequential
-        Input int32 (B, T), word ids, T ≥ 3; output float32 (B, 1), probability that a review is positive.
+    Embedding → dropout → convolution of width 3 with ReLU → maximum over the text → dense layer → dropout → ReLU →
+    sigmoid. There is no mask: padding is a word like any other here.
 
     Examples
     --------
@@ -290,21 +199,8 @@ def window_language_model(
 ) -> keras.Sequential:
     """Build the language model of article 4374: the tokens before each one predict it.
 
-    Embedding → LSTM, which together are the layer ``"encoder"`` → softmax.
-
-    Parameters
-    ----------
-    n_tokens : int
-        Number of ids, 0 (padding) included. Padding is a token like any other here: there is no mask.
-    embedding, units : int
-        Numbers per token and in the state of the LSTM.
-    n : int, optional
-        Tokens of context, if it is always the same; that spares the compiler other shapes.
-
-    Returns
-    -------
-    keras.Sequential
-        Input int32 (B, T), the T tokens before; output float32 (B, n_tokens), probability of each to come next.
+    Embedding → LSTM, which together are the layer ``"encoder"`` → softmax, float32 (B, n_tokens). There is no mask.
+    If the number of tokens before, `n`, is always the same, naming it spares the compiler other shapes.
 
     Examples
     --------
@@ -312,33 +208,17 @@ def window_language_model(
     >>> model.get_layer("encoder").count_params(), model.count_params()
     (5404000, 15414000)
     """
-    encoder = keras.Sequential(
-        [
-            keras.Input((n,), dtype="int32", name="tokens"),
-            layers.Embedding(n_tokens, embedding, name="embedding"),
-            layers.LSTM(units, name="lstm"),
-        ],
-        name="encoder",
-    )
+    tokens = keras.Input((n,), dtype="int32", name="tokens")
+    vectors = layers.Embedding(n_tokens, embedding, name="embedding")
+    encoder = keras.Sequential([tokens, vectors, layers.LSTM(units, name="lstm")], name="encoder")
     softmax = layers.Dense(n_tokens, activation="softmax", name="next_token")
     return keras.Sequential([encoder, softmax], name="window_language_model")
 
 
 def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5) -> keras.Sequential:
-    """Build what article 4374 trains on top of its frozen encoder: a small classifier of fixed features.
+    """Build what article 4374 trains on top of its frozen encoder: a small classifier of features (B, n_features).
 
     Dense with ReLU → dropout → sigmoid. As the encoder is frozen, its output need be computed only once.
-
-    Parameters
-    ----------
-    n_features, hidden : int
-    dropout : float
-        Share of hidden units dropped in training.
-
-    Returns
-    -------
-    keras.Sequential
-        Input float32 (B, n_features); output float32 (B, 1), probability that a review is positive.
 
     Examples
     --------
@@ -361,25 +241,12 @@ def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5)
 def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: float = 0.3) -> keras.Model:
     """Build a classifier on a language model: its last, mean and highest states → dropout → sigmoid.
 
-    Parameters
-    ----------
-    encoder : keras.Model
-        :attr:`kexue_nlp.language_model.LanguageModel.encoder`. Its layers are used, not copied: training the classifier
-        fine-tunes them, unless they are frozen.
-    word_dropout : float
-        Share of words whose vectors are dropped in training.
-    dropout : float
-        Share of pooled values dropped in training.
+    After Howard and Ruder 2018 (ULMFiT), who call this concat pooling. A row of input is a 0, the ids of a text, and 0
+    for padding behind it, as :func:`kexue_nlp.language_model.padded` lays texts out.
 
-    Returns
-    -------
-    keras.Model
-        Input int32 (B, T): a 0, the ids of a text, and 0 for padding behind it, as
-        :func:`kexue_nlp.language_model.padded` lays texts out; output float32 (B, 1), probability of label 1.
-
-    Notes
-    -----
-    After Howard and Ruder 2018 (ULMFiT), who call this concat pooling.
+    `encoder` is :attr:`kexue_nlp.language_model.LanguageModel.encoder`. Its layers are used, not copied: training the
+    classifier fine-tunes them, unless they are frozen. `word_dropout` is the share of words whose whole vectors are
+    dropped.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     embedded = encoder.get_layer("embedding")(ids)
@@ -400,28 +267,12 @@ def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: 
 
 
 def restart(network: keras.Model, seed: int) -> keras.Model:
-    """Give a compiled network new first weights, and its optimizer a fresh memory.
+    """Give a compiled network new first weights, and its optimizer a fresh memory; return it.
 
-    Nothing is left of what it had learned, but it need not be compiled again, which for a small network takes
-    longer than training. Networks of one architecture restarted with one seed begin with the same weights.
-
-    Parameters
-    ----------
-    network : keras.Model
-        Compiled.
-    seed : int
-        Of the weights and of dropout. For batches in the same order train with ``shuffle=False``: the first `fit` of
-        a network draws one order more than later ones, to look at a batch.
-
-    Returns
-    -------
-    keras.Model
-        The same network.
-
-    Raises
-    ------
-    ValueError
-        If the network is not compiled.
+    Nothing is left of what it had learned, but it need not be compiled again, which for a small network takes longer
+    than training. Networks of one architecture restarted with one seed begin with the same weights, and drop the same
+    values. For batches in the same order train with ``shuffle=False``: the first `fit` of a network draws one order
+    more than later ones, to look at a batch. A network that is not compiled raises ValueError.
 
     Examples
     --------

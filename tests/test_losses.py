@@ -92,6 +92,16 @@ def array(x):
     return ops.convert_to_numpy(x)
 
 
+def values(function, y, x, *arguments, **settings):
+    """What a loss returns. JAX compiles it as a whole, which is faster than each operation for itself."""
+    y, x = np.asarray(y), np.asarray(x)
+    if BACKEND == "jax":
+        import jax
+
+        return array(jax.jit(lambda y, x: function(y, x, *arguments, **settings))(y, x))
+    return array(function(y, x, *arguments, **settings))
+
+
 def logit(p):
     return np.log(p) - np.log1p(-p)
 
@@ -143,14 +153,14 @@ def compiled(function):
 
 @every_loss
 def test_loss_is_keras_s_own_without_what_is_right_by_the_margin(case):
-    expected = array(case.keras_function(case.y, case.x)) * [1, 1, 0]
-    np.testing.assert_allclose(array(case.function(case.y, case.x)), expected, rtol=1e-6)
+    expected = values(case.keras_function, case.y, case.x) * [1, 1, 0]
+    np.testing.assert_allclose(values(case.function, case.y, case.x), expected, rtol=1e-6)
 
 
 @every_loss
 def test_loss_becomes_keras_s_own_as_the_margin_goes_to_its_end(case):
     loss = case.function(case.y, case.x, 1e-9 if case is NUMBERS else NEARLY_1)
-    np.testing.assert_allclose(array(loss), array(case.keras_function(case.y, case.x)), rtol=1e-6)
+    np.testing.assert_allclose(array(loss), values(case.keras_function, case.y, case.x), rtol=1e-6)
 
 
 @every_loss
@@ -164,7 +174,7 @@ def test_gradient_is_keras_s_own_without_that_of_what_is_right_by_the_margin(cas
 
 @every_loss
 def test_class_gives_the_values_of_its_function(case):
-    each = array(case.function(case.y, case.x, 0.95))
+    each = values(case.function, case.y, case.x, 0.95)
     np.testing.assert_array_equal(array(case.cls(0.95, reduction=None)(case.y, case.x)), each)
     assert float(case.cls(0.95)(case.y, case.x)) == pytest.approx(each.mean())
     weighted = case.cls(0.95)(case.y, case.x, sample_weight=np.float32([3, 0.5, 1]))
@@ -175,7 +185,7 @@ def test_class_gives_the_values_of_its_function(case):
 def test_labels_are_not_inspected_so_the_compiled_function_does_the_same(case):
     y = case.y.astype(np.float32)
     y[0] = [2, np.nan, -1][MARGIN_CASES.index(case)] if case in MARGIN_CASES else np.nan
-    np.testing.assert_array_equal(array(compiled(case.function)(y, case.x)), array(case.function(y, case.x)))
+    np.testing.assert_array_equal(array(compiled(case.function)(y, case.x)), values(case.function, y, case.x))
 
 
 @every_loss
@@ -188,7 +198,7 @@ def test_nan_prediction_gives_nan_for_its_example_only(case):
 
 @every_loss
 def test_empty_batch_is_reduced_as_keras_reduces_it(case):
-    assert array(case.function(case.y[:0], case.x[:0])).shape == (0,)
+    assert values(case.function, case.y[:0], case.x[:0]).shape == (0,)
     for reduction in ("sum_over_batch_size", "sum", None):
         ordinary = array(case.keras_cls(reduction=reduction)(case.y[:0], case.x[:0]))
         np.testing.assert_array_equal(array(case.cls(reduction=reduction)(case.y[:0], case.x[:0])), ordinary)
@@ -281,8 +291,8 @@ def test_values_for_labels_and_probabilities():
         (0, 0.99, 4.605170),
     ]
     y, p, expected = np.float32(table).T
-    np.testing.assert_allclose(array(margin_binary_crossentropy(y, p, margin=0.6)), expected, atol=2e-6)
-    assert array(margin_weight(y, p, margin=0.6)).tolist() == [1, 0.5, 0, 1, 0.5, 0, 1, 1]
+    np.testing.assert_allclose(values(margin_binary_crossentropy, y, p, margin=0.6), expected, atol=2e-6)
+    assert values(margin_weight, y, p, margin=0.6).tolist() == [1, 0.5, 0, 1, 0.5, 0, 1, 1]
 
 
 @pytest.mark.parametrize("margin", [0.55, 0.6, 0.75, 0.9])
@@ -295,7 +305,7 @@ def test_values_are_those_of_the_article_s_formula_also_for_labels_in_between(ma
 @pytest.mark.parametrize("margin", [0.6, 0.7, 0.75, 0.9])
 def test_logit_on_the_margin_counts_half(margin):
     z = np.float32([logit(margin), -logit(margin)])
-    assert array(margin_weight([1, 0], z, margin, from_logits=True)).tolist() == [0.5, 0.5]
+    assert values(margin_weight, [1, 0], z, margin, from_logits=True).tolist() == [0.5, 0.5]
 
 
 def test_confidently_wrong_logit_has_gradient_1():
@@ -307,9 +317,9 @@ def test_confidently_wrong_logit_has_gradient_1():
 @pytest.mark.parametrize("function", [margin_binary_crossentropy, tolerant_squared_error])
 def test_outputs_are_averaged_over_their_axis(function):
     y, p = np.ones((2, 3, 2), np.float32), np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 2)).astype(np.float32)
-    each = array(function(y.ravel(), p.ravel())).reshape(2, 3, 2)
+    each = values(function, y.ravel(), p.ravel()).reshape(2, 3, 2)
     for axis in (1, -1):
-        np.testing.assert_allclose(array(function(y, p, axis=axis)), each.mean(axis), rtol=1e-6)
+        np.testing.assert_allclose(values(function, y, p, axis=axis), each.mean(axis), rtol=1e-6)
 
 
 @pytest.mark.parametrize("p_shape", [(3,), (3, 1)])
@@ -323,7 +333,7 @@ def test_column_and_flat_array_mean_the_same(y_shape, p_shape):
 def test_every_step_of_a_sequence_keeps_its_loss():
     y, p = np.float32([[1, 0], [0, 1]]), np.float32([[0.5, 0.7], [0.2, 0.9]])[..., None]
     expected = [[-np.log(0.5), -np.log(0.3)], [0, 0]]
-    np.testing.assert_allclose(array(margin_binary_crossentropy(y, p)), expected, rtol=1e-5)
+    np.testing.assert_allclose(values(margin_binary_crossentropy, y, p), expected, rtol=1e-5)
 
 
 # --- several classes ---------------------------------------------------------------------------------------
@@ -353,7 +363,7 @@ def test_true_class_must_lead_every_other_by_twice_the_margin_less_1():
         ([1.20, 0.80, 0.00], 0.5),  # 0.6 and 0.4 when they sum to 1, and so on the margin
     ]
     p, weight = np.float32([row for row, _ in table]), [weight for _, weight in table]
-    loss = array(margin_categorical_crossentropy(np.tile(np.float32([1, 0, 0]), (len(p), 1)), p, margin=0.6))
+    loss = values(margin_categorical_crossentropy, np.tile(np.float32([1, 0, 0]), (len(p), 1)), p, margin=0.6)
     np.testing.assert_allclose(loss, -np.log(p[:, 0] / p.sum(axis=1)) * weight, rtol=1e-5)
 
 
@@ -369,7 +379,7 @@ def test_class_numbers_give_the_values_of_one_hot_labels_on_any_axis(from_logits
     z = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
     p = z if from_logits else array(ops.softmax(z))
     classes = np.random.default_rng(1).integers(0, 4, (5, 3))
-    expected = array(margin_categorical_crossentropy(np.eye(4)[classes], p, 0.6, from_logits))
+    expected = values(margin_categorical_crossentropy, np.eye(4)[classes], p, 0.6, from_logits)
     moved = np.moveaxis(np.eye(4)[classes], -1, 1), np.moveaxis(p, -1, 1)
     sparse = margin_sparse_categorical_crossentropy
     for loss in (
@@ -393,7 +403,7 @@ def test_one_output_is_refused_for_classes():
 def test_smoothed_labels_are_learned_as_in_keras_but_do_not_move_the_switch(case):
     # Smoothed by 0.9, no label would exceed the margin any more.
     for smoothing in (0.1, 0.9):
-        ordinary = array(case.keras_function(case.y, case.x, label_smoothing=smoothing))
+        ordinary = values(case.keras_function, case.y, case.x, label_smoothing=smoothing)
         for loss in (case.function, case.cls(reduction=None, label_smoothing=smoothing)):
             smoothed = {"label_smoothing": smoothing} if loss is case.function else {}
             np.testing.assert_allclose(array(loss(case.y, case.x, **smoothed)), ordinary * [1, 1, 0], rtol=1e-6)
@@ -404,15 +414,17 @@ def test_labels_are_smoothed_over_the_classes_of_another_axis():
     p[0] = [0.2, 0.3, 0.5]
     last = margin_categorical_crossentropy(y, p, label_smoothing=0.3)
     moved = (np.moveaxis(a, -1, 1) for a in (y, p))
-    np.testing.assert_allclose(array(margin_categorical_crossentropy(*moved, label_smoothing=0.3, axis=1)), array(last))
+    np.testing.assert_allclose(
+        values(margin_categorical_crossentropy, *moved, label_smoothing=0.3, axis=1), array(last)
+    )
 
 
 @pytest.mark.parametrize("ignored", [-1, 1, 255])
 def test_ignored_class_has_no_loss_and_does_not_count_in_the_mean(ignored):
     y, settings = np.array([0, ignored, 0]), {"ignore_class": ignored}
-    ordinary = array(keras.losses.sparse_categorical_crossentropy(y, ROWS, **settings))
+    ordinary = values(keras.losses.sparse_categorical_crossentropy, y, ROWS, **settings)
     assert ordinary[1] == 0
-    np.testing.assert_allclose(array(margin_sparse_categorical_crossentropy(y, ROWS, **settings)), ordinary, rtol=1e-6)
+    np.testing.assert_allclose(values(margin_sparse_categorical_crossentropy, y, ROWS, **settings), ordinary, rtol=1e-6)
     loss = MarginSparseCategoricalCrossentropy(**settings)
     assert float(loss(y, ROWS)) == pytest.approx(ordinary.sum() / 2)
     assert float(compiled(loss)(y, ROWS)) == pytest.approx(ordinary.sum() / 2)
@@ -439,7 +451,7 @@ def network():
 
 def test_compiled_model_reports_the_weighted_mean_over_all_examples(network):
     weights = np.random.default_rng(1).uniform(0, 3, len(X)).astype(np.float32)
-    each = array(margin_binary_crossentropy(Y, network.predict(X, verbose=0), margin=0.8))
+    each = values(margin_binary_crossentropy, Y, network.predict(X, verbose=0), margin=0.8)
     assert (each == 0).any()
     for y in (Y, Y[:, 0]):  # flat labels beside a column of predictions, too
         assert network.evaluate(X, y, verbose=0) == pytest.approx(each.mean(), rel=1e-5)
@@ -463,7 +475,7 @@ def test_masked_positions_do_not_count(shape):
     x = np.int32([[1, 2, 3, 0], [4, 0, 0, 0]])
     y = np.float32([[1, 0, 1, 1], [0, 1, 1, 1]]).reshape(shape)
     p = network(x)
-    each = array(margin_binary_crossentropy(y, array(p)))
+    each = values(margin_binary_crossentropy, y, array(p))
     assert float(MarginBinaryCrossentropy()(y, p)) == pytest.approx(each[x > 0].mean(), rel=1e-5)
 
 
