@@ -142,7 +142,8 @@ def _chips(words: list[str], changed: bool) -> str:
 
 def _render_map(state: SegmentationState) -> str:
     before = np.exp(state.log_probabilities)
-    after = before * np.exp(state.bonuses)
+    scores = state.log_probabilities + state.bonuses
+    after = np.exp(scores - scores.max(axis=1, keepdims=True))  # so that no bonus is too large to multiply with
     after /= after.sum(axis=1, keepdims=True)
     caption = (
         "The bluer a cell, the more probable the tag. Letters and line: the best legal path (Viterbi). "
@@ -154,7 +155,9 @@ def _render_map(state: SegmentationState) -> str:
         Panel(_WITH, after, state.tags_after, state.bonuses, np.isin(state.tags_after, _WORD_STARTS)),
     ]
     tags = [(TAG_NAMES[tag], tag) for tag in SBME.tags]
-    return render_panels(state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(bonus):.3g}")
+    return render_panels(
+        state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(min(bonus, 700)):.3g}"
+    )
 
 
 class SegmentationExplorer(Explorer):
