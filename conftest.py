@@ -71,6 +71,18 @@ def _question_kernel(notebook):
     return problems
 
 
+def pytest_sessionfinish(session):
+    """Send what was measured in a process of pytest-xdist to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["notebooks"] = session.config.stash.get(TABLE, [])
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    """Receive it."""
+    node.config.stash.setdefault(TABLE, []).extend(getattr(node, "workeroutput", {}).get("notebooks", []))
+
+
 def pytest_terminal_summary(terminalreporter, config):
     """Print seconds and peak memory of each notebook."""
     table = config.stash.get(TABLE, [])

@@ -49,13 +49,17 @@ EMBEDDED_DATA = re.compile(r"data:[\w/+.-]+;base64,[\w+/=\s]*")
 # What a kernel is asked when its notebook has run: the most memory it held, and the exceptions that callbacks
 # of widgets raised (explorers catch them, show them, and append them to kexue_nlp.widgets.errors).
 REPORT = r"""
-import pathlib, re, resource, sys
+import pathlib, re, sys
 
 status = pathlib.Path("/proc/self/status")
 own = re.search(r"VmHWM:\s+(\d+) kB", status.read_text() if status.exists() else "")
 if own:  # Linux. The portable number below starts there at what the parent process held when it forked.
     peak = int(own[1]) * 1024
+elif sys.platform == "win32":
+    import psutil
+    peak = psutil.Process().memory_info().peak_wset
 else:
+    import resource
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 widgets = sys.modules.get("kexue_nlp.widgets")
 {"peak_gb": peak / 1e9, "widget_errors": [str(error) for error in getattr(widgets, "errors", [])]}

@@ -9,6 +9,8 @@ import kexue_nlp  # noqa: F401  (before any test imports Keras: it chooses the b
 # Figures are drawn into memory, also where a desktop could show them (macOS would open windows).
 os.environ.setdefault("MPLBACKEND", "Agg")
 
+collect_ignore = ["lesson_template.ipynb"]  # tests run it themselves
+
 
 def pytest_make_parametrize_id(val, argname):
     """Give a long text a short id: pytest would put all of it into the name of the test."""

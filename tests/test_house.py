@@ -88,17 +88,16 @@ def closure(extras, python, system):
 PINS = parse_pins(constraint_lines())
 
 
-@pytest.mark.parametrize(("python", "system"), PLATFORMS)
-def test_constraints_pin_all_that_the_extras_install(python, system):
-    needed = {canonicalize_name(r.name) for _, r in closure(("lab", "test", "bench", "browser"), python, system)}
-    assert needed - PINS.keys() == set()
+EXTRAS = ("lab", "test", "bench", "browser")
 
 
 @pytest.mark.parametrize(("python", "system"), PLATFORMS)
-def test_pins_satisfy_the_bounds_of_all_that_ask_for_them(python, system):
+def test_pins_are_there_and_satisfy_all_that_ask_for_them(python, system):
+    asked = list(closure(EXTRAS, python, system))
+    assert {canonicalize_name(requirement.name) for _, requirement in asked} - PINS.keys() == set()
     broken = [
         f"{asker} asks for {requirement}, pinned is {PINS[canonicalize_name(requirement.name)]}"
-        for asker, requirement in closure(("lab", "test", "bench", "browser"), python, system)
+        for asker, requirement in asked
         if not requirement.specifier.contains(PINS[canonicalize_name(requirement.name)])
     ]
     assert broken == []
@@ -120,30 +119,25 @@ def test_pinned_releases_run_on_every_supported_python():
 
 
 def test_constraints_hold_nothing_that_is_not_installed():
-    extras = ("lab", "test", "bench", "browser")
     installed = {canonicalize_name(distribution.name) for distribution in metadata.distributions()}
     if {canonicalize_name(requirement.name) for requirement in requirements_of(("lab", "test"))} - installed:
         pytest.skip("what the missing packages need cannot be asked; `make test` installs them all")
     needed = {
         canonicalize_name(requirement.name)
         for python, system in PLATFORMS
-        for _, requirement in closure(extras, python, system)
+        for _, requirement in closure(EXTRAS, python, system)
     }
     unneeded = PINS.keys() - needed
-    if {canonicalize_name(requirement.name) for requirement in requirements_of(extras)} - installed:
+    if {canonicalize_name(requirement.name) for requirement in requirements_of(EXTRAS)} - installed:
         unneeded &= installed  # the rest may be what the missing packages need
     assert unneeded == set()
 
 
-def test_binder_pins_equal_the_constraints():
-    _, pins = binder_environment()
-    assert {name: pin for name, pin in pins.items() if PINS.get(name) != pin} == {}
-
-
-def test_binder_pins_all_that_the_lessons_install():
+def test_binder_pins_all_that_the_lessons_install_as_the_constraints_do():
     python, pins = binder_environment()
     needed = {canonicalize_name(requirement.name) for _, requirement in closure(("lab",), python, "linux")}
     assert needed - pins.keys() == set()
+    assert {name: pin for name, pin in pins.items() if PINS.get(name) != pin} == {}
 
 
 @pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
@@ -153,16 +147,16 @@ def test_conda_environments_use_a_supported_python(file):
     assert python.removeprefix("python=") in PYTHONS
 
 
-def test_binder_installs_the_package_without_its_dependencies():
+def test_binder_installs_the_package_without_its_dependencies_and_asks_nothing_about_news():
     script = ROOT / "binder/postBuild"
     assert os.access(script, os.X_OK)
     assert re.search(r"^python -m pip install --no-deps .*--editable \.$", script.read_text(), re.MULTILINE)
+    assert (ROOT / re.search(r"kexue_nlp/\S+", script.read_text())[0]).is_dir()
 
 
 def test_conda_environment_installs_the_lab_against_the_constraints():
     dependencies = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
-    pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    assert pip == ["--constraint constraints.txt", "--editable .[lab]"]
+    assert dependencies[-1] == {"pip": ["--constraint constraints.txt", "--editable .[lab]"]}
 
 
 def test_supported_pythons_are_declared_alike():
@@ -181,20 +175,19 @@ def test_workflow_tests_every_system_and_both_ends_of_the_python_range():
     commands = {name: [step["run"] for step in job["steps"] if "run" in step] for name, job in jobs.items()}
     assert commands["test"] == ["make test PYTHON=python"]
     assert commands["browser"][-1].startswith("make test-browser ")
-    # Windows has no make; the same commands are in CONTRIBUTING.md.
+    # Windows has no make: the install, the style and the tests by themselves.
+    install, style, tests = commands["windows"]
     assert jobs["windows"]["runs-on"].startswith("windows")
-    assert len(commands["windows"]) == 3
-    checks = "pytest --nbval-lax --nbval-current-env --doctest-modules notebooks tests kexue_nlp"
-    for text in (commands["windows"][-1], (ROOT / "CONTRIBUTING.md").read_text("utf-8")):
-        assert f"python -m {checks}" in text.replace("\n", " ")
+    assert "--constraint constraints.txt --editable .[lab,test]" in install
+    assert "ruff check ." in style
+    assert "ruff format --check ." in style
+    for options in ("--nbval-lax --nbval-current-env --doctest-modules", "notebooks tests kexue_nlp"):
+        assert options in tests
+        assert options in (ROOT / "Makefile").read_text("utf-8").replace(" \\\n\t\t", " ")
 
 
-def test_citation_names_the_version_of_the_package():
-    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))
-    assert citation["version"] == kexue_nlp.__version__
-
-
-def test_changelog_has_an_entry_for_the_version_of_the_package():
+def test_citation_and_changelog_name_the_version_of_the_package():
+    assert yaml.safe_load((ROOT / "CITATION.cff").read_text("utf-8"))["version"] == kexue_nlp.__version__
     assert f"\n## {kexue_nlp.__version__} " in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
@@ -208,12 +201,12 @@ case "$*" in
 esac
 """
 
-needs_make = pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
-
 
 @pytest.fixture
 def clone(tmp_path):
     """Return a folder with a space in its path, holding what `make` reads, and a way to run make there."""
+    if shutil.which("make") is None:
+        pytest.skip("make is not installed")
     folder = tmp_path / "my lessons"
     folder.mkdir()
     for name in ("Makefile", "pyproject.toml", "constraints.txt"):
@@ -225,14 +218,8 @@ def clone(tmp_path):
 
     def make(*arguments, **variables):
         environment = {"PATH": f"{programs}:{os.environ['PATH']}", "HOME": str(tmp_path)} | variables
-        return subprocess.run(
-            ["make", *arguments],
-            cwd=make.folder,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        command = ["make", *arguments]
+        return subprocess.run(command, cwd=make.folder, env=environment, capture_output=True, text=True, check=False)
 
     def installs():
         log = make.folder / "installs"
@@ -242,23 +229,21 @@ def clone(tmp_path):
     return make
 
 
-@needs_make
-@pytest.mark.parametrize(
-    ("target", "extras"),
-    [
-        ("lab", "lab"),
-        ("test", "lab,test"),
-        ("bench", "lab,test,bench"),
-        ("test-explorers", "lab,test,browser"),
-        ("test-browser", "lab,test,browser"),
-    ],
-)
-def test_make_installs_the_extras_against_the_constraints(clone, target, extras):
+EXTRAS_OF = {
+    "lab": "lab",
+    "test": "lab,test",
+    "bench": "lab,test,bench",
+    "test-explorers": "lab,test,browser",
+    "test-browser": "lab,test,browser",
+}
+
+
+@pytest.mark.parametrize("target", EXTRAS_OF)
+def test_make_installs_the_extras_against_the_constraints(clone, target):
     clone(target)
-    assert clone.installs() == [f"-m pip install --constraint constraints.txt --editable .[{extras}]"]
+    assert clone.installs() == [f"-m pip install --constraint constraints.txt --editable .[{EXTRAS_OF[target]}]"]
 
 
-@needs_make
 @pytest.mark.parametrize(
     ("targets", "times"),
     [(("lab", "lab"), 1), (("test", "test"), 1), (("test", "lab"), 1), (("lab", "test", "lab", "test"), 2)],
@@ -268,17 +253,31 @@ def test_make_installs_only_what_is_not_there_yet(clone, targets, times):
     assert len(clone.installs()) == times
 
 
-@needs_make
-@pytest.mark.parametrize("file", ["pyproject.toml", "constraints.txt"])
-def test_make_installs_again_when_the_requirements_change(clone, file):
+def change(name):
+    return lambda clone: (clone.folder / name).write_text("# changed\n")
+
+
+def move(clone):
+    clone.folder = clone.folder.rename(clone.folder.with_name("elsewhere"))
+
+
+def lose_python(clone):
+    (clone.folder / ".venv/bin/python").unlink()
+    (clone.folder / ".venv/bin/python").symlink_to("/nowhere/python3.13")
+
+
+@pytest.mark.parametrize(
+    "event",
+    [change("pyproject.toml"), change("constraints.txt"), move, lose_python],
+    ids=["requirements changed", "pins changed", "folder moved", "Python vanished"],
+)
+def test_make_installs_again_what_may_not_be_right_any_more(clone, event):
     clone("lab")
-    with (clone.folder / file).open("a") as requirements:
-        requirements.write("# changed\n")
-    clone("lab")
+    event(clone)
+    assert clone("lab").returncode == 0
     assert len(clone.installs()) == 2
 
 
-@needs_make
 def test_failed_install_stops_make_and_is_tried_again(clone):
     (clone.folder / "network-down").touch()
     assert clone("lab").returncode != 0
@@ -287,7 +286,6 @@ def test_failed_install_stops_make_and_is_tried_again(clone):
     assert len(clone.installs()) == 2
 
 
-@needs_make
 def test_failed_install_of_more_makes_the_former_doubtful(clone):
     clone("lab")
     (clone.folder / "network-down").touch()
@@ -297,24 +295,6 @@ def test_failed_install_of_more_makes_the_former_doubtful(clone):
     assert len(clone.installs()) == 3
 
 
-@needs_make
-def test_moved_clone_is_installed_again(clone):
-    clone("lab")
-    clone.folder = clone.folder.rename(clone.folder.with_name("elsewhere"))
-    clone("lab")
-    assert len(clone.installs()) == 2
-
-
-@needs_make
-def test_environment_of_a_vanished_python_is_made_anew(clone):
-    clone("lab")
-    (clone.folder / ".venv/bin/python").unlink()
-    (clone.folder / ".venv/bin/python").symlink_to("/nowhere/python3.13")
-    assert clone("lab").returncode == 0
-    assert len(clone.installs()) == 2
-
-
-@needs_make
 def test_python_that_does_not_run_is_passed_over(clone, tmp_path):
     shim = tmp_path / "bin/python3.13"
     shim.rename(tmp_path / "bin/python3.12")
@@ -323,14 +303,12 @@ def test_python_that_does_not_run_is_passed_over(clone, tmp_path):
     assert "(python3.12)" in clone("lab").stdout
 
 
-@needs_make
 def test_make_without_a_usable_python_says_what_to_do(clone):
     result = clone("lab", "PYTHON=/nowhere/python")
     assert result.returncode != 0
     assert "No usable Python 3.11, 3.12 or 3.13 found at PYTHON=/nowhere/python" in result.stderr
 
 
-@needs_make
 def test_settings_of_another_environment_do_not_reach_the_install(clone):
     with (clone.folder.parent / "bin/python3.13").open("a") as stand_in:
         stand_in.write('echo "settings: $PYTHONPATH$VIRTUAL_ENV$CONDA_PREFIX$PIP_TARGET $PIP_USER"\n')
@@ -339,7 +317,6 @@ def test_settings_of_another_environment_do_not_reach_the_install(clone):
     assert lines == {"settings:  0"}
 
 
-@needs_make
 def test_wheelhouse_is_collected_against_the_constraints(clone):
     clone("wheelhouse")
     collected = "-m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse .[lab,test] editables"
@@ -347,7 +324,6 @@ def test_wheelhouse_is_collected_against_the_constraints(clone):
     assert (clone.folder / "wheelhouse").is_dir()
 
 
-@needs_make
 @pytest.mark.parametrize(("network", "stays"), [(True, False), (False, True)], ids=["up", "down"])
 def test_old_wheels_go_only_when_the_new_ones_are_there(clone, network, stays):
     clone("lab")
@@ -360,7 +336,6 @@ def test_old_wheels_go_only_when_the_new_ones_are_there(clone, network, stays):
     assert old.exists() is stays
 
 
-@needs_make
 def test_make_alone_lists_the_targets(clone):
     listed = clone().stdout
     targets = ("lab", "test", "notebooks", "slides", "results", "wheelhouse", "clean")
@@ -412,13 +387,10 @@ def test_no_lesson_is_named_in_the_makefile_or_in_ci():
         assert re.findall(r"\b0[0-9]_\w+|0\[", (ROOT / name).read_text("utf-8")) == []
 
 
-def test_ci_uses_real_data_beside_the_checkout(ci_run, tmp_path):
+def test_ci_uses_real_data_beside_the_checkout_where_there_is_some(ci_run, tmp_path):
+    assert "data=\n" in ci_run().stdout
     (tmp_path / "shared/data").mkdir(parents=True)
     assert f"data={tmp_path / 'shared/data'}" in ci_run().stdout
-
-
-def test_ci_runs_without_real_data(ci_run):
-    assert "data=\n" in ci_run().stdout
 
 
 # --- what is handed to people who install the package ------------------------------------------------------
@@ -446,32 +418,20 @@ def wheel_names(wheel):
     return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
 
-def test_wheel_carries_the_version_of_the_package(wheel):
+def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_names):
     assert wheel.name == f"kexue_nlp-{kexue_nlp.__version__}-py3-none-any.whl"
-
-
-def test_wheel_carries_every_notebook(wheel_names):
     notebooks = {f"kexue_nlp/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
-    assert notebooks
-    assert notebooks <= wheel_names
-
-
-def test_wheel_carries_the_tables_of_results(wheel_names):
-    assert "kexue_nlp/_tables/segmentation.csv" in wheel_names
-
-
-def test_wheel_carries_every_file_of_the_package(wheel_names):
+    tables = {f"kexue_nlp/_tables/{path.name}" for path in (ROOT / "benchmarks/results/tables").glob("*.csv")}
     files = {
-        str(path.relative_to(ROOT))
+        path.relative_to(ROOT).as_posix()
         for path in (ROOT / "kexue_nlp").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts and path.name != ".DS_Store"
     }
-    assert files - wheel_names == set()
-
-
-@pytest.mark.parametrize("pattern", ["fonts/*.[ot]tf", "fonts/*OFL*", "pretrained/*.json"])
-def test_wheel_carries_fonts_and_weights_with_their_papers(wheel_names, pattern):
-    assert any(Path(name).match(f"kexue_nlp/{pattern}") for name in wheel_names)
+    assert notebooks
+    assert tables
+    assert (notebooks | tables | files) - wheel_names == set()
+    for pattern in ("fonts/*.[ot]tf", "fonts/*OFL*", "pretrained/*.json", "jupyter/labconfig/*.json"):
+        assert any(Path(name).match(f"kexue_nlp/{pattern}") for name in wheel_names)
 
 
 def test_wheel_carries_nothing_else(wheel_names):
@@ -502,10 +462,5 @@ def test_source_distribution_carries_what_make_test_needs(tmp_path):
     pytest.importorskip("hatchling")
     with tarfile.open(build("sdist", tmp_path)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
-    assert {
-        "Makefile",
-        "constraints.txt",
-        "binder/environment.yml",
-        "notebooks/00_start_here.ipynb",
-        "tests/test_house.py",
-    } <= names
+    assert {"Makefile", "constraints.txt", "binder/environment.yml", "notebooks/00_start_here.ipynb"} <= names
+    assert "tests/test_house.py" in names

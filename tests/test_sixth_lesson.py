@@ -10,7 +10,6 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from test_notebook_tool import small_lesson
 
 import notebooks as tool
 
@@ -21,7 +20,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv*", ".runs", ".*_cache", "__pyca
 
 # What a file of a lesson holds, by the end of its path.
 NEW = {
-    "__init__.py": '"""The lesson about mirrors."""\n',
+    "__init__.py": '"""The lesson about mirrors."""\n\nNUMBER = "06"\n',
     "explorer.py": '''"""The explorer of the lesson: a word, read backwards."""
 
 from kexue_nlp.widgets.base import Explorer, TextBox, escape
@@ -61,13 +60,12 @@ MirrorExplorer()
 
 
 def lesson():
-    """Return the notebook: the one on which the tool is tried, with another number and explorer."""
-    notebook = small_lesson()
+    """Return the template with another number and explorer."""
+    notebook = nbformat.read(ROOT / "tests/lesson_template.ipynb", as_version=4)
     for cell in notebook.cells:
         cell.source = cell.source.replace('check("03.', f'check("{NUMBER}.')
-        cell.source = cell.source.replace("idea.svg", "../docs/00_start_here.png")
         if cell.id == "explorer":
-            cell.source = "import ipywidgets\nfrom kexue_nlp.widgets import MirrorExplorer\n\nMirrorExplorer()"
+            cell.source = "from kexue_nlp.widgets import MirrorExplorer\n\nMirrorExplorer()"
     return notebook
 
 
