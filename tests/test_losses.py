@@ -1,11 +1,13 @@
 """The losses on the backend that Keras runs on; the last test runs all others on the other backends installed."""
 
 import copy
+import importlib
 import importlib.util
 import inspect
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -48,38 +50,22 @@ class Case(NamedTuple):
 
 
 ROWS = np.float32([[0.2, 0.8], [0.45, 0.55], [0.1, 0.9]])
-BINARY = Case(
-    MarginBinaryCrossentropy,
-    margin_binary_crossentropy,
-    keras.losses.BinaryCrossentropy,
-    keras.losses.binary_crossentropy,
-    np.float32([[0], [1], [1]]),
-    ROWS[:, 1:],
-)
-CATEGORICAL = Case(
-    MarginCategoricalCrossentropy,
-    margin_categorical_crossentropy,
-    keras.losses.CategoricalCrossentropy,
-    keras.losses.categorical_crossentropy,
-    np.eye(2, dtype=np.float32)[[0, 1, 1]],
-    ROWS,
-)
-SPARSE = Case(
-    MarginSparseCategoricalCrossentropy,
-    margin_sparse_categorical_crossentropy,
-    keras.losses.SparseCategoricalCrossentropy,
-    keras.losses.sparse_categorical_crossentropy,
-    np.array([0, 1, 1]),
-    ROWS,
-)
-NUMBERS = Case(
-    TolerantSquaredError,
-    tolerant_squared_error,
-    keras.losses.MeanSquaredError,
-    keras.losses.mean_squared_error,
-    np.float32([[0], [1], [2]]),
-    np.float32([[-3], [1.5], [2.0625]]),
-)
+
+
+def snake(cls):
+    return re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+def make(cls, keras_cls, y, x):
+    return Case(cls, getattr(losses, snake(cls)), keras_cls, getattr(keras.losses, snake(keras_cls)), y, x)
+
+
+ONE_HOT, FLAT = np.eye(2, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 1])
+TARGETS, NEAR = np.float32([[0], [1], [2]]), np.float32([[-3], [1.5], [2.0625]])
+BINARY = make(MarginBinaryCrossentropy, keras.losses.BinaryCrossentropy, ONE_HOT[:, 1:], ROWS[:, 1:])
+CATEGORICAL = make(MarginCategoricalCrossentropy, keras.losses.CategoricalCrossentropy, ONE_HOT, ROWS)
+SPARSE = make(MarginSparseCategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy, FLAT, ROWS)
+NUMBERS = make(TolerantSquaredError, keras.losses.MeanSquaredError, TARGETS, NEAR)
 MARGIN_CASES = [BINARY, CATEGORICAL, SPARSE]
 CASES = [*MARGIN_CASES, NUMBERS]
 
@@ -95,11 +81,8 @@ def array(x):
 def values(function, y, x, *arguments, **settings):
     """What a loss returns. JAX compiles it as a whole, which is faster than each operation for itself."""
     y, x = np.asarray(y), np.asarray(x)
-    if BACKEND == "jax":
-        import jax
-
-        return array(jax.jit(lambda y, x: function(y, x, *arguments, **settings))(y, x))
-    return array(function(y, x, *arguments, **settings))
+    run = compiled if BACKEND == "jax" else (lambda function: function)
+    return array(run(lambda y, x: function(y, x, *arguments, **settings))(y, x))
 
 
 def logit(p):
@@ -137,15 +120,10 @@ def gradient(loss, x):
 
 def compiled(function):
     """The function as it runs inside ``fit``, where values are not known beforehand."""
-    if BACKEND == "jax":
-        import jax
-
-        return jax.jit(function)
-    if BACKEND == "tensorflow":
-        import tensorflow as tf
-
-        return tf.function(function)
-    pytest.skip("PyTorch runs everything eagerly")
+    if BACKEND == "torch":
+        pytest.skip("PyTorch runs everything eagerly")
+    backend = importlib.import_module(BACKEND)
+    return backend.jit(function) if BACKEND == "jax" else backend.function(function)
 
 
 # --- what every loss does ----------------------------------------------------------------------------------
