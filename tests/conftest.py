@@ -1,6 +1,7 @@
 """Settings that every test shares."""
 
 import os
+import re
 
 import pytest
 
@@ -12,9 +13,22 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 collect_ignore = ["lesson_template.ipynb"]  # tests run it themselves
 
 
+LONGEST_ID = 100
+
+
 def pytest_make_parametrize_id(val, argname):
-    """Give a long text a short id: pytest would put all of it into the name of the test."""
-    return f"{argname}-{len(val)}-characters" if isinstance(val, str | bytes) and len(ascii(val)) > 24 else None
+    """Give long texts and names of classes and functions short ids: pytest would put all of them into the test's."""
+    if isinstance(val, str | bytes):
+        return f"{argname}{len(val)}" if len(ascii(val)) > 18 else None
+    name = getattr(val, "__name__", "")
+    return re.sub(r"([A-Za-z][a-z]{3})[a-z]+", r"\1", name) if len(name) > 20 else None
+
+
+def pytest_collection_modifyitems(items):
+    """Refuse tests whose ids nobody can read or type."""
+    long = sorted({item.nodeid[:LONGEST_ID] for item in items if len(item.nodeid) > LONGEST_ID})
+    if long:
+        raise pytest.UsageError(f"ids of tests over {LONGEST_ID} characters; give ids:\n" + "\n".join(long))
 
 
 @pytest.fixture

@@ -100,8 +100,8 @@ def test_colours_of_the_palette_are_seen_on_white(colour):
 
 
 @pytest.mark.parametrize("vision", VISION)
-@pytest.mark.parametrize("pair", PAIRS.values(), ids=PAIRS)
-def test_colours_that_mean_something_are_told_apart(pair, vision):
+@pytest.mark.parametrize("pair", PAIRS.values(), ids=lambda pair: "-".join(pair))
+def test_colours_are_told_apart(pair, vision):
     assert distance(*pair, vision) >= APART
 
 

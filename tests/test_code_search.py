@@ -66,7 +66,7 @@ def test_no_queries_find_nothing():
 
 
 @pytest.mark.parametrize("copied", [copy.deepcopy, lambda index: pickle.loads(pickle.dumps(index))])
-def test_index_takes_four_bytes_for_each_one_and_for_each_code_and_bit_and_can_be_copied(copied):
+def test_index_takes_four_bytes_for_each_one_code_and_bit(copied):
     codes = winner_take_all(np.random.default_rng(0).normal(size=(1000, 40)), 5)
     index = InvertedIndex(codes)
     assert index.nbytes == 4 * (5 * 1000 + 1000 + 41)

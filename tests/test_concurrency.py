@@ -107,7 +107,7 @@ def in_a_new_process(folder):
     return early or itself, itself, late, network.predict_on_batch(np.ones((1, 4)))
 
 
-def test_a_new_process_loads_models_and_networks_and_a_fork_too_late_says_what_to_do(models, tmp_path):
+def test_a_new_process_loads_models_and_a_late_fork_says_what_to_do(models, tmp_path):
     expected = [models[kind.__name__][1] for kind in SAVED]
     for kind in SAVED:
         models[kind.__name__][0].save(tmp_path / kind.__name__)

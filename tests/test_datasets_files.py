@@ -351,7 +351,7 @@ LOST_BYTE = "中文分词".encode()[:2] + "中文分词".encode()[3:] + b"a"  # 
     ],
     ids=["bad byte", "bad byte behind a mark", "lost byte", "neither"],
 )
-def test_damaged_text_is_reported_with_file_and_offset(tmp_path, data, message):
+def test_damaged_text_is_reported_with_its_offset(tmp_path, data, message):
     path = tmp_path / "text"
     path.write_bytes(data)
     with pytest.raises(ValueError, match=f"text: {message}"):

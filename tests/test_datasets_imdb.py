@@ -56,7 +56,7 @@ def packaged(tmp_path, monkeypatch):
     return write
 
 
-def test_sample_has_all_training_reviews_half_of_them_positive_and_none_on_both_sides(sample):
+def test_sample_has_all_training_reviews_half_of_them_positive(sample):
     assert np.bincount(sample.train_labels).tolist() == [10_000, 10_000]
     assert np.bincount(sample.test_labels).tolist() == [2_500, 2_500]
     assert (len(sample.train), len(sample.test)) == (20_000, 5_000)
@@ -76,7 +76,7 @@ def test_labels_of_the_sample_fit_the_texts(sample):
 TWENTY = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
 
 
-def test_reviews_of_other_sites_are_left_out_and_line_ends_within_a_review_kept(packaged):
+def test_reviews_of_other_sites_are_left_out_and_line_ends_kept(packaged):
     text = 'He said: "Stay, or\ngo."'
     packaged([*TWENTY, (text, 1, "imdb"), ("a tomato", 1, "rotten_tomatoes")])
     data = load_imdb()
@@ -118,7 +118,7 @@ def test_subset_is_balanced_and_its_labels_belong_to_its_texts(sample):
     assert (len(subset.test), subset.test_labels.sum()) == (100, 50)
 
 
-def test_subset_is_drawn_by_its_seed_in_random_order_and_lies_within_larger_ones(sample):
+def test_subset_is_drawn_by_its_seed_and_lies_within_larger_ones(sample):
     first, same, other = (sample.subset(100, 0, seed) for seed in (1, 1, 2))
     assert 0 < first.train_labels[:50].sum() < 50
     assert first.train == same.train

@@ -72,7 +72,7 @@ def test_tags_are_stripped(tmp_path):
 
 
 @pytest.mark.parametrize("token", ["北京", "/ns", "北京/", "北京/n]nt", "北京/1"])
-def test_malformed_token_is_reported_with_its_line(tmp_path, token):
+def test_malformed_token_is_named_by_line(tmp_path, token):
     (tmp_path / "t").write_text(f"我/r\n\n爱/v {token} 。/w\n", encoding="utf-8")
     with pytest.raises(ValueError, match=r"t, line 3: .*word/tag"):
         read_tagged(tmp_path / "t")
@@ -86,7 +86,7 @@ def test_nul_is_reported_with_its_line(tmp_path, read):
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
-def test_words_are_separated_by_any_white_space_in_every_encoding(tmp_path, encoding):
+def test_any_white_space_separates_words(tmp_path, encoding):
     (tmp_path / "t").write_bytes("  我\u3000爱\t北京  天安门 \r\n北京\r\n".encode(encoding))
     assert read_segmented(tmp_path / "t") == [["我", "爱", "北京", "天安门"], ["北京"]]
 
@@ -112,7 +112,7 @@ def test_lines_of_the_loaded_test_are_dropped(peoples_daily, bakeoff):
     assert text_of(load_segmentation("full").train) == ["我爱上海"]
 
 
-def test_full_data_keeps_blank_lines_and_counts_the_official_words_as_known(peoples_daily, bakeoff):
+def test_full_data_keeps_blank_lines_and_knows_the_official_words(peoples_daily, bakeoff):
     data = load_segmentation("full")
     assert (data.test_text, data.test) == (["我爱北京", "", "天安门"], [["我", "爱", "北京"], [], ["天安门"]])
     assert data.training_words == {"我", "爱"}

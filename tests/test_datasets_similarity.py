@@ -129,7 +129,7 @@ def test_loading_imports_neither_gensim_nor_scipy():
 @pytest.mark.parametrize(
     ("name", "size", "lowest", "highest"), [("wordsim353", 353, 0.23, 10.0), ("simlex999", 999, 0.23, 9.8)]
 )
-def test_packaged_sets_have_their_known_size(name, size, lowest, highest):
+def test_packaged_sets_have_known_sizes(name, size, lowest, highest):
     pairs = load_word_similarity(name)
     assert len(pairs.first) == len(pairs.second) == len(pairs.scores) == size
     assert (pairs.scores.min(), pairs.scores.max()) == (lowest, highest)
@@ -158,7 +158,7 @@ def test_men_has_its_known_size(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "file"), [("wordsim353", "EN-WS-353-ALL.txt"), ("simlex999", "EN-SIMLEX-999.txt")])
-def test_packaged_sets_are_those_of_other_collections(name, file):
+def test_packaged_sets_equal_other_collections(name, file):
     path = Path(REAL_DATA or "nowhere", "wordsim", file)
     if not path.is_file():
         pytest.skip(f"KEXUE_NLP_DATA holds no {file}")

@@ -140,7 +140,7 @@ def align(text, names, rows, **options):
         pytest.param("abcde", [], "11030", "11030", "11030", [(0, 2, "pos"), (3, 4, "neg")], id="no gazetteer"),
     ],
 )
-def test_the_gazetteer_says_where_and_the_tagger_which_polarity(text, names, rows, plain, forced, entities):
+def test_list_says_where_and_tagger_which(text, names, rows, plain, forced, entities):
     found = align(text, names, rows)
     assert found.entities == entities
     assert found.plain.tolist() == [int(tag) for tag in plain]

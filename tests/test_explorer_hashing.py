@@ -37,7 +37,7 @@ def explorer(digits, words):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_neighbours_are_the_nearest_of_the_database_by_hamming_distance(digits, method):
+def test_neighbours_are_the_nearest_by_hamming_distance(digits, method):
     codes = digits.codes(method, 40, 4).toarray()
     query = int(digits.items.queries[3])
     found = state(digits, method, 40, 4, query)
@@ -72,7 +72,7 @@ def test_score_is_that_of_a_hash_trained_on_the_database(digits):
     assert digits.scores["BioHash", 40, 4] == pytest.approx(expected)
 
 
-def test_scores_are_for_k_up_to_the_number_of_units_and_the_same_at_each_for_lsh(digits):
+def test_scores_are_for_k_up_to_the_number_of_units(digits):
     assert ("BioHash", 20, 16) in digits.scores
     assert ("BioHash", 20, 32) not in digits.scores
     assert len({digits.scores["LSH", 80, k] for k in (1, 2, 4, 8, 16, 32)}) == 1

@@ -86,7 +86,7 @@ def test_picture_is_well_formed(data, margin, scale):
 
 @pytest.mark.parametrize("scale", SCALES)
 @pytest.mark.parametrize("margin", [0.5, 0.63, 0.9])
-def test_bars_count_every_review_once_and_grey_is_what_is_switched_off(data, margin, scale):
+def test_bars_count_every_review_once_and_grey_is_off(data, margin, scale):
     found = state(*data, margin, 2)
     root = parse(render(found, scale))
     counts = {True: 0, False: 0}
@@ -97,7 +97,7 @@ def test_bars_count_every_review_once_and_grey_is_what_is_switched_off(data, mar
 
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
-def test_a_prediction_without_doubt_has_a_place_on_the_scale_of_logits(data, p):
+def test_a_sure_prediction_has_a_place_on_the_scale_of_logits(data, p):
     texts, labels, cross_entropy, _ = data
     sure = Training(np.full((EPOCHS, N), p), [0.5] * EPOCHS)
     root = parse(render(state(texts, labels, cross_entropy, {0.6: sure}, 0.6, 1), "logit"))
@@ -174,7 +174,7 @@ def run_of(p=0.5, accuracy=0.5, epochs=EPOCHS):
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )
-def test_what_would_be_drawn_wrongly_is_refused(data, wrong, message):
+def test_what_cannot_be_drawn_is_refused(data, wrong, message):
     right = dict(zip(("texts", "labels", "cross_entropy", "margins"), data, strict=True))
     with pytest.raises(ValueError, match=message):
         MarginExplorer(**(right | wrong))

@@ -134,7 +134,7 @@ def test_every_control_changes_the_picture_and_reset_goes_back(explorer, tagger)
         assert explorer.picture.value != before
 
 
-def test_sliders_do_not_run_the_network_and_bonuses_belong_to_forced_alignment(explorer, monkeypatch):
+def test_sliders_do_not_run_the_network(explorer, monkeypatch):
     monkeypatch.setattr(ViewpointTagger, "log_probabilities", None)
     assert not explorer.inside.disabled
     explorer.inside.value, explorer.neutral.value, explorer.decoding.value = 5, 2.0, "names compete"

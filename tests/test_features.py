@@ -32,7 +32,7 @@ def test_characters_alone_give_one_id_each():
         ("微 信", ["微信"], [0, 0, 0]),
     ],
 )
-def test_known_words_begin_go_on_and_end_where_they_stand(text, words, patterns):
+def test_known_words_are_marked(text, words, patterns):
     assert known(text, *words) == patterns
 
 
@@ -70,7 +70,7 @@ def test_any_text_is_encoded_one_row_per_character(text):
     ("pairs", "word", "message"),
     [(None, "微信", "together with pairs"), (Vocabulary([]), "微", "at least two characters, got '微'")],
 )
-def test_known_words_without_pairs_or_of_one_character_are_refused(pairs, word, message):
+def test_bad_known_words_are_refused(pairs, word, message):
     with pytest.raises(ValueError, match=message):
         Features(CHARACTERS, pairs, [word])
 

@@ -134,7 +134,7 @@ ALL_FIGURES = {
 
 
 @pytest.mark.parametrize("name", ALL_FIGURES)
-def test_a_figure_is_shown_as_a_small_png_with_its_description(name, displayed):
+def test_a_figure_is_a_small_png_with_its_description(name, displayed):
     fig = ALL_FIGURES[name]()
     assert plt.get_fignums() == []  # pyplot does not know it
     figures.show(fig)

@@ -63,7 +63,10 @@ def through_joblib(model):
 # What scikit-learn expects of a transformer; NaN and another width are among it
 
 
-@parametrize_with_checks([LSH(), FlyHash(100, 5), BioHash(), BioHash(training="local", max_iter=2)])
+EXPECTED = parametrize_with_checks([LSH(), FlyHash(100, 5), BioHash(), BioHash(training="local", max_iter=2)]).args
+
+
+@pytest.mark.parametrize(*EXPECTED, ids=lambda value: getattr(value, "func", type(value)).__name__)
 def test_estimator(estimator, check):
     check(estimator)
 
@@ -79,7 +82,7 @@ def test_a_copy_hashes_the_same_and_learns_the_same(hasher, X, copied):
 
 
 @pytest.mark.parametrize("kind", [np.random.default_rng, np.random.RandomState])
-def test_a_source_of_random_numbers_goes_on_from_fit_to_fit(hasher, X, kind):
+def test_a_random_source_goes_on_from_fit_to_fit(hasher, X, kind):
     hasher.set_params(random_state=kind(7))
     again = clone(hasher)
     first, second = (dense(hasher.fit(X).components_) for _ in range(2))
@@ -111,7 +114,7 @@ def test_sparse_and_dense_input_give_the_same_codes(hasher, X):
     np.testing.assert_array_equal(dense(hasher.fit_transform(sp.csc_matrix(X))), codes)
 
 
-def test_codes_do_not_depend_on_the_batch_or_on_what_was_hashed_before(hasher, X, monkeypatch):
+def test_codes_do_not_depend_on_the_batch_or_on_the_past(hasher, X, monkeypatch):
     codes = dense(hasher.fit(X).transform(X))
     hasher.transform(X + 1)
     monkeypatch.setattr(hashing, "BATCH", 7)
@@ -138,7 +141,7 @@ def test_constant_features_give_one_code(hasher, value):
         ("BioHash-local", {"rank": 13, "delta": 0.4}, "rank must be an integer of at least 2 and at most 12; got 13"),
     ],
 )
-def test_setting_out_of_range_is_refused(name, settings, message, X):
+def test_bad_setting_is_refused(name, settings, message, X):
     with pytest.raises(ValueError, match=message):
         clone(HASHERS[name]).set_params(**settings).fit(X)
 
@@ -170,7 +173,7 @@ def test_steps_of_training_refuse_bad_arrays(function, X, message):
 
 
 @pytest.mark.parametrize("n_active", [1, 3, 12])
-def test_codes_have_exactly_k_ones_and_of_units_that_tie_the_lowest_win(sparse_hasher, X, n_active):
+def test_codes_have_k_ones_and_of_ties_the_lowest_wins(sparse_hasher, X, n_active):
     X[:9] = np.round(X[:9])  # some ties
     codes = sparse_hasher.set_params(n_active=n_active).fit_transform(X)
     assert codes.has_canonical_format
@@ -400,7 +403,7 @@ def test_the_number_of_units_cannot_change_within_a_stream(X):
 
 
 @pytest.mark.parametrize("factor", [2.0**-20, 2.0**100])
-def test_em_gives_the_same_codes_for_large_and_small_numbers(factor):
+def test_em_codes_large_and_small_numbers_alike(factor):
     X = np.random.default_rng(0).random((40, 5)).astype(np.float32)
     hasher = BioHash(4, 2, random_state=0)
     assert (hasher.fit_transform(X) != hasher.fit_transform(np.float32(factor) * X)).nnz == 0

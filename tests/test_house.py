@@ -147,7 +147,7 @@ def test_conda_environments_use_a_supported_python(file):
     assert python.removeprefix("python=") in PYTHONS
 
 
-def test_binder_installs_the_package_without_its_dependencies_and_asks_nothing_about_news():
+def test_binder_installs_only_the_package_and_asks_nothing_about_news():
     script = ROOT / "binder/postBuild"
     assert os.access(script, os.X_OK)
     assert re.search(r"^python -m pip install --no-deps .*--editable \.$", script.read_text(), re.MULTILINE)

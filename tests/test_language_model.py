@@ -30,7 +30,7 @@ def model():
 # --- the window model --------------------------------------------------------------------------------------
 
 
-def test_window_model_learns_its_bar_shows_perplexity_and_its_encoder_can_be_frozen():
+def test_window_model_learns_and_its_encoder_can_be_frozen():
     """In Keras 3, freezing after ``compile`` but before ``fit`` freezes at once: fit first, then freeze."""
     keras.utils.set_random_seed(0)
     model = window_language_model(6, embedding=4, units=8, n=3)

@@ -129,7 +129,7 @@ def test_file_with_blank_lines_and_commas_in_words_is_read(tmp_path, encoding):
         ("好,2", "already in the lexicon"),
     ],
 )
-def test_malformed_line_is_named_by_number(tmp_path, line, problem):
+def test_malformed_line_is_named(tmp_path, line, problem):
     path = tmp_path / "words.txt"
     path.write_text(f"好,1\n\n{line}\n", encoding="utf-8")
     with pytest.raises(ValueError, match=f"line 3: .*{problem}"):

@@ -33,7 +33,7 @@ def probabilities(network, ids):
     return network.predict(ids, verbose=0)
 
 
-def test_padded_packed_or_shifted_sentence_gets_the_tags_that_it_gets_alone(network):
+def test_padded_packed_or_shifted_sentence_is_tagged_as_alone(network):
     ids = random_ids(network)
     alone = probabilities(network, ids)
     assert alone.shape == (1, 20, 4)
@@ -52,7 +52,7 @@ def test_padded_packed_or_shifted_sentence_gets_the_tags_that_it_gets_alone(netw
         np.testing.assert_allclose(found, expected, atol=1e-5)
 
 
-def test_article_network_has_the_article_s_layers_and_sees_three_characters_to_each_side():
+def test_article_network_has_the_article_s_layers_and_sees_three_characters():
     keras.utils.set_random_seed(1)
     network = article_segmenter(N_CHARACTERS)
     convolutions = [layer for layer in network.layers if isinstance(layer, keras.layers.Conv1D)]
@@ -121,7 +121,7 @@ def language_model():
     return LanguageModel(Vocabulary("abcdefgh"), unit="character", embedding=4, units=6)
 
 
-def test_pooled_classifier_reads_the_states_that_the_language_model_encodes_whatever_the_padding(language_model):
+def test_pooled_classifier_reads_encoded_states_whatever_the_padding(language_model):
     classifier = pooled_classifier(language_model.encoder)
     pooled = keras.Model(classifier.input, classifier.get_layer("pooled").output)
     expected = language_model.encode(TEXTS, pooling=("last", "mean", "max"))

@@ -288,7 +288,7 @@ def obey(name, path):
 
 
 @pytest.mark.parametrize("name", RULES, ids=lambda name: name[5:45])
-def test_the_small_lesson_keeps_the_rule(name, stored):
+def test_template_keeps(name, stored):
     obey(name, stored)
 
 

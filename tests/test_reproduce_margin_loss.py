@@ -42,7 +42,7 @@ def ignore(run, epochs):
     pass
 
 
-def test_lean_network_trains_to_the_weights_of_the_articles_and_predicts_the_same(data):
+def test_lean_network_trains_and_predicts_as_the_article_s(data):
     network = small_cnn()
     lean = script.lean(network)
     start = network.get_weights()
@@ -89,7 +89,7 @@ def test_interrupted_run_ends_as_an_uninterrupted_one(network, data, monkeypatch
 
 
 @pytest.mark.parametrize("name", ["cnn", "lstm"])
-def test_losses_are_compared_from_the_same_weights_batches_and_dropout(data, name, monkeypatch):
+def test_losses_share_weights_batches_and_dropout(data, name, monkeypatch):
     seen = {}
 
     class Recorder(keras.Sequential):
@@ -132,7 +132,7 @@ def test_each_run_has_its_loss():
 
 
 @pytest.mark.parametrize("loss", script.LOSSES)
-def test_active_share_is_that_of_reviews_not_yet_right_by_the_margin(data, loss, monkeypatch):
+def test_active_are_not_yet_right_by_the_margin(data, loss, monkeypatch):
     """Whatever the loss; asked of a network that says what the first word is worth and has nothing to train."""
     first_word = keras.layers.Lambda(lambda x: keras.ops.cast(x[:, :1], "float32") / 21)
     network = keras.Sequential([keras.Input((12,), dtype="int32"), first_word])

@@ -153,7 +153,7 @@ def test_two_learners_average_their_log_odds():
     np.testing.assert_allclose(p, 0.75)  # odds 3, the root of 9
 
 
-def test_the_self_taught_learn_from_labels_and_from_guesses_of_all_others(small):
+def test_the_self_taught_learn_from_labels_and_guesses(small):
     first, then = Recorder(lambda i: float(i > 0)), Recorder(None)
     script.SelfTaught(first, then).fit("train", np.array([5, 70]), np.array([0, 1]), 0)
     assert first.examples.tolist() == [5, 70]

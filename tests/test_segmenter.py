@@ -88,7 +88,7 @@ CLUSTERS = ["👨\u200d👩\u200d👧", "👍🏽", "🇨🇳", "e\u0301", "。\
 
 
 @pytest.mark.parametrize("cluster", CLUSTERS)
-def test_what_is_drawn_as_one_character_is_never_cut(segmenter, cluster):
+def test_graphemes_are_never_cut(segmenter, cluster):
     assert any(cluster in word for word in segmenter(f"我{cluster}人"))
 
 
@@ -99,9 +99,9 @@ def test_two_flags_are_two_pairs(segmenter):
 
 
 @pytest.mark.parametrize(
-    "text", ["。。！！，，", "שלום עולם", "مرحبا", "的一是不了" * 20_000], ids=lambda text: text[:9]
+    "text", ["。。！！，，", "שלום עולם", "مرحبا", "的一是不了" * 20_000], ids=["stops", "Hebrew", "Arabic", "long"]
 )
-def test_unusual_texts_come_back_whole(segmenter, text):
+def test_unusual_texts_stay_whole(segmenter, text):
     assert "".join(segmenter(text)) == text
 
 
@@ -181,12 +181,14 @@ def test_one_long_sentence_does_not_make_the_short_ones_expensive(small, monkeyp
     assert sum(tokens) < 30_000
 
 
-@pytest.mark.parametrize(("wide", "narrow"), [("在！我", "在!我"), ("在；我", "在;我")])
-def test_sentence_ends_in_full_and_half_width_are_alike(segmenter, wide, narrow):
+@pytest.mark.parametrize(
+    ("wide", "narrow"), [("在！我", "在!我"), ("在；我", "在;我")], ids=["exclamation", "semicolon"]
+)
+def test_sentences_end_alike_in_full_and_half_width(segmenter, wide, narrow):
     np.testing.assert_array_equal(segmenter.log_probabilities(wide), segmenter.log_probabilities(narrow))
 
 
-def test_full_and_half_width_get_the_same_cuts_and_keep_their_characters(segmenter):
+def test_full_and_half_width_get_the_same_cuts(segmenter):
     wide, narrow = segmenter("在１９９８年ＷＴＯ"), segmenter("在1998年WTO")
     assert [len(word) for word in wide] == [len(word) for word in narrow]
     assert "".join(wide) == "在１９９８年ＷＴＯ"
@@ -230,7 +232,7 @@ def test_weights_that_do_not_fit_are_refused(small, tmp_path):
 
 
 @pytest.mark.parametrize(("stored", "given", "words"), [({}, None, {}), ({"的": 9.0}, {"我在": 2.0}, {"我在": 2.0})])
-def test_lexicon_is_stored_and_one_given_to_load_replaces_it(small, tmp_path, stored, given, words):
+def test_lexicon_is_stored_and_can_be_replaced(small, tmp_path, stored, given, words):
     Segmenter(small.network, small.features, stored).save(tmp_path / "s.npz")
     assert dict(Segmenter.load(tmp_path / "s.npz", lexicon=given).lexicon.items()) == words
 

@@ -143,7 +143,7 @@ PREDICTED = {
 
 
 @pytest.mark.parametrize("message", PREDICTED)
-def test_prediction_that_is_no_label_and_confidence_for_each_example_is_refused(message):
+def test_prediction_of_another_kind_is_refused(message):
     rounds = self_train(lambda *_: None, lambda *_: PREDICTED[message], [0, 1], [0, 1], [2, 3, 4])
     with pytest.raises(ValueError, match=re.escape(message)):
         next(rounds)

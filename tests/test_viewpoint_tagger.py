@@ -77,7 +77,7 @@ def test_any_text_can_be_tagged(tagger, decoding):
     assert [mention.name for mention in tagger("本田唐本田")] == expected
 
 
-def test_the_gazetteer_keeps_neighbours_apart_and_chooses_among_nested_names(tagger):
+def test_gazetteer_keeps_neighbours_apart_and_chooses_nested_names(tagger):
     sure = np.log(np.full((4, 4), 0.01))
     sure[:, 1] = 0
     assert tagger.decode("本田丰田", sure) == [(0, 2, "pos"), (2, 4, "pos")]
@@ -97,7 +97,7 @@ def test_fifty_thousand_names_and_none(tagger):
 
 
 @pytest.mark.parametrize("build", [article_tagger, viewpoint_tagger])
-def test_the_result_does_not_depend_on_the_other_texts_or_on_padding(build):
+def test_results_do_not_depend_on_the_batch(build):
     tagger = ViewpointTagger(build(9, 4, (4, 4)), CHARACTERS, NAMES)
     texts = ["本田好", "好" * 29 + "本田"]
     for text, log_p in zip(texts, tagger.log_probabilities(texts), strict=True):
@@ -224,7 +224,7 @@ def test_files_of_other_things_are_refused(tmp_path):
 # --- the pretrained tagger ---------------------------------------------------------------------------------
 
 
-def test_the_pretrained_tagger_reads_real_names_and_tells_praise_from_blame():
+def test_pretrained_tagger_tells_praise_from_blame():
     found = ViewpointTagger.load()(["请问凯美瑞和雅阁哪个好？", "丰田太差，我喜欢本田。"])
     assert [[(mention.name, mention.polarity) for mention in mentions] for mentions in found] == [
         [("凯美瑞", "neu"), ("雅阁", "neu")],

@@ -88,6 +88,6 @@ def test_empty_sentence_and_empty_batch():
         (np.zeros((1, 5, 4)), SBME, [6], r"\[0, 5\]"),
     ],
 )
-def test_input_that_does_not_fit_is_named(log_emissions, transitions, lengths, message):
+def test_misfit_is_named(log_emissions, transitions, lengths, message):
     with pytest.raises(ValueError, match=message):
         viterbi(log_emissions, transitions, lengths)

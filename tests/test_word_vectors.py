@@ -143,7 +143,7 @@ def test_empty_corpus_is_refused(documents):
         ([[None]], "a document holds None, which is not a str"),
     ],
 )
-def test_what_is_neither_text_nor_words_is_named(documents, message):
+def test_what_is_neither_text_nor_words_is_told(documents, message):
     with pytest.raises(TypeError, match=message):
         small().fit(documents)
 
@@ -194,7 +194,7 @@ def test_rare_words_without_common_units_are_not_similar():
     ],
     ids=["alone", "repeated", "unknown words", "text, from the end"],
 )
-def test_contextual_code_adds_the_bag_of_the_context_to_the_centre(model, words, i, around):
+def test_contextual_code_adds_the_context_to_the_centre(model, words, i, around):
     v = np.zeros(2 * len(model.words_), np.float32)
     v[[model.words_.index(word) for word in around]] = 1
     v[len(model.words_) + model.words_.index("bank")] = 1
@@ -244,7 +244,7 @@ def test_codes_of_one_str_and_codes_before_fit_are_refused(model):
         small().static("bank")
 
 
-def test_nearest_is_ordered_by_the_share_of_common_ones_and_leaves_out_the_word(model):
+def test_nearest_is_ordered_by_common_ones_without_the_word(model):
     found = model.nearest("bank", 100)
     assert sorted(word for word, _ in found) == sorted({*model.words_} - {"bank"})
     assert [score for _, score in found] == sorted((score for _, score in found), reverse=True)
