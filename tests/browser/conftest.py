@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -211,7 +212,9 @@ def opened(lab, browser):
     return opened
 
 
-@pytest.fixture(scope="session", params=[*LIGHT_NOTEBOOKS, *LESSONS], ids=lambda name: Path(name).stem)
+@pytest.fixture(
+    scope="session", params=[*LIGHT_NOTEBOOKS, *LESSONS], ids=lambda name: re.match(r"[a-z]+_[a-z]+|\d+", name)[0]
+)
 def lesson(request, opened):
     """A notebook, opened and run."""
     lesson = opened(request.param)
