@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import published
 from scipy import stats
 
 from kexue_nlp.scoring import ViewpointScores
@@ -20,24 +21,6 @@ from kexue_nlp.scoring import ViewpointScores
 N_FOLDS = 5  # of the cross-validation of the viewpoint taggers
 
 RESULTS = Path(__file__).parent / "results"
-
-# Mean average precision in per cent on MNIST at k = 2, 4, 8, 16, 32: Ryali et al. (2020), arXiv 2001.04907, table 1.
-PUBLISHED_HASHING = {
-    "LSH": (12.5, 13.8, 18.1, 20.3, 26.2),
-    "FlyHash": (18.9, 20.0, 24.2, 26.3, 32.3),
-    "BioHash": (44.4, 49.3, 53.4, 54.9, 55.5),
-}
-
-# Test accuracy in per cent of one run each: article 4293.
-PUBLISHED_MARGIN = {
-    ("lstm", "cross-entropy"): 81.02,
-    ("lstm", "margin"): 82.26,
-    ("cnn", "cross-entropy"): 88.14,
-    ("cnn", "margin"): 88.24,
-}
-
-# Accuracy in per cent of one run, before self-training and at its end: article 4374.
-PUBLISHED_SEMI_SUPERVISED = (73.04, 73.48)
 
 
 def load_results(name: str) -> list[dict[str, Any]]:
@@ -92,12 +75,12 @@ def hashing_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         return _mean_and_spread(scores)
 
     rows: dict[str, list[str]] = {}
-    for family in ("random codes", *PUBLISHED_HASHING, "cosine of the pixels"):
+    for family in ("random codes", *published.HASHING, "cosine of the pixels"):
         for method in methods:
             if method.split(",")[0] == family:
                 rows[method] = [cell(method, k) for k in ks]
-        if family in PUBLISHED_HASHING:
-            rows[f"{family}, published"] = [f"{score:.1f}" for score in PUBLISHED_HASHING[family]]
+        if family in published.HASHING:
+            rows[f"{family}, published"] = [f"{score:.1f}" for score in published.HASHING[family]]
     return pd.DataFrame.from_dict(rows, orient="index", columns=[f"k = {k}" for k in ks]).rename_axis("method")
 
 
@@ -163,7 +146,7 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
             if not by_seed:
                 continue
             epochs = [run["epochs"] for run in by_seed.values()]
-            article = PUBLISHED_MARGIN.get((network, loss))
+            article = published.MARGIN.get((network, loss))
             is_baseline = loss == "cross-entropy"
             rows.append(
                 [
@@ -278,7 +261,7 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
                 _mean_and_spread(list(end.values())) if trained_on_guesses else "",
                 _difference(end, start) if trained_on_guesses else "",
                 "" if name == first or "transductive" in name else _difference(end, baseline),
-                "{:.2f} → {:.2f}".format(*PUBLISHED_SEMI_SUPERVISED) if of_the_article else "",
+                "{:.2f} → {:.2f}".format(*published.SEMI_SUPERVISED) if of_the_article else "",
             ]
         )
     columns = [
