@@ -25,8 +25,7 @@ __all__ = ["Exercise", "Result", "check"]
 
 _NOT_BEGUN = "There is no answer so far: replace the dots by your own code."
 
-# How often each exercise was answered wrongly since it was last answered rightly, in this process: the number of the
-# hint that comes next. Nothing else is remembered.
+# How often each exercise was answered wrongly since it was last answered rightly: the number of the next hint.
 _wrong_answers: Counter[str] = Counter()
 
 
@@ -44,15 +43,12 @@ class Exercise:
 
 @dataclass(frozen=True, repr=False)
 class Result:
-    """What :func:`check` found; true exactly when the answer is right, and shown by Jupyter as a note.
-
-    The attribute ``message`` says what was found, ``hint`` is the next hint, empty when the answer is right.
-    """
+    """What :func:`check` found; true exactly when the answer is right, and shown by Jupyter as a note."""
 
     name: str
     right: bool
-    message: str
-    hint: str = ""
+    message: str  # what was found
+    hint: str = ""  # the next one, none when the answer is right
 
     def __bool__(self) -> bool:
         return self.right
@@ -63,23 +59,17 @@ class Result:
 
     def _repr_html_(self) -> str:
         # The message quotes what the student's function returned, and that may be anything.
-        lines = "<br>".join(html.escape(line) for line in repr(self).split("\n"))
+        lines = html.escape(repr(self)).replace("\n", "<br>")
         colour = "#2e8b57" if self.right else "#d2691e"
         return f'<div role="status" style="border-left:4px solid {colour};padding:.3em .8em">{lines}</div>'
 
 
 def check(name: str, answer: Any) -> Result:
-    """Check the answer to an exercise of a lesson.
+    """Check the answer to an exercise, which is named by lesson and number; ValueError if there is none of that name.
 
-    A wrong answer gets a hint, the next wrong one the next hint (the last hint stays); a right answer starts the hints
+    The answer is a function; it is called on several cases, and an exception that it raises is part of the message. A
+    wrong answer gets a hint, the next wrong one the next hint (the last hint stays); a right answer starts the hints
     over. An exercise not yet begun (``None`` or ``...``) gets the first hint and does not count.
-
-    Parameters
-    ----------
-    name : str
-        Lesson and number, for instance ``"03.1"``; ValueError if there is none of that name.
-    answer : callable
-        The function itself. It is called on several cases; if it raises, the exception is part of the message.
 
     Examples
     --------
@@ -101,17 +91,14 @@ def check(name: str, answer: Any) -> Result:
 
 def _find_exercise(name: str) -> Exercise:
     """Import the exercises of the one lesson whose number the name begins with."""
-    known = []
-    for module in pkgutil.iter_modules(lessons.__path__, f"{lessons.__name__}."):
-        number = import_module(module.name).NUMBER
-        known.append(f"{number}.1, …")
-        if number == str(name)[:2]:
-            exercises = import_module(f"{module.name}.exercises").EXERCISES
-            if name in exercises:
-                return exercises[name]
-            known = list(exercises)
-            break
-    raise ValueError(f"no exercise is called {name!r}; there are {', '.join(sorted(known))}")
+    modules = [module.name for module in pkgutil.iter_modules(lessons.__path__, f"{lessons.__name__}.")]
+    by_number = {import_module(module).NUMBER: module for module in modules}
+    module = by_number.get(str(name)[:2])
+    exercises = import_module(f"{module}.exercises").EXERCISES if module else {}
+    if name not in exercises:
+        known = exercises or [f"{number}.1, …" for number in by_number]
+        raise ValueError(f"no exercise is called {name!r}; there are {', '.join(sorted(known))}")
+    return exercises[name]
 
 
 def _find_fault(exercise: Exercise, function: Any) -> str:
@@ -124,20 +111,18 @@ def _find_fault(exercise: Exercise, function: Any) -> str:
         call = f"{getattr(function, '__name__', 'your function')}({', '.join(map(_short, case))})"
         expected = exercise.reference(*case)
         try:
-            # A copy, so that a function which changes its arguments cannot change the exercise.
-            returned = function(*deepcopy(case))
+            returned = function(*deepcopy(case))  # whatever it does to its arguments, the exercise stays as it is
         except Exception as error:
             return f"{call} stopped with {type(error).__name__}: {error}"
         if returned is None or returned is ...:
             forgotten = f"{call} returned nothing. Does every way through the function end in a return?"
             return forgotten if number else _NOT_BEGUN
         if not _agree(returned, expected, exercise.tolerance):
-            fault = f"{call} returned {_short(returned)}"
-            # The explanation looks for likely mistakes, and may stumble over an answer of quite another kind.
-            with suppress(Exception):
-                if explanation := exercise.explain(returned, expected, *case):
-                    return f"{fault}: {explanation}"
-            return f"{fault}; expected {_short(expected)}."
+            explanation = ""
+            with suppress(Exception):  # it looks for likely mistakes, and may stumble over quite another kind of answer
+                explanation = exercise.explain(returned, expected, *case)
+            wanted = f": {explanation}" if explanation else f"; expected {_short(expected)}."
+            return f"{call} returned {_short(returned)}{wanted}"
     return ""
 
 
@@ -154,7 +139,7 @@ def _agree(returned: Any, expected: Any, tolerance: float) -> bool:
     if isinstance(expected, dict):
         if not isinstance(returned, dict) or returned.keys() != expected.keys():
             return False
-        returned, expected = [returned[key] for key in expected], expected.values()
+        return all(_agree(returned[key], expected[key], tolerance) for key in expected)
     if isinstance(expected, np.ndarray) and not isinstance(returned, np.ndarray):
         return False
     try:

@@ -71,8 +71,7 @@ def legal(tags):
 
 def multiplier(log_probabilities, start, end, first=None):
     tags = words_to_tags(["x" * (end - start)])
-    rewarded = tags.copy()
-    rewarded[0] = tags[0] if first is None else first
+    rewarded = tags if first is None else np.array([first, *tags[1:]])
     low, high = -30.0, 30.0
     for _ in range(50):
         middle = (low + high) / 2
@@ -126,51 +125,38 @@ WRONG = [
     ("01.1", "labels forgotten", lambda y, p, m: float(p < m), "expected 0."),
     ("01.1", "no half", lambda y, p, m: float((p if y == 1 else 1 - p) <= m), "expected 0.5."),
     ("01.1", "half on either", lambda y, p, m: 0.5 if p in (m, 1 - m) else weight_of(y, p, m), "returned 0.5"),
-    ("01.1", "upside down", lambda y, p, m: 1 - weight_of(y, p, m), "expected 0."),
     ("01.1", "text", lambda y, p, m: "1", "returned '1'"),
     ("01.2", "p above m", lambda q, k, m: bool(q[k] > m), "class 0 leads by 0.30 and needs more than 0.20"),
     ("01.2", "largest", lambda q, k, m: bool(q.argmax() == k), "needs more than"),
     ("01.2", "the neighbour for a rival", lambda q, k, m: bool(q[k] - q[1 - k] > 2 * m - 1), "needs more than"),
     ("01.2", "lead of m", lambda q, k, m: leads(q, k, (1 + m) / 2), "needs more than"),
-    ("01.2", "lead over the mean", lambda q, k, m: bool(q[k] - np.delete(q, k).mean() > 2 * m - 1), "expected"),
     ("01.2", "a number", lambda q, k, m: float(leads(q, k, m)), "returned 1"),
     ("01.3", "spread of a population", lambda a, b: interval(a, b, ddof=0), "expected [-0.001535, 0.006095]"),
     ("01.3", "one-sided", lambda a, b: interval(a, b, quantile=0.95), "expected ["),
     ("01.3", "not paired", unpaired, "expected ["),
-    ("01.3", "wrong way round", lambda a, b: interval(b, a), "expected ["),
     ("01.3", "upper bound first", lambda a, b: interval(a, b)[::-1], "the lower one comes first"),
-    ("01.3", "mean only", lambda a, b: (a - b).mean(), "expected ["),
-    ("01.3", "three numbers", lambda a, b: (*interval(a, b), 0), "expected ["),
     ("02.1", "no padding", lambda ids, n: windows_of(ids, n)[n:], "returned [([5, 6], 7)]; expected [([0, 0], 5)"),
     ("02.1", "padding behind", lambda ids, n: [((ids[:i] + [0] * n)[-n:], x) for i, x in enumerate(ids)], "0], 7)]"),
     ("02.1", "one late", lambda ids, n: [([*c[1:], t], t) for c, t in windows_of(ids, n)], "([0, 5], 5)"),
-    ("02.1", "contexts only", lambda ids, n: [c for c, _ in windows_of(ids, n)], "expected [([0, 0], 5)"),
-    ("02.1", "windows of n + 1", lambda ids, n: [[*c, t] for c, t in windows_of(ids, n)], "expected [([0, 0], 5)"),
     ("02.2", "logarithm of the mean", lambda p: 1 / np.mean(p), "returned 3.2; expected 4."),
     ("02.2", "cross-entropy", lambda p: -np.mean(np.log(p)), "expected 4."),
-    ("02.2", "bits and e mixed", lambda p: np.exp(-np.mean(np.log2(p))), "expected 4."),
-    ("02.2", "sum", lambda p: np.exp(-np.sum(np.log(p))), "expected 4."),
-    ("02.2", "upside down", lambda p: np.exp(np.mean(np.log(p))), "expected 4."),
     ("02.3", "surest of all", surest, "1 negative and 3 positive examples; expected 1 of each"),
     ("02.3", "a side is scarce", lambda p, k: ends(np.argsort(p), k), "example 1 with p = 0.80 gets the label 0"),
     ("02.3", "least sure", lambda p, k: {0: 0, 4: 0, 2: 1, 3: 1}, "example 1 with p = 0.02 is left out"),
     ("02.3", "none is everything", lambda p, k: ends(np.argsort(p), len(choose(p, k)) // 2), "0 negative and 2"),
     ("02.3", "labels the wrong way", lambda p, k: {i: 1 - y for i, y in choose(p, k).items()}, "gets the label 1"),
     ("02.3", "a list", lambda p, k: list(choose(p, k)), "expected {0: 0"),
-    ("02.3", "not there", lambda p, k: {-1: 0, len(p): 1}, "expected 2 of each"),
     ("03.1", "one m too many", lambda ws: "".join("b" + "m" * (len(w) - 1) + "e" for w in ws), "expected 'sbe'"),
     ("03.1", "no s", lambda ws: tag_sentence(w * 2 if len(w) == 1 else w for w in ws), "returned 'bebe'"),
     ("03.1", "a list", lambda words: list(tag_sentence(words)), "returned ['s', 'b', 'e']; expected 'sbe'"),
     ("03.1", "something for no words", lambda words: tag_sentence(words) or "s", "([]) returned 's'; expected ''"),
     ("03.2", "always true", lambda tags: True, "('b') returned True; expected False."),
-    ("03.2", "always false", lambda tags: False, "expected True."),
     ("03.2", "no start rule", lambda tags: legal("b" + tags if tags[:1] in ("m", "e") else tags), "('e')"),
     ("03.2", "no end rule", lambda tags: legal(tags) or legal(tags + "e"), "('b')"),
     ("03.2", "neighbours only", lambda tags: legal(tags.lstrip("me")) or legal(tags.rstrip("bm")), "('b')"),
     ("03.2", "empty is illegal", lambda tags: bool(tags) and legal(tags), "('') returned False"),
     ("03.3", "five per cent too much", lambda *case: 1.05 * multiplier(*case), "a smaller multiplier keeps the word"),
     ("03.3", "too small", lambda *case: 0.9 * multiplier(*case), "does not keep the word at positions 0 to 1 whole"),
-    ("03.3", "the logarithm", lambda *case: math.log(multiplier(*case)), "does not keep"),
     ("03.3", "never below one", lambda *case: max(1.0, multiplier(*case)), "returned 1: a smaller multiplier"),
     ("03.3", "bonus on s", lambda *case: multiplier(*case, first=0), "a smaller multiplier"),
     ("03.3", "infinite", lambda *case: math.inf, "returned inf; expected 7.12922"),
@@ -182,7 +168,6 @@ WRONG = [
     ("04.1", "merged", lambda tags: [(*m.span(), m[0][0]) for m in re.finditer("[123]+", tags)], "(2, 4, '3')]"),
     ("04.1", "a number", lambda tags: 3, "returned 3"),
     ("04.2", "strict", lambda a, b, c, d: 2 * a / max(1, 2 * a + 2 * b + c + d), "that is strict; in the contest's"),
-    ("04.2", "mean", lambda a, b, c, d: (a / max(1, a + b + d) + a / max(1, a + c)) / 2, "0.625; expected 0.6"),
     ("04.2", "extra ones forgotten", lambda a, b, c, d: contest_f1(a, b, c, 0), "expected 0.6"),
     ("04.2", "division by zero", lambda a, b, c, d: 2 / ((a + b + d) / a + (a + c) / a), "ZeroDivisionError"),
     ("04.3", "polarity of the forced tags", lambda plain, forced: runs(forced), "expected [(1, 4, '1')]"),
@@ -192,16 +177,10 @@ WRONG = [
     ("05.1", "not sorted", lambda a, k: sorted(range(len(a)), key=lambda unit: -a[unit])[:k], "returned [0, 2, 1]"),
     ("05.1", "ties to the last", lambda a, k: sorted(np.argsort(a, kind="stable")[-k:]), "expected [0, 2]"),
     ("05.1", "all that tie", lambda a, k: [j for j, x in enumerate(a) if x >= sorted(a)[-k]], "expected [0, 2]"),
-    ("05.1", "the smallest", lambda a, k: winners([-x for x in a], k), "returned [0]; expected [1]"),
-    ("05.1", "activations", lambda a, k: sorted(a)[-k:], "returned [0.9]"),
     ("05.2", "cosine of the codes", lambda a, b: float(np.mean(a * b)), "returned 0.0625; expected 0.098017"),
-    ("05.2", "agreement", lambda a, b: float(np.mean(a == b)), "returned 0.5; expected 0."),
-    ("05.2", "angle", lambda a, b: float(np.pi * np.mean(a != b)), "expected 0."),
     ("05.2", "wrong sign", lambda a, b: -np.cos(np.pi * np.mean(a != b)), "returned -0.098017"),
     ("05.3", "plain products", lambda X, W: em(X, W, normalised=False), "expected [[0.842709, 0.375591, 0.385712]"),
     ("05.3", "idle units are NaN", lambda X, W: em(X, W, idle=False), "it should keep its direction"),
-    ("05.3", "means, not directions", lambda X, W: 0.5 * em(X, W), "expected [["),
-    ("05.3", "unchanged", lambda X, W: W, "expected [["),
     ("05.3", "one unit", lambda X, W: em(X, W)[:1], "expected [["),
     ("05.3", "a list", lambda X, W: em(X, W).tolist(), "expected [["),
 ]
@@ -212,33 +191,24 @@ def test_a_right_answer_is_right(name):
     assert repr(check(name, RIGHT[name])) == f"✓ {name} Right. Well done."
 
 
-@pytest.mark.parametrize(
-    ("name", "answer", "said"), [(name, *rest) for name, _, *rest in WRONG], ids=[" ".join(row[:2]) for row in WRONG]
-)
+@pytest.mark.parametrize(("name", "answer", "said"), [pytest.param(n, *rest, id=f"{n} {i}") for n, i, *rest in WRONG])
 def test_a_wrong_answer_is_told_what_is_wrong(name, answer, said):
     result = check(name, answer)
     assert not result
     assert said in result.message
 
 
-def test_the_multiplier_cases_need_both_more_and_less_than_one():
-    needed = [multiplier(*case) for case in ALL["03.3"].cases]
-    assert min(needed) < 0.9
-    assert max(needed) > 1.1
+NO_ANSWERS = {
+    "stopped with IndexError: list index out of range": lambda words: words[99],
+    "returned nothing": lambda words: tag_sentence(words) if len(words) == 2 else None,
+    "this is 'sbe': give its name, no parentheses": "sbe",
+    "expected 'sbe'": lambda words: "s" * 10_000,
+}
 
 
-@pytest.mark.parametrize(
-    ("answer", "said"),
-    [
-        (lambda words: words[99], "stopped with IndexError: list index out of range"),
-        (lambda words: tag_sentence(words) if len(words) == 2 else None, "returned nothing"),
-        ("sbe", "this is 'sbe': give its name, no parentheses"),
-        (lambda words: "s" * 10_000, "expected 'sbe'"),
-    ],
-    ids=["raises", "a return forgotten", "a call", "long"],
-)
-def test_what_is_no_answer_at_all_is_explained(answer, said):
-    message = check("03.1", answer).message
+@pytest.mark.parametrize("said", NO_ANSWERS)
+def test_what_is_no_answer_at_all_is_explained(said):
+    message = check("03.1", NO_ANSWERS[said]).message
     assert said in message
     assert len(message) < 300
 
@@ -250,9 +220,9 @@ def test_a_function_that_changes_its_argument_does_not_change_the_exercise():
 
 @pytest.mark.parametrize("stub", [None, ..., lambda words: None, lambda words: ...])
 def test_a_stub_gets_the_first_hint_each_time(stub):
-    hints = [check("03.1", stub).hint for _ in range(3)]
-    assert set(hints) == {"Hint 1 of 3: " + ALL["03.1"].hints[0]}
-    assert repr(check("03.1", stub)).startswith("✗ 03.1 Not yet. There is no answer so far")
+    for result in (check("03.1", stub), check("03.1", stub)):
+        assert repr(result).startswith("✗ 03.1 Not yet. There is no answer so far")
+        assert result.hint == "Hint 1 of 3: " + ALL["03.1"].hints[0]
 
 
 def test_wrong_answers_get_one_hint_after_another_until_one_is_right():

@@ -22,8 +22,7 @@ EXERCISES = {
         [([0.2, 0.9, 0.5], 1), ([0.2, 0.9, 0.5, 0.7], 2), ([-1.0, -3.0, -2.0], 3), *_ties],
         (
             "Sort the units, not the activations: sorted(range(K), key=...) puts the largest activation first.",
-            "Python's sort keeps the order of equals, so with key=lambda unit: -activations[unit] the lower index "
-            "comes first.",
+            "The sort keeps the order of equals: with key=lambda unit: -activations[unit] the lower index comes first.",
             "Take the first k of that order, and sort those by index before returning them.",
         ),
     ),

@@ -8,11 +8,8 @@ from kexue_nlp.exercises import Exercise
 
 def weight_of(y, p, m):
     """Return the article's λ."""
-
-    def theta(x):
-        return (np.sign(x) + 1) / 2
-
-    return 1 - theta(y - m) * theta(p - m) - theta(1 - m - y) * theta(1 - m - p)
+    theta = np.heaviside
+    return 1 - theta(y - m, 0.5) * theta(p - m, 0.5) - theta(1 - m - y, 0.5) * theta(1 - m - p, 0.5)
 
 
 def lead_of(probabilities, k):
@@ -22,9 +19,8 @@ def lead_of(probabilities, k):
 
 def explain_lead(returned, expected, probabilities, k, m):
     """Show the sum."""
-    return (
-        f"class {k} leads by {lead_of(probabilities, k):.2f} and needs more than {2 * m - 1:.2f}; expected {expected}."
-    )
+    lead = f"class {k} leads by {lead_of(probabilities, k):.2f}"
+    return f"{lead} and needs more than {2 * m - 1:.2f}; expected {expected}."
 
 
 def paired_interval(ours, theirs):

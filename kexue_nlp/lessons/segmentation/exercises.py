@@ -18,11 +18,7 @@ def legal(tags):
 
 
 def multiplier_needed(log_probabilities, start, end):
-    """Halve an interval of log m again and again.
-
-    m adds log m to the b, m … e (or s) of the word, so the path through all of them gains more than any other path:
-    once m is large enough the word stays whole, and there is one smallest m.
-    """
+    """Halve an interval of log m: the path through the word gains most by it, so there is one smallest m."""
     word = words_to_tags(["字" * (end - start)])
     low, high = -60.0, 60.0
     while high - low > 1e-6:
@@ -63,8 +59,7 @@ EXERCISES = {
         (
             "Look at neighbours: which tags may follow s, and which may follow b?",
             "After s or e a new word begins, so s or b follows. Inside a word, after b or m, comes m or e.",
-            "The ends count as well: the first tag is s or b, the last is s or e. A text without characters "
-            "has no tags, and nothing is wrong with it.",
+            "The ends count too: the first tag is s or b, the last is s or e. A text without tags is all right.",
         ),
     ),
     "03.3": Exercise(
@@ -73,10 +68,8 @@ EXERCISES = {
         (
             "Add log(m) to the word's tags in a copy of log_probabilities (s for a word of one character, "
             "otherwise b, m …, e), call viterbi and look whether its tags from start to end are the word's.",
-            "The larger m, the more the word gains over every other path: below one value of m it is cut, "
-            "above it is whole. Halve an interval of log(m) around that value again and again.",
-            "Search over log(m), not m, and also below 0: a word that the network already keeps whole has a "
-            "smallest multiplier less than 1. Return m itself, as a float.",
+            "Below one value of m the word is cut, above it is whole. Halve an interval of log(m) again and again.",
+            "Search below log(m) = 0, too: a word that stays whole anyway needs less than 1. Return m as a float.",
         ),
         explain_multiplier,
         tolerance=0.01,

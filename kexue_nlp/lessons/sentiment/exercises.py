@@ -57,8 +57,7 @@ EXERCISES = {
         + [(np.array([0.9, 0.8, 0.95, 0.3]), 2), (np.array([0.9, 0.7]), 1)],
         (
             "np.argsort(p) lists the examples from the surest negative to the surest positive.",
-            "From one end take the surest negative ones (p ≤ ½), from the other the surest positive ones, as many "
-            "of each: no more than k, and no more than there are on the scarcer side.",
+            "Take as many from each end: k, or all of the scarcer label if it has fewer. p ≤ ½ counts as negative.",
             "With n = min(k, (p > 0.5).sum(), (p <= 0.5).sum()): the first n of the order get 0, the last n get 1. "
             "Mind n = 0: order[-0:] is everything.",
         ),

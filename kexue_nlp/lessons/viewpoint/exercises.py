@@ -38,8 +38,7 @@ EXERCISES = {
         (
             "An entity is a run of one tag other than 0. Where does a run begin, and where does it end?",
             "It begins where a tag is not 0 and differs from the one before; it ends before the next that differs.",
-            'The last run may end with the text. A "0" put behind the tags ends it like any other; or use '
-            "itertools.groupby, which cuts a string into runs.",
+            'The last run may end with the text: a "0" put behind the tags ends it. Or use itertools.groupby.',
         ),
     ),
     "04.2": Exercise(
