@@ -43,13 +43,11 @@ __all__ = [
     "visible",
 ]
 
-# Okabe and Ito's colours, told apart with every common kind of colour vision; the orange is darker here, to be seen on
-# white. The explorers use them too.
+# Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00", "#767676"
 FAINT = "#949494"  # of lines behind others
 
 _DIRECTION_MARKS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-
 TAG_NAMES = {"s": "single", "b": "begin", "m": "middle", "e": "end"}
 
 _FONT = Path(__file__).parent / "fonts" / "KexueSansSC-Regular.otf"
@@ -61,17 +59,15 @@ _INSTALLED = ("Noto Sans CJK SC", "PingFang SC", "Hiragino Sans GB", "Microsoft 
 def use_chinese_font() -> None:
     """Let Matplotlib draw Chinese: Latin text keeps its font, other glyphs come from the package's.
 
-    Importing :mod:`kexue_nlp.figures` does it. Call it again after something has reset Matplotlib's settings
-    (``plt.style.use``, ``plt.rcdefaults``). Chinese beside ``$…$`` in one string is not drawn: Matplotlib's
-    mathematics has fonts of its own.
+    Importing :mod:`kexue_nlp.figures` does it; call it again after ``plt.style.use`` or ``plt.rcdefaults``. Chinese
+    beside ``$…$`` in one string is not drawn: Matplotlib's mathematics has fonts of its own.
     """
     manager = font_manager.fontManager
     if not any(entry.name == _FAMILY for entry in manager.ttflist):
         manager.addfont(_FONT)
         # The one weight serves as bold too; otherwise Matplotlib logs a complaint at every bold label.
         manager.ttflist.append(dataclasses.replace(manager.ttflist[-1], weight=700))
-    known = {entry.name for entry in manager.ttflist}
-    families = mpl.rcParams["font.family"]
+    known, families = {entry.name for entry in manager.ttflist}, mpl.rcParams["font.family"]
     ours = [name for name in (_FAMILY, *_INSTALLED) if name in known and name not in families]
     mpl.rcParams["font.family"] = [*families, *ours]
 
@@ -85,18 +81,18 @@ def visible(text: str) -> str:
     A space becomes ``␣``, a line feed ``↵``; other control characters, marks of writing direction and lone surrogates
     become U+FFFD.
     """
-    text = text.replace(" ", "␣").replace("\n", "↵")
-    return "".join(
-        "\ufffd" if unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _DIRECTION_MARKS else c
-        for c in text
-    )
+
+    def is_unseen(c: str) -> bool:
+        return unicodedata.category(c) in ("Cc", "Cs") or unicodedata.bidirectional(c) in _DIRECTION_MARKS
+
+    return "".join("\ufffd" if is_unseen(c) else c for c in text.replace(" ", "␣").replace("\n", "↵"))
 
 
 def show(fig: Figure, alt: str | None = None) -> None:
     """Display a figure in a notebook as a small PNG with a description, and close it.
 
-    The description says in a sentence what the figure shows, for readers who cannot see it. The figures of this module
-    have one; for one from ``plt.subplots`` it must be given, or a ValueError is raised.
+    The description tells readers who cannot see the figure what it shows. The figures of this module have one; for one
+    from ``plt.subplots`` it must be given, or a ValueError is raised.
     """
     alt = alt or getattr(fig, "alt", "")
     if not alt.strip():
@@ -120,25 +116,19 @@ def emission_heatmap(
     path: Sequence[int] | np.ndarray | None = None,
     ax: Axes | None = None,
 ) -> Figure:
-    """Draw the probability of each tag at each character, and a path through them.
+    """Draw the probability of each tag at each character, and a path through them, into new axes or those given.
 
     Parameters
     ----------
-    text : str, length T
+    text, tags : str of length T, sequence of str of length K
     probabilities : ndarray, shape (T, K)
         In [0, 1]. Up to 16 characters, the numbers are written into the cells.
-    tags : sequence of str, length K
     path : sequence of int, shape (T,), optional
         Tags to connect, as :func:`kexue_nlp.viterbi.viterbi` returns them.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; a new figure by default.
     """
-    probabilities = np.asarray(probabilities)
-    expected = (len(text), len(tags))
+    probabilities, expected = np.asarray(probabilities), (len(text), len(tags))
     if probabilities.shape != expected:
         raise ValueError(f"expected probabilities of shape {expected} (characters, tags), got {probabilities.shape}")
-    if path is not None and len(path) != len(text):
-        raise ValueError(f"{len(text)} characters but a path of {len(path)} tags; there must be one per character")
     ax = ax or _axes(1.7 + 0.48 * len(text), 0.9 + 0.36 * len(tags))
     ax.pcolormesh(probabilities.T, cmap="Blues", vmin=0, vmax=1, edgecolors="white", linewidth=1.5)
     if len(text) <= 16:
@@ -164,18 +154,17 @@ def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
     """Draw which characters one tag depends on in a stack of convolutions of an odd width."""
     if n_layers < 1 or width < 1 or width % 2 == 0:
         raise ValueError(f"need at least one layer and an odd width, got n_layers={n_layers}, width={width}")
-    reach = n_layers * (width // 2)
-    seen = 2 * reach + 1
+    reach = n_layers * (width // 2)  # to each side
     ax = _axes(4.6 + reach, 0.8 + 0.7 * n_layers)
     _draw_layers(ax, reach + np.arange(-reach - 2, reach + 3), range(n_layers + 1), width // 2, centre=reach)
     for layer in range(n_layers + 1):
-        name = f"convolution {layer}" if layer else "characters"
-        ax.text(-2.8, layer, name + " → tag" * (layer == n_layers), ha="right", va="center")
+        name = "characters" if layer == 0 else f"convolution {layer}" + " → tag" * (layer == n_layers)
+        ax.text(-2.8, layer, name, ha="right", va="center")
     for t in range(-reach, reach + 1):
         ax.text(reach + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
-    ax.set_title(f"one tag sees {seen} characters", size=11)
+    ax.set_title(f"one tag sees {2 * reach + 1} characters", size=11)
     ax.set_axis_off()
-    ax.figure.alt = f"Units above characters: one unit of convolution {n_layers} depends on {seen} characters."
+    ax.figure.alt = f"Units above characters: one unit of convolution {n_layers} depends on {2 * reach + 1} characters."
     return ax.figure
 
 
@@ -216,8 +205,7 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
 
 def hashing_diagram() -> Figure:
     """Draw the idea of article 8159: three ways from a vector to a binary code."""
-    rng = np.random.default_rng(1)
-    inputs = np.arange(6)
+    rng, inputs = np.random.default_rng(1), np.arange(6)
     panels = (
         ("LSH", "few random directions, signs:\nhalf of the bits are active", 4, 2),
         ("FlyHash", "many sparse random sums,\nthe k largest win", 16, 3),
@@ -283,12 +271,11 @@ def semi_supervised_diagram() -> Figure:
         (9, 0, "guesses for\nall other reviews", "white", ""),
     ]
     way_back = (6, "self-training: learn from the guesses too, and guess again")
-    figure = _draw_flow(boxes, {3: "keep what was learned"}, way_back)
-    figure.alt = (
+    alt = (
         "A language model learns from many reviews without labels. Its layers, frozen, read 1,000 labelled reviews for "
         "a small classifier, whose guesses for the others are learned from again."
     )
-    return figure
+    return _draw_flow(boxes, {3: "keep what was learned"}, way_back, alt)
 
 
 def viewpoint_diagram() -> Figure:
@@ -303,22 +290,15 @@ def viewpoint_diagram() -> Figure:
         (9, 0, "本田 positive\n丰田 negative", "white", ""),
     ]
     way_back = (3, "self-training: learn from what is found in other sentences too")
-    figure = _draw_flow(boxes, {3: "keep the characters' vectors", 6: "what stands in it is found whole"}, way_back)
-    figure.alt = (
+    alt = (
         "A character language model gives its vectors to a tagger that reads sentences in both directions. The best "
         "path through its tags, and a list of names, give names and polarities, which can be learned from again."
     )
-    return figure
+    return _draw_flow(boxes, {3: "keep the characters' vectors", 6: "what stands in it is found whole"}, way_back, alt)
 
 
-def _draw_flow(
-    boxes: Sequence[tuple[float, float, str, str, str | None]], down: dict[float, str], way_back: tuple[float, str]
-) -> Figure:
-    """Draw boxes (x, y, words, colour, words on the arrow that comes from the left) in two rows, and other arrows.
-
-    Those from the upper row down to the lower one are given by place and words, and so is the end of the one that leads
-    back to it, below, from the last box of the lower row.
-    """
+def _draw_flow(boxes: Sequence[tuple], down: dict[float, str], way_back: tuple[float, str], alt: str) -> Figure:
+    """Draw boxes (x, y, words, colour, words on the arrow from the left) in two rows, and the arrows down and back."""
     ax = _axes(9.5, 3.1)
     arrow = {"arrowstyle": "->", "lw": 1.6}
     for x, y, words, colour, read in boxes:
@@ -334,10 +314,11 @@ def _draw_flow(
     start, (end, words) = boxes[-1][0], way_back
     curve = arrow | {"color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
     ax.annotate("", (end, -0.42), (start, -0.42), arrowprops=curve)
-    bottom = -0.7 - 0.175 * (start - end)
+    bottom = -0.7 - 0.175 * (start - end)  # of the curve
     ax.text((start + end) / 2, bottom, words, ha="center", size=8.5)
     ax.set(xlim=(-1.3, 10.3), ylim=(bottom - 0.1, 2.0))
     ax.set_axis_off()
+    ax.figure.alt = alt
     return ax.figure
 
 
@@ -351,9 +332,7 @@ def _draw_layers(ax: Axes, columns: np.ndarray, ys: Sequence[float], half: int, 
     for layer, y in enumerate(ys):
         seen = abs(columns - centre) <= half * (len(ys) - 1 - layer)
         ax.scatter(columns, [y] * len(columns), 110, np.where(seen, VERMILION, "white"), edgecolors=GREY, zorder=2)
-        if layer == 0:
-            continue
-        for column, marked in zip(columns, seen, strict=True):
+        for column, marked in zip(columns, seen, strict=True) if layer else ():
             for below in columns[abs(columns - column) <= half]:
                 colour = VERMILION if marked else FAINT
                 ax.plot([column, below], [y, ys[layer - 1]], color=colour, lw=1, zorder=int(marked))
