@@ -57,7 +57,6 @@ class _Sendable(traitlets.HasTraits):
     """A text control that survives half a surrogate pair, which no message to the browser can carry."""
 
     def set_state(self, sync_data: dict) -> None:
-        """Take what the browser sent."""
         super().set_state({key: _whole(v) if isinstance(v, str) else v for key, v in sync_data.items()})
 
     @traitlets.validate("value")
@@ -65,17 +64,17 @@ class _Sendable(traitlets.HasTraits):
         return _whole(proposal.value)
 
 
-def _whole(text: str) -> str:
-    """Join surrogate pairs and replace single halves by U+FFFD."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-
-
 class TextBox(_Sendable, widgets.Text):
-    """One line of text."""
+    """A control for one line of text."""
 
 
 class TextArea(_Sendable, widgets.Textarea):
-    """Several lines of text."""
+    """A control for several lines of text."""
+
+
+def _whole(text: str) -> str:
+    """Join surrogate pairs and replace single halves by U+FFFD."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def still(page: str) -> str:
@@ -84,17 +83,14 @@ def still(page: str) -> str:
     JupyterLab strips SVG and styles, but not images, from what is stored in a notebook that has not been run there.
     Drawings must be XML as well as HTML: no entities but those of `html.escape`.
     """
-    return _DRAWING.sub(_image, page)
+    return re.sub(r'<svg ([^>]*role="img"[^>]*)>(.*?)</svg>', _draw_image, page, flags=re.DOTALL)
 
 
-_DRAWING = re.compile(r'<svg (?P<attributes>[^>]*role="img"[^>]*)>(?P<parts>.*?)</svg>', re.DOTALL)
-
-
-def _image(drawing: re.Match) -> str:
-    attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', drawing["attributes"]))
+def _draw_image(drawing: re.Match) -> str:
+    attributes = dict(re.findall(r'([\w-]+)="([^"]*)"', drawing[1]))
     size = 'width="{width}" height="{height}"'.format(**attributes)
     background = f'<style>text {{ font: 12px sans-serif; }}</style><rect {size} fill="white"/>'
-    source = f'<svg xmlns="http://www.w3.org/2000/svg" {drawing["attributes"]}>{background}{drawing["parts"]}</svg>'
+    source = f'<svg xmlns="http://www.w3.org/2000/svg" {drawing[1]}>{background}{drawing[2]}</svg>'
     data = base64.b64encode(source.encode()).decode()
     return f'<img {size} alt="{attributes["aria-label"]}" src="data:image/svg+xml;base64,{data}">'
 
@@ -113,8 +109,8 @@ class Explorer(widgets.VBox):
     """Base of all explorers.
 
     A subclass makes its controls, wires each with :meth:`on_change` or :meth:`on_click`, calls :meth:`lay_out`, and
-    writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what a user mistyped: that is
-    shown in ``message``, and the picture stays as it was.
+    writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what a user mistyped: the message is
+    shown, and the picture stays as it was.
     """
 
     styles: ClassVar[str] = ""  # CSS of a subclass
@@ -122,9 +118,8 @@ class Explorer(widgets.VBox):
     def __init__(self) -> None:
         super().__init__()
         self.add_class("kexue")
-        self.picture = widgets.HTML(tabbable=True)
+        self.message, self.picture = widgets.HTML(), widgets.HTML(tabbable=True)
         self.picture.add_class("kexue-picture")
-        self.message = widgets.HTML()
 
     def lay_out(self, *controls: widgets.Widget) -> None:
         """Put the controls above the message and the picture."""
@@ -182,8 +177,7 @@ class Explorer(widgets.VBox):
             self.say(f"This should not have happened. {type(error).__name__}: {error}")
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        note = "Run the notebook in JupyterLab to try other input."
-        body = f'<div class="kexue kexue-picture">{still(self.static_html())}<p class="kexue-quiet">{note}</p></div>'
+        note = '<p class="kexue-quiet">Run the notebook in JupyterLab to try other input.</p>'
+        body = f'<div class="kexue kexue-picture">{still(self.static_html())}{note}</div>'
         page = f"<style>{_STYLE}{self.styles}</style>{body}"
-        bundle = super()._repr_mimebundle_(**kwargs)
-        return bundle | {"text/plain": self.static_text(), "text/html": page}
+        return super()._repr_mimebundle_(**kwargs) | {"text/plain": self.static_text(), "text/html": page}

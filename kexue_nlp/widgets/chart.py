@@ -36,8 +36,8 @@ class Chart:
 
     def y(self, value: float) -> float:
         """Return the pixel of a value on the vertical axis."""
-        full = self.height - self.bottom - self.top
-        return self.height - self.bottom - full * (value - self.y0) / (self.y1 - self.y0)
+        base = self.height - self.bottom
+        return base - (base - self.top) * (value - self.y0) / (self.y1 - self.y0)
 
     def line(self, xs: Sequence[float], ys: Sequence[float], colour: str, dash: str = "", width: float = 2.5) -> str:
         """Draw a line through points."""
@@ -53,44 +53,40 @@ class Chart:
 
     def bar(self, start: float, end: float, height: float, colour: str, words: str) -> str:
         """Draw a bar from 0 to a height, with words that show on hovering."""
-        x, width = self.x(start), self.x(end) - self.x(start)
+        x, width = self.x(start), max(0.5, self.x(end) - self.x(start) - 1)
         top, bottom = sorted((self.y(height), self.y(0)))
-        return (
-            f'<rect x="{x:.1f}" y="{top:.1f}" width="{max(0.5, width - 1):.1f}" height="{bottom - top:.1f}" '
-            f'fill="{colour}"><title>{words}</title></rect>'
-        )
+        size = f'width="{width:.1f}" height="{bottom - top:.1f}"'
+        return f'<rect x="{x:.1f}" y="{top:.1f}" {size} fill="{colour}"><title>{words}</title></rect>'
 
     def shade(self, start: float, end: float) -> str:
         """Draw a grey ground between two values."""
-        x, height = self.x(min(start, end)), self.height - self.bottom - self.top
-        size = f'width="{max(0.0, self.x(end) - x):.1f}" height="{height}"'
+        x = self.x(min(start, end))
+        size = f'width="{max(0.0, self.x(end) - x):.1f}" height="{self.height - self.bottom - self.top}"'
         return f'<rect x="{x:.1f}" y="{self.top}" {size} fill="{GREY}" fill-opacity=".22"/>'
 
     def x_tick(self, value: float, label: str) -> str:
         """Label a value on the horizontal axis."""
-        y = self.height - self.bottom + 15
-        return f'<text x="{self.x(value):.1f}" y="{y}" text-anchor="middle">{label}</text>'
+        return _text(f"{self.x(value):.1f}", self.height - self.bottom + 15, label, "middle")
 
     def y_tick(self, value: float, label: str) -> str:
         """Label a value on the vertical axis, with a line across."""
-        y = self.y(value)
-        return (
-            f'<path d="M{self.left} {y:.1f}H{self.width - self.right}" stroke="{GREY}" stroke-opacity=".3"/>'
-            f'<text x="{self.left - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>'
-        )
+        y, end = self.y(value), self.width - self.right
+        line = f'<path d="M{self.left} {y:.1f}H{end}" stroke="{GREY}" stroke-opacity=".3"/>'
+        return line + _text(self.left - 6, f"{y + 4:.1f}", label, "end")
 
     def x_name(self, label: str) -> str:
         """Name the horizontal axis."""
-        middle = (self.left + self.width - self.right) / 2
-        return f'<text x="{middle}" y="{self.height - 4}" text-anchor="middle">{label}</text>'
+        return _text((self.left + self.width - self.right) / 2, self.height - 4, label, "middle")
 
     def text(self, x: float, y: float, words: str, dx: float = 0, anchor: str = "start") -> str:
         """Write words at a point."""
-        return f'<text x="{self.x(x) + dx:.1f}" y="{self.y(y):.1f}" text-anchor="{anchor}">{words}</text>'
+        return _text(f"{self.x(x) + dx:.1f}", f"{self.y(y):.1f}", words, anchor)
 
     def svg(self, label: str, parts: Sequence[str]) -> str:
         """Make the picture out of its parts, with a description."""
-        return (
-            f'<svg class="kexue-chart" width="{self.width}" height="{self.height}" '
-            f'viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{label}">{"".join(parts)}</svg>'
-        )
+        size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
+        return f'<svg class="kexue-chart" {size} role="img" aria-label="{label}">{"".join(parts)}</svg>'
+
+
+def _text(x: object, y: object, words: str, anchor: str) -> str:
+    return f'<text x="{x}" y="{y}" text-anchor="{anchor}">{words}</text>'

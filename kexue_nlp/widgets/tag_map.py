@@ -49,19 +49,14 @@ class Panel:
 
 
 def render_panels(
-    text: str,
-    tags: Sequence[tuple[str, str]],
-    panels: Sequence[Panel],
-    caption: str,
-    bonus_in_words: Callable[[float], str],
+    text: str, tags: Sequence[tuple[str, str]], panels: Sequence[Panel], caption: str, bonus_in_words: Callable
 ) -> str:
     """Draw heat maps of one text, one below the other, as HTML.
 
-    Only the first characters of a long text are shown; that is said behind the caption, which must be safe in HTML. The
-    K tags are pairs of a name and a letter. A cell's title tells a bonus in words, such as "multiplied by 10".
+    Of a long text the first characters are shown, as is said behind the caption, which must be safe in HTML. Tags are
+    pairs of a name and a letter. A cell's title tells a bonus in words, such as "multiplied by 10".
     """
-    characters = [escape(character) for character in text[:LIMIT]]
-    n = len(characters)
+    characters, n = [escape(character) for character in text[:LIMIT]], min(len(text), LIMIT)
     if len(text) > n:
         caption += f" Shown: the first {n} of {len(text):,} characters."
     head = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in characters)
@@ -74,27 +69,22 @@ def render_panels(
     )
 
 
-def _render_panel(characters, tags, panel: Panel, bonus_in_words: Callable[[float], str]) -> str:
+def _render_panel(characters, tags, panel: Panel, bonus_in_words: Callable) -> str:
     """Table rows: the title, which holds the line of the path, then a row per tag."""
     n = len(characters)
     points = " ".join(f"{(t + 0.5) * _WIDTH},{(k + 0.5) * _HEIGHT}" for t, k in enumerate(panel.path[:n].tolist()))
-    line = (
-        f'<svg width="{n * _WIDTH}" height="{len(tags) * _HEIGHT}" aria-hidden="true">'
-        f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/></svg>'
-    )
-    top = f'<th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{panel.title}</span>{line}</th>'
+    line = f'<polyline points="{points}" fill="none" stroke="{ORANGE}" stroke-width="3"/>'
+    svg = f'<svg width="{n * _WIDTH}" height="{len(tags) * _HEIGHT}" aria-hidden="true">{line}</svg>'
+    top = f'<th class="kexue-title" colspan="{n + 1}" scope="rowgroup"><span>{panel.title}</span>{svg}</th>'
     rows = [f"<tbody><tr>{top}</tr>"]
     for k, (name, letter) in enumerate(tags):
         cells = []
         for t, character in enumerate(characters):
             p, bonus = float(panel.probabilities[t, k]), float(panel.bonuses[t, k])
             classes = ["kexue-cut"] * bool(panel.cuts[t]) + ["kexue-bonus"] * bool(bonus)
-            added = f", {bonus_in_words(bonus)}" if bonus else ""
-            cells.append(
-                f'<td class="{" ".join(classes)}" style="background:{BLUE}{round(255 * p):02x}" '
-                f'title="{character} {name} {p:.2f}{added}">'
-                + (f"<b>{letter}</b></td>" if panel.path[t] == k else "</td>")
-            )
-        head = f'<th class="kexue-tag" scope="row">{name} <i>{letter}</i></th>'
-        rows.append(f"<tr>{head}{''.join(cells)}</tr>")
+            title = f"{character} {name} {p:.2f}" + (f", {bonus_in_words(bonus)}" if bonus else "")
+            look = f'class="{" ".join(classes)}" style="background:{BLUE}{round(255 * p):02x}"'
+            on_path = f"<b>{letter}</b>" if panel.path[t] == k else ""
+            cells.append(f'<td {look} title="{title}">{on_path}</td>')
+        rows.append(f'<tr><th class="kexue-tag" scope="row">{name} <i>{letter}</i></th>{"".join(cells)}</tr>')
     return "".join(rows) + "</tbody>"
