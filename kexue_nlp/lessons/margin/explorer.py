@@ -19,12 +19,9 @@ from kexue_nlp.widgets.chart import STYLE, Chart
 __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
 
 SCALES = ("probability", "logit")
-_BINS = 20
 _LOGIT = 6.0  # logits are drawn from −6 to 6
-_SHOWN = 2  # reviews on either side of the margin
-_LENGTH = 280  # characters of a review that are shown
-
-_WIDTH = 232  # pixels of a panel
+_BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel
+_SHOWN, _LENGTH = 2, 280  # reviews on either side of the margin, and characters of each
 _chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
 
 _STYLE = f"""{STYLE}.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
@@ -91,16 +88,17 @@ def _loss(state: MarginState, scale: str) -> str:
     if scale == "logit":
         x = np.linspace(-_LOGIT, _LOGIT, 61)
         p = 1 / (1 + np.exp(-x))
-        slope, top, name, edge, last_slope = 1 - p, 4.0, "logit z", _logit(state.margin), 1 - state.margin
+        slope, name, edge, last_slope = 1 - p, "logit z", _logit(state.margin), 1 - state.margin
+        frame = _chart(-_LOGIT, _LOGIT, 0, 4.0)
     else:
         x = p = np.linspace(0.07, 0.9975, 61) ** 2  # closer where the curves are steep
-        slope, top, name, edge, last_slope = 1 / p, 5.0, "probability p", state.margin, 1 / state.margin
-    frame = _chart(x[0] if scale == "logit" else 0, x[-1] if scale == "logit" else 1, 0, top)
+        slope, name, edge, last_slope = 1 / p, "probability p", state.margin, 1 / state.margin
+        frame = _chart(0, 1, 0, 5.0)
     on = x <= edge
     parts = [frame.shade(edge, frame.x1), *_ticks(frame, scale == "logit"), frame.x_name(name)]
     last_loss = float(-np.log(state.margin))
     for values, last, colour, dash in ((-np.log(p), last_loss, BLUE, ""), (slope, last_slope, VERMILION, "6 3")):
-        fits = values <= top
+        fits = values <= frame.y1
         parts.append(frame.line(x[fits], values[fits], GREY, width=1, dash="2 3"))
         parts.append(frame.line([*x[fits & on], edge], [*values[fits & on], last], colour, dash=dash))
         parts.append(frame.line([edge, frame.x1], [0, 0], colour, dash=dash))
@@ -149,12 +147,10 @@ def _accuracy(state: MarginState) -> str:
     low, high = np.floor(min(both) * 20) / 20, np.ceil(max(both) * 20) / 20
     epochs = np.arange(1, len(state.accuracy) + 1)
     frame = _chart(1, max(2, len(epochs)), low, max(high, low + 0.05))
-    parts = [frame.x_name("epoch")]
-    parts += [frame.x_tick(epoch, str(epoch)) for epoch in epochs]
+    parts = [frame.x_name("epoch"), *(frame.x_tick(epoch, str(epoch)) for epoch in epochs)]
     parts += [frame.y_tick(y, f"{y:.0%}") for y in np.arange(low, high + 0.001, 0.05)]
-    parts.append(frame.line(epochs, state.baseline, GREY, dash="5 3"))
-    parts.append(frame.line(epochs, state.accuracy, BLUE))
     here, baseline = state.accuracy[state.epoch - 1], state.baseline[state.epoch - 1]
+    parts += [frame.line(epochs, state.baseline, GREY, dash="5 3"), frame.line(epochs, state.accuracy, BLUE)]
     parts.append(frame.dot(state.epoch, here, BLUE))
     caption = (
         f"Accuracy on the test after epoch {state.epoch}: {here:.1%} with m = {state.trained_margin:g} (solid), "
@@ -166,17 +162,15 @@ def _accuracy(state: MarginState) -> str:
 def _reviews(state: MarginState) -> str:
     rows = []
     for i in state.nearest:
-        label = "positive" if state.labels[i] else "negative"
         text = state.texts[i].replace("<br />", " ")
-        short = text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]
+        end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]))
         status = "active" if state.active[i] else "switched off"
-        rows.append(
-            f"<tr><td>{status}</td><td>{label}</td><td>p = {state.predictions[i]:.3f}</td>"
-            f"<td><bdi>{html.escape(one_line(short))}</bdi></td></tr>"
-        )
+        label = "positive" if state.labels[i] else "negative"
+        cells = (status, label, f"p = {state.predictions[i]:.3f}", f"<bdi>{end}</bdi>")
+        rows.append("".join(f"<td>{cell}</td>" for cell in cells))
     titles = ("now", "label", "predicted", "the reviews nearest to the margin (their ends)")
-    head = f"<tr>{''.join(f'<th>{title}</th>' for title in titles)}</tr>"
-    return f'<table class="kexue-reviews">{head}{"".join(rows)}</table>'
+    rows.insert(0, "".join(f"<th>{title}</th>" for title in titles))
+    return f'<table class="kexue-reviews">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
 
 
 def _logit(p: Any) -> Any:
@@ -195,7 +189,7 @@ def _ticks(frame: Chart, logit: bool, vertical: bool = True) -> list[str]:
     return marks
 
 
-def _check(texts: Sequence[str], labels: np.ndarray, baseline: Training, margins: Mapping[float, Training]) -> None:
+def _check(texts, labels, baseline: Training, margins: Mapping[float, Training]) -> None:
     """Refuse what would be drawn wrongly without a word."""
     if not margins:
         raise ValueError("margins is empty; give at least one training with the margin loss")
@@ -226,10 +220,9 @@ class MarginExplorer(Explorer):
     texts : sequence of str, length N
         Training reviews.
     labels : ndarray of int, shape (N,)
-        0 or 1.
-    cross_entropy : Training
-    margins : mapping of float to Training
-        Trainings with the margin loss, by margin.
+        0 or 1. ValueError if a label or anything else is out of its range, or if lengths do not agree.
+    cross_entropy, margins : Training, mapping of float to Training
+        One training with cross-entropy, and trainings with the margin loss, by margin.
 
     Attributes
     ----------
@@ -237,21 +230,12 @@ class MarginExplorer(Explorer):
         The controls.
     state : MarginState
         What is shown.
-
-    Raises
-    ------
-    ValueError
-        If lengths do not agree, or a label, a margin, a prediction or an accuracy is out of its range.
     """
 
     styles = _STYLE
 
     def __init__(
-        self,
-        texts: Sequence[str],
-        labels: np.ndarray,
-        cross_entropy: Training,
-        margins: Mapping[float, Training],
+        self, texts: Sequence[str], labels: np.ndarray, cross_entropy: Training, margins: Mapping[float, Training]
     ) -> None:
         super().__init__()
         labels = np.asarray(labels)
@@ -282,18 +266,16 @@ class MarginExplorer(Explorer):
     def static_text(self) -> str:
         """Return the setting and what it switches off."""
         now = self.state
-        return "\n".join(
-            [self._describe(), *(f"{now.predictions[i]:.3f} …{one_line(now.texts[i][-60:])}" for i in now.nearest)]
-        )
+        ends = (f"{now.predictions[i]:.3f} …{one_line(now.texts[i][-60:])}" for i in now.nearest)
+        return "\n".join([self._describe(), *ends])
 
     def static_html(self) -> str:
         """Return the setting and the picture."""
         return f"<p>{self._describe()}</p>{self.picture.value}"
 
     def _describe(self) -> str:
-        now = self.state
-        share = f"{now.active.mean():.1%} of the training reviews are active"
-        return f"Margin {now.margin:.2f}, epoch {now.epoch}: {share}"
+        setting = f"Margin {self.state.margin:.2f}, epoch {self.state.epoch}"
+        return f"{setting}: {self.state.active.mean():.1%} of the training reviews are active"
 
     def _refresh(self) -> None:
         if self._filling:
