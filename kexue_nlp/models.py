@@ -1,9 +1,9 @@
 """The articles' networks as small Keras builder functions, layer for layer as in the notebooks; and a new start.
 
 Inputs are int32 ids of shape (B, T) unless said otherwise, for any B and T. Outputs are float32 probabilities, of shape
-(B, T, n_tags) from a tagger and (B, 1) from a classifier. Arguments are alike everywhere: `n_characters`, `n_pairs`,
-`n_words` and `n_tokens` are the numbers of ids, 0 (padding) and 1 (unknown) included, `n_tags` the number of tags,
-`embedding` is the length of the vector for an id, and `dropout` the share of values that is dropped in training.
+(B, T, n_tags) from a tagger and (B, 1) from a classifier. `n_characters`, `n_pairs`, `n_words` and `n_tokens` are the
+numbers of ids, 0 (padding) and 1 (unknown) included, `n_tags` is the number of tags, `embedding` the length of the
+vector for an id, and `dropout` the share of values that is dropped in training.
 """
 
 from __future__ import annotations
@@ -28,19 +28,17 @@ __all__ = [
 
 
 def _visible(ids):
-    """Return 1.0 where there is a character and 0.0 where there is padding, shape (B, T, 1).
-
-    ``Conv1D`` with SAME padding drops Keras masks. Multiplying by this before every convolution makes a padded position
-    look exactly like the edge of the text, so a sentence gets the same tags alone, padded, or packed beside others.
-    """
+    """Return 1.0 where there is a character and 0.0 where there is padding, shape (B, T, 1)."""
+    # Convolutions drop Keras masks. Multiplied by this before each, padding looks exactly like the edge of the text, so
+    # a sentence gets the same tags alone, padded, or packed beside others.
     return ops.cast(ops.not_equal(ids, 0), "float32")[..., None]
 
 
 def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) -> keras.Model:
     """Build the three-layer fully convolutional tagger of article 4195.
 
-    Embedding 128 → dropout, 0.5 in the article → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax. The
-    receptive field is three characters to each side.
+    Embedding 128 → dropout → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax. The receptive field is three
+    characters to each side.
 
     Examples
     --------
@@ -49,8 +47,7 @@ def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) 
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     visible = _visible(ids)
-    x = layers.Embedding(n_characters, 128, name="embedding")(ids)
-    x = layers.Dropout(dropout)(x)
+    x = layers.Dropout(dropout)(layers.Embedding(n_characters, 128, name="embedding")(ids))
     x = layers.Conv1D(128, 3, padding="same", activation="relu", name="conv_1")(x * visible)
     x = layers.Conv1D(32, 3, padding="same", activation="relu", name="conv_2")(x * visible)
     tags = layers.Conv1D(n_tags, 3, padding="same", activation="softmax", name="conv_3")(x * visible)
@@ -63,10 +60,9 @@ def enriched_segmenter(
     """Build a fully convolutional tagger that also reads pairs of characters and known words.
 
     The input has shape (B, T, 4), as :class:`kexue_nlp.features.Features` with pairs gives it: each position brings its
-    character (64 numbers), the pair with its left and the pair with its right neighbour (32 each, one table), and what
-    known words begin, end or pass there (16). One linear-ReLU layer mixes them; `n_layers` residual convolutions of
-    width 3 with `width` filters follow. Dropout comes after the embeddings and before the output, and a third of it
-    before each convolution. Whole vectors of pairs and of known words are dropped, too, or the network would rely on
+    character (64 numbers), the pairs with its left and its right neighbour (32 each, one table), and what known words
+    begin, end or pass there (16). One linear-ReLU layer mixes them; `n_layers` residual convolutions of width 3 with
+    `width` filters follow. Whole vectors of pairs and of known words are dropped, too, or the network would rely on
     them and be lost where a text has new ones.
 
     Examples
@@ -95,9 +91,9 @@ def article_tagger(
 ) -> keras.Model:
     """Build the recurrent tagger of article 4118.
 
-    Embedding (to be taken from a language model, and frozen) → two GRU layers that read in both directions, whose
-    states are added → softmax over the tags. `units` are those of each direction of the two. Padding behind a text is
-    masked, so it changes nothing; a fifth tag for padding, as in the article's code, would never be learned.
+    Embedding (to be taken from a language model, and frozen) → two GRU layers with `units` in each direction, whose
+    states are added → softmax over the tags. Padding behind a text is masked: the article's fifth tag, for padding,
+    would never be learned.
 
     Examples
     --------
@@ -107,8 +103,7 @@ def article_tagger(
     ids = keras.Input((None,), dtype="int32", name="characters")
     x = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids)
     for i, n in enumerate(units, start=1):
-        gru = layers.GRU(n, return_sequences=True)
-        x = layers.Bidirectional(gru, merge_mode="sum", name=f"recurrent_{i}")(x)
+        x = layers.Bidirectional(layers.GRU(n, return_sequences=True), merge_mode="sum", name=f"recurrent_{i}")(x)
     tags = layers.Dense(n_tags, activation="softmax", name="tags")(x)
     return keras.Model(ids, tags, name="article_tagger")
 
@@ -119,9 +114,8 @@ def viewpoint_tagger(
     """Build a tagger that also reads where the names of a list stand.
 
     As :func:`article_tagger`, but states of the two directions stand side by side, dropout comes before each layer, and
-    each position brings 16 more numbers that say what part of a listed name it is. So the input has shape (B, T, 2):
-    character ids; and 0 outside names, 1 at the first character of a name, 2 inside, 3 at the last, 4 for a name of one
-    character.
+    16 more numbers say what part of a listed name a position is. The input has shape (B, T, 2): character ids; and 0
+    outside names, 1 at the first character of a name, 2 inside, 3 at the last, 4 for a name of one character.
 
     Examples
     --------
@@ -140,9 +134,7 @@ def viewpoint_tagger(
     return keras.Model(ids, tags, name="viewpoint_tagger")
 
 
-def article_lstm(
-    n_words: int = 20_000, embedding: int = 128, units: int = 128, dropout: float = 0.2
-) -> keras.Sequential:
+def article_lstm(n_words: int = 20_000, embedding: int = 128, units: int = 128, dropout: float = 0.2) -> keras.Model:
     """Build the recurrent sentiment classifier of article 4293, which reads the last 80 words.
 
     Embedding → LSTM with dropout on its input and on its state, the same at every word → sigmoid. There is no mask:
@@ -153,15 +145,13 @@ def article_lstm(
     >>> article_lstm().count_params()
     2691713
     """
-    return keras.Sequential(
-        [
-            keras.Input((None,), dtype="int32", name="words"),
-            layers.Embedding(n_words, embedding, name="embedding"),
-            layers.LSTM(units, dropout=dropout, recurrent_dropout=dropout, name="lstm"),
-            layers.Dense(1, activation="sigmoid", name="positive"),
-        ],
-        name="article_lstm",
-    )
+    stack = [
+        keras.Input((None,), dtype="int32", name="words"),
+        layers.Embedding(n_words, embedding, name="embedding"),
+        layers.LSTM(units, dropout=dropout, recurrent_dropout=dropout, name="lstm"),
+        layers.Dense(1, activation="sigmoid", name="positive"),
+    ]
+    return keras.Sequential(stack, name="article_lstm")
 
 
 def article_cnn(
@@ -170,28 +160,26 @@ def article_cnn(
     """Build the convolutional sentiment classifier of article 4293, which reads the last 400 words, and never under 3.
 
     Embedding → dropout → convolution of width 3 with ReLU → maximum over the text → dense layer → dropout → ReLU →
-    sigmoid. There is no mask: padding is a word like any other here.
+    sigmoid. There is no mask here either.
 
     Examples
     --------
     >>> article_cnn().count_params()
     350751
     """
-    return keras.Sequential(
-        [
-            keras.Input((None,), dtype="int32", name="words"),
-            layers.Embedding(n_words, embedding, name="embedding"),
-            layers.Dropout(dropout),
-            layers.Conv1D(filters, 3, padding="valid", activation="relu", name="convolution"),
-            layers.GlobalMaxPooling1D(),
-            layers.Dense(hidden, name="hidden"),
-            layers.Dropout(dropout),
-            layers.Activation("relu"),
-            layers.Dense(1, name="logit"),
-            layers.Activation("sigmoid", name="positive"),
-        ],
-        name="article_cnn",
-    )
+    stack = [
+        keras.Input((None,), dtype="int32", name="words"),
+        layers.Embedding(n_words, embedding, name="embedding"),
+        layers.Dropout(dropout),
+        layers.Conv1D(filters, 3, padding="valid", activation="relu", name="convolution"),
+        layers.GlobalMaxPooling1D(),
+        layers.Dense(hidden, name="hidden"),
+        layers.Dropout(dropout),
+        layers.Activation("relu"),
+        layers.Dense(1, name="logit"),
+        layers.Activation("sigmoid", name="positive"),
+    ]
+    return keras.Sequential(stack, name="article_cnn")
 
 
 def window_language_model(
@@ -200,13 +188,12 @@ def window_language_model(
     """Build the language model of article 4374: the tokens before each one predict it.
 
     Embedding → LSTM, which together are the layer ``"encoder"`` → softmax, float32 (B, n_tokens). There is no mask.
-    If the number of tokens before, `n`, is always the same, naming it spares the compiler other shapes.
+    `n` is the number of tokens before, if that is always the same.
 
     Examples
     --------
-    >>> model = window_language_model()
-    >>> model.get_layer("encoder").count_params(), model.count_params()
-    (5404000, 15414000)
+    >>> window_language_model().count_params()
+    15414000
     """
     tokens = keras.Input((n,), dtype="int32", name="tokens")
     vectors = layers.Embedding(n_tokens, embedding, name="embedding")
@@ -222,31 +209,25 @@ def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5)
 
     Examples
     --------
-    The article's text speaks of 1,001 parameters to train; its code has ten times as many:
-
-    >>> encoder_head().count_params()
+    >>> encoder_head().count_params()  # the text of the article says 1,001
     10021
     """
-    return keras.Sequential(
-        [
-            keras.Input((n_features,), name="features"),
-            layers.Dense(hidden, activation="relu", name="hidden"),
-            layers.Dropout(dropout),
-            layers.Dense(1, activation="sigmoid", name="positive"),
-        ],
-        name="encoder_head",
-    )
+    stack = [
+        keras.Input((n_features,), name="features"),
+        layers.Dense(hidden, activation="relu", name="hidden"),
+        layers.Dropout(dropout),
+        layers.Dense(1, activation="sigmoid", name="positive"),
+    ]
+    return keras.Sequential(stack, name="encoder_head")
 
 
 def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: float = 0.3) -> keras.Model:
     """Build a classifier on a language model: its last, mean and highest states → dropout → sigmoid.
 
-    After Howard and Ruder 2018 (ULMFiT), who call this concat pooling. A row of input is a 0, the ids of a text, and 0
-    for padding behind it, as :func:`kexue_nlp.language_model.padded` lays texts out.
-
-    `encoder` is :attr:`kexue_nlp.language_model.LanguageModel.encoder`. Its layers are used, not copied: training the
-    classifier fine-tunes them, unless they are frozen. `word_dropout` is the share of words whose whole vectors are
-    dropped.
+    This is the concat pooling of Howard and Ruder 2018 (ULMFiT). A row of input is a 0, the ids of a text, and 0 for
+    padding, as :func:`kexue_nlp.language_model.padded` lays texts out. The layers of `encoder`, that of a
+    :class:`kexue_nlp.language_model.LanguageModel`, are used, not copied: training the classifier fine-tunes them,
+    unless they are frozen. `word_dropout` is the share of words whose whole vectors are dropped.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     embedded = encoder.get_layer("embedding")(ids)
@@ -267,20 +248,12 @@ def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: 
 
 
 def restart(network: keras.Model, seed: int) -> keras.Model:
-    """Give a compiled network new first weights, and its optimizer a fresh memory; return it.
+    """Give a compiled network (ValueError otherwise) new first weights, and its optimizer a fresh memory; return it.
 
     Nothing is left of what it had learned, but it need not be compiled again, which for a small network takes longer
     than training. Networks of one architecture restarted with one seed begin with the same weights, and drop the same
     values. For batches in the same order train with ``shuffle=False``: the first `fit` of a network draws one order
-    more than later ones, to look at a batch. A network that is not compiled raises ValueError.
-
-    Examples
-    --------
-    >>> network = article_cnn(100, embedding=4, filters=4, hidden=4)
-    >>> network.compile("adam", "binary_crossentropy")
-    >>> first = restart(network, seed=1).get_weights()[0]
-    >>> bool((restart(network, seed=1).get_weights()[0] == first).all())
-    True
+    more than later ones, to look at a batch.
     """
     if getattr(network, "optimizer", None) is None:
         raise ValueError(f"the network {network.name!r} is not compiled; call its compile first")

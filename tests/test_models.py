@@ -66,13 +66,9 @@ def test_article_network_has_the_article_s_layers_and_sees_three_characters():
     assert (np.flatnonzero(moved) == np.arange(4, 11)).all()
 
 
-def test_sentiment_networks_have_the_article_s_layers_and_as_many_weights():
-    lstm, cnn = article_lstm(), article_cnn()
-    # Embedding, LSTM (4 gates: input, state, bias), output.
-    assert lstm.count_params() == 20_000 * 128 + 4 * (128 + 128 + 1) * 128 + 129
-    assert (lstm.get_layer("lstm").dropout, lstm.get_layer("lstm").recurrent_dropout) == (0.2, 0.2)
-    # Embedding, convolution, hidden layer, output.
-    assert cnn.count_params() == 5_000 * 50 + (3 * 50 + 1) * 250 + 251 * 250 + 251
+def test_sentiment_networks_have_the_article_s_layers():
+    lstm, cnn = article_lstm().get_layer("lstm"), article_cnn()
+    assert (lstm.dropout, lstm.recurrent_dropout) == (0.2, 0.2)
     kinds = [type(layer).__name__ for layer in cnn.layers]
     assert " ".join(kinds) == "Embedding Dropout Conv1D GlobalMaxPooling1D Dense Dropout Activation Dense Activation"
     convolution = cnn.get_layer("convolution")
@@ -106,27 +102,18 @@ def test_nothing_is_left_of_what_a_restarted_network_had_learned(optimizer):
 
 
 def test_a_network_that_is_not_compiled_cannot_be_restarted():
-    network = article_cnn(20, embedding=3, filters=4, hidden=5)
-    before = network.get_weights()
     with pytest.raises(ValueError, match="is not compiled"):
-        restart(network, seed=0)
-    assert all(np.array_equal(a, b) for a, b in zip(before, network.get_weights(), strict=True))
+        restart(article_cnn(20, embedding=3, filters=4, hidden=5), seed=0)
 
 
-TEXTS = ["abba", "", "hgfedcba" * 3, "zz"]
-
-
-@pytest.fixture(scope="module")
-def language_model():
-    return LanguageModel(Vocabulary("abcdefgh"), unit="character", embedding=4, units=6)
-
-
-def test_pooled_classifier_reads_encoded_states_whatever_the_padding(language_model):
+def test_pooled_classifier_reads_encoded_states_whatever_the_padding():
+    texts = ["abba", "", "hgfedcba" * 3, "zz"]
+    language_model = LanguageModel(Vocabulary("abcdefgh"), unit="character", embedding=4, units=6)
     classifier = pooled_classifier(language_model.encoder)
     pooled = keras.Model(classifier.input, classifier.get_layer("pooled").output)
-    expected = language_model.encode(TEXTS, pooling=("last", "mean", "max"))
+    expected = language_model.encode(texts, pooling=("last", "mean", "max"))
     for length in (24, 40):
-        rows = padded(language_model.ids(TEXTS), length)
+        rows = padded(language_model.ids(texts), length)
         np.testing.assert_allclose(probabilities(pooled, rows), expected, atol=1e-5)
 
 
