@@ -29,13 +29,9 @@ RandomState = int | np.random.RandomState | np.random.Generator | None
 
 
 def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
-    """Set the `n_active` largest activations of each example to 1 and the rest to 0, as uint8.
+    """Set the `n_active` largest activations of each example to 1 and the rest to 0: uint8, of the same shape (N, K).
 
-    Parameters
-    ----------
-    activations : ndarray of float, shape (N, K)
-    n_active : int
-        k, from 1 to K. Of equal activations those of the lowest index win, so there are exactly k ones.
+    Of equal activations those of the lowest index win, so there are exactly `n_active` ones, from 1 to K.
 
     Examples
     --------
@@ -65,15 +61,10 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
 def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Do one round of expectation maximisation, also known as spherical k-means; return units, objective, counts.
 
-    Each example goes to the unit with the largest ⟨x, w/‖w‖⟩; then each unit becomes the direction of the sum of
-    its examples, of length 1; one that won nothing but zero vectors keeps its own. The mean of the largest products
-    is the objective, before the update; the counts say how many examples each unit won. Dhillon and Modha, "Concept
-    Decompositions for Large Sparse Text Data Using Clustering" (2001).
-
-    Parameters
-    ----------
-    X, components : ndarray of float, shape (N, D) and (K, D)
-        Examples, which may be sparse, and units.
+    Each example of `X`, shape (N, D), goes to the unit of `components`, shape (K, D), with the largest ⟨x, w/‖w‖⟩; then
+    each unit becomes the direction of the sum of its examples, of length 1; one that won nothing but zero vectors keeps
+    its own. The mean of the largest products is the objective, before the update; the counts say how many examples each
+    unit won. Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001).
 
     Examples
     --------
@@ -98,10 +89,9 @@ def local_step(X: Matrix, components: np.ndarray, p: float = 2.0, delta: float =
     ----------
     X, components : ndarray of float, shape (B, D) and (K, D)
         Examples, which may be sparse, and weights.
-    p : float
-        2 gives the ordinary inner product, and weights whose lengths tend to 1.
-    delta, rank : float and int
-        Strength of the anti-Hebbian part, and which unit it acts on, from 2 to K: 2 for the runner-up.
+    p, delta, rank
+        2 gives the ordinary inner product, and weights whose lengths tend to 1; the strength of the anti-Hebbian part;
+        and which unit it acts on, from 2, the runner-up, to K.
 
     Examples
     --------
@@ -165,23 +155,12 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 
 class LSH(_Hasher):
-    """Locality-sensitive hashing by signs of random projections.
+    """Locality-sensitive hashing by signs of random projections, to codes of `n_bits` bits.
 
     The chance that two vectors at angle θ agree in a bit is 1 − θ/π: codes keep the order of the cosines, not their
     values. Charikar, "Similarity Estimation Techniques from Rounding Algorithms" (2002). A projection of exactly 0
-    counts as negative, as in the article; ``faiss.IndexLSH`` calls it positive.
-
-    Parameters
-    ----------
-    n_bits : int
-        K, the length of the code.
-    random_state : int, RandomState, Generator or None
-        Seed or source of the projection.
-
-    Attributes
-    ----------
-    components_ : ndarray of float32, shape (K, D)
-        Directions, drawn from a normal distribution.
+    counts as negative, as in the article; ``faiss.IndexLSH`` calls it positive. The attribute `components_`, float32 of
+    shape (K, D), holds the directions, drawn from a normal distribution.
 
     Examples
     --------
@@ -190,8 +169,7 @@ class LSH(_Hasher):
     """
 
     def __init__(self, n_bits: int = 32, random_state: RandomState = None) -> None:
-        self.n_bits = n_bits
-        self.random_state = random_state
+        self.n_bits, self.random_state = n_bits, random_state
 
     def fit(self, X: Any, y: None = None) -> LSH:
         """Draw the directions; of `X`, shape (N, D), only the width matters."""
@@ -208,7 +186,8 @@ class FlyHash(_Hasher):
     """Hashing as in the fruit fly's olfactory circuit: many sparse random projections, few winners.
 
     Two codes are 2k − 2·(ones in common) bits apart. Dasgupta, Stevens and Navlakha, "A neural algorithm for a
-    fundamental computing problem" (2017).
+    fundamental computing problem" (2017). The attribute `components_`, a csr_array of float32 (K, D), holds zeros and
+    ones.
 
     Parameters
     ----------
@@ -216,13 +195,6 @@ class FlyHash(_Hasher):
         K, the length of the code, usually many times the input's width D, and k, ones per code.
     density : float
         Share of the inputs that each unit sums: exactly ``round(density · D)`` of them, at least one.
-    random_state : int, RandomState, Generator or None
-        Seed or source of the projection.
-
-    Attributes
-    ----------
-    components_ : scipy.sparse.csr_array of float32, shape (K, D)
-        Zeros and ones.
 
     Examples
     --------
@@ -233,10 +205,8 @@ class FlyHash(_Hasher):
     def __init__(
         self, n_units: int = 2000, n_active: int = 32, density: float = 0.1, random_state: RandomState = None
     ) -> None:
-        self.n_units = n_units
-        self.n_active = n_active
-        self.density = density
-        self.random_state = random_state
+        self.n_units, self.n_active = n_units, n_active
+        self.density, self.random_state = density, random_state
 
     def fit(self, X: Any, y: None = None) -> FlyHash:
         """Draw the projection; of `X`, shape (N, D), only the width matters."""
@@ -270,8 +240,6 @@ class BioHash(_Hasher):
     learning_rate, batch_size, p, delta, rank
         Of the local rule: largest change of a weight in a step, which falls linearly to 0 over the passes; examples
         in a step; and what :func:`local_step` takes.
-    random_state : int, RandomState, Generator or None
-        Seed or source of the start and of the order of mini-batches.
 
     Attributes
     ----------
@@ -306,29 +274,24 @@ class BioHash(_Hasher):
         rank: int = 2,
         random_state: RandomState = None,
     ) -> None:
-        self.n_units = n_units
-        self.n_active = n_active
-        self.training = training
-        self.max_iter = max_iter
-        self.tol = tol
-        self.learning_rate = learning_rate
-        self.batch_size = batch_size
-        self.p = p
-        self.delta = delta
-        self.rank = rank
+        self.n_units, self.n_active, self.training = n_units, n_active, training
+        self.max_iter, self.tol = max_iter, tol
+        self.learning_rate, self.batch_size = learning_rate, batch_size
+        self.p, self.delta, self.rank = p, delta, rank
         self.random_state = random_state
 
     def fit(self, X: Any, y: None = None) -> BioHash:
         """Learn the units from `X`, shape (N, D), which stays sparse if it is; EM needs at least `n_units` examples."""
         X, rng = self._start(X)
-        n, self.objectives_ = X.shape[0], []
         if self.training == "em":
+            self.objectives_ = []
             for _ in range(self.max_iter):
                 self._sums = np.zeros_like(self.components_)
                 self.objectives_.append(self._round(X))
                 if self.n_iter_ > 1 and np.diff(self.objectives_)[-1] <= self.tol * abs(self.objectives_[-1]):
                     break
             return self
+        n = X.shape[0]
         for epoch in range(self.max_iter):
             order = rng.permutation(n)
             for batch in gen_batches(n, self.batch_size):
@@ -351,10 +314,9 @@ class BioHash(_Hasher):
             self._check_parameters()
             if self.n_units != (learned := len(self.components_)):
                 raise ValueError(f"n_units={self.n_units}, but {learned} units have been learned; call fit for others")
-        vars(self).pop("objectives_", None)  # what was true of an earlier fit
+        for outdated in ("objectives_", "counts_", "_sums") if self.training == "local" else ("objectives_",):
+            vars(self).pop(outdated, None)  # it was true of an earlier fit
         if self.training == "local":
-            vars(self).pop("counts_", None)
-            vars(self).pop("_sums", None)
             self._step(X, self.learning_rate)
             self.n_iter_ += 1
             return self
@@ -412,16 +374,14 @@ class BioHash(_Hasher):
 
 def _assign(X: Matrix, directions: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Give each example to its best unit; return sums of examples per unit, total of the best products, counts."""
-    n_units = len(directions)
-    sums, total, counts = np.zeros_like(directions), 0.0, np.zeros(n_units, np.int64)
+    sums, total, counts = np.zeros_like(directions), 0.0, np.zeros(len(directions), np.int64)
     for batch in gen_batches(X.shape[0], BATCH):
         part = X[batch]
         activations = safe_sparse_dot(part, directions.T)
-        winners = activations.argmax(axis=1)
-        rows = np.arange(len(winners))
-        total += float(activations[rows, winners].sum(dtype=np.float64))
-        counts += np.bincount(winners, minlength=n_units)
-        chosen = sp.csr_array((np.ones(len(rows), X.dtype), (winners, rows)), shape=(n_units, len(rows)))
+        winners, size = activations.argmax(axis=1), part.shape[0]
+        total += float(activations.max(axis=1).sum(dtype=np.float64))
+        counts += np.bincount(winners, minlength=len(counts))
+        chosen = sp.csr_array((np.ones(size, X.dtype), (winners, np.arange(size))), shape=(len(counts), size))
         sums += _dense(chosen @ part)
     return sums, total, counts
 

@@ -1,13 +1,10 @@
 """LSH, FlyHash and BioHash through the same properties; then what each promises alone."""
 
 import copy
-import io
 import itertools
 import math
-import pickle
 import tracemalloc
 
-import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -50,35 +47,13 @@ def dense(codes):
     return codes.toarray() if sp.issparse(codes) else codes
 
 
-def lowest(n_active):
-    return [1] * n_active + [0] * (12 - n_active)
-
-
-def through_joblib(model):
-    joblib.dump(model, stream := io.BytesIO())
-    stream.seek(0)
-    return joblib.load(stream)
-
-
-# What scikit-learn expects of a transformer; NaN and another width are among it
-
-
+# What scikit-learn expects of a transformer; NaN, another width and pickles are among it
 EXPECTED = parametrize_with_checks([LSH(), FlyHash(100, 5), BioHash(), BioHash(training="local", max_iter=2)]).args
 
 
 @pytest.mark.parametrize(*EXPECTED, ids=lambda value: getattr(value, "func", type(value)).__name__)
 def test_estimator(estimator, check):
     check(estimator)
-
-
-@pytest.mark.parametrize(
-    "copied", [clone, copy.deepcopy, lambda model: pickle.loads(pickle.dumps(model)), through_joblib]
-)
-def test_a_copy_hashes_the_same_and_learns_the_same(hasher, X, copied):
-    codes = dense(hasher.fit_transform(X))
-    if copied is not clone:
-        np.testing.assert_array_equal(dense(copied(hasher).transform(X)), codes)
-    np.testing.assert_array_equal(dense(copied(hasher).fit_transform(X)), codes)
 
 
 @pytest.mark.parametrize("kind", [np.random.default_rng, np.random.RandomState])
@@ -90,21 +65,12 @@ def test_a_random_source_goes_on_from_fit_to_fit(hasher, X, kind):
     np.testing.assert_array_equal(dense(again.fit(X).components_), first)
 
 
-def test_codes_have_the_columns_of_a_data_frame_if_they_are_dense(hasher, X):
+def test_dense_codes_go_into_a_data_frame(X):
     frame = pd.DataFrame(X, index=range(100, 150), columns=list("abcdefgh"))
-    codes = dense(hasher.fit_transform(frame))
-    names = [f"{type(hasher).__name__.lower()}{i}" for i in range(12)]
-    assert hasher.get_feature_names_out().tolist() == names
-    hasher.set_output(transform="pandas")
-    if isinstance(hasher, LSH):
-        expected = pd.DataFrame(codes, index=frame.index, columns=names)
-        pd.testing.assert_frame_equal(hasher.transform(frame), expected)
-    else:
-        with pytest.raises(ValueError, match=r"sparse matrix.*set_output\(transform='default'\)"):
-            hasher.transform(frame)
-
-
-# All three
+    hasher = clone(HASHERS["LSH"])
+    codes = hasher.fit_transform(frame)
+    expected = pd.DataFrame(codes, index=frame.index, columns=[f"lsh{i}" for i in range(12)])
+    pd.testing.assert_frame_equal(hasher.set_output(transform="pandas").transform(frame), expected)
 
 
 def test_sparse_and_dense_input_give_the_same_codes(hasher, X):
@@ -146,9 +112,6 @@ def test_bad_setting_is_refused(name, settings, message, X):
         clone(HASHERS[name]).set_params(**settings).fit(X)
 
 
-# Winner-take-all: FlyHash and BioHash
-
-
 @given(arrays(np.int8, st.tuples(st.integers(1, 5), st.integers(1, 9)), elements=st.integers(-2, 2)), st.data())
 def test_winners_are_the_largest_and_of_equals_the_lowest(activations, data):
     k = data.draw(st.integers(1, activations.shape[1]))
@@ -163,13 +126,12 @@ def test_what_has_no_winners_is_refused(activations):
 
 
 @pytest.mark.parametrize("function", [em_round, local_step])
-@pytest.mark.parametrize(
-    ("X", "message"),
-    [([[1, np.nan]], "contains NaN"), (np.empty((0, 2)), "0 sample"), ([1, 2], "2D array"), ([[1, 2, 3]], "mismatch")],
-)
-def test_steps_of_training_refuse_bad_arrays(function, X, message):
-    with pytest.raises(ValueError, match=message):
-        function(X, [[1.0, 0.0], [0.0, 1.0]])
+def test_steps_of_training_refuse_bad_arrays(function):
+    for X, components in (([[1, np.nan]], np.eye(2)), (np.eye(2), [[np.nan, 1.0]])):
+        with pytest.raises(ValueError, match="contains NaN"):
+            function(X, components)
+    with pytest.raises(ValueError, match="rank must be an integer of at least 2 and at most 4; got 5"):
+        local_step(np.ones((1, 8)), np.ones((4, 8)), delta=0.1, rank=5)
 
 
 @pytest.mark.parametrize("n_active", [1, 3, 12])
@@ -179,9 +141,10 @@ def test_codes_have_k_ones_and_of_ties_the_lowest_wins(sparse_hasher, X, n_activ
     assert codes.has_canonical_format
     assert (codes.data == 1).all()
     assert np.diff(codes.indptr).tolist() == [n_active] * 50
-    assert sparse_hasher.transform(np.zeros((1, 8))).toarray()[0].tolist() == lowest(n_active)
+    lowest = [1] * n_active + [0] * (12 - n_active)
+    assert sparse_hasher.transform(np.zeros((1, 8))).toarray()[0].tolist() == lowest
     sparse_hasher.components_ = np.ones((12, 8))
-    assert sparse_hasher.transform(np.ones((1, 8))).toarray()[0].tolist() == lowest(n_active)
+    assert sparse_hasher.transform(np.ones((1, 8))).toarray()[0].tolist() == lowest
 
 
 @pytest.mark.parametrize("n_active", [0, -1, 13, 2.0, True])
@@ -191,9 +154,6 @@ def test_impossible_number_of_active_units_is_refused(sparse_hasher, X, n_active
         clone(sparse_hasher).set_params(n_active=n_active).fit(X)
     with pytest.raises(ValueError, match=message):
         sparse_hasher.fit(X).set_params(n_active=n_active).transform(X)
-
-
-# LSH
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.3, math.acos(0.631), math.pi / 2, 2.5, math.pi])
@@ -216,17 +176,11 @@ def test_sign_of_zero_is_minus_one_and_only_there_faiss_differs(X):
     np.testing.assert_array_equal(theirs == 1, (codes == 1) | (X == 0))
 
 
-# FlyHash
-
-
 @pytest.mark.parametrize(("density", "fan_in"), [(0.1, 2), (0.001, 1), (1, 20), (0.34, 7)])
 def test_every_unit_sums_exactly_its_share_of_the_inputs(density, fan_in):
     components = FlyHash(50, 5, density, random_state=0).fit(np.ones((1, 20))).components_.toarray()
     assert set(components.ravel()) <= {0, 1}
     assert components.sum(axis=1).tolist() == [fan_in] * 50
-
-
-# BioHash
 
 
 @pytest.fixture(scope="module")
@@ -246,7 +200,6 @@ def by_local_rule(digits):
 
 @pytest.mark.parametrize(("training", "seeds"), [("em", [seed]) for seed in range(5)] + [("local", range(5))])
 def test_three_clusters_are_recovered(training, seeds):
-    """By EM from any start, by the local rule from the best of five: a unit between two clusters can keep both."""
     labels = np.repeat(np.arange(3), 20)
     X = 5 * np.eye(10)[labels] + np.random.default_rng(0).normal(0, 0.1, (60, 10))
     fits = [BioHash(3, 1, training, max_iter=15, batch_size=10, random_state=seed).fit(X) for seed in seeds]
@@ -286,7 +239,7 @@ def test_em_never_loses_and_stops_when_a_round_gains_too_little(digits, by_em):
 def test_a_refused_fit_leaves_what_was_learned(X, bad, max_iter):
     hasher = BioHash(4, 2, random_state=0).fit(X)
     before = hasher.transform(X)
-    with pytest.raises(ValueError, match=r"n_samples=3|contains NaN|max_iter must be"):
+    with pytest.raises(ValueError, match=r"n_samples=3 is less than.*training='local'|contains NaN|max_iter must be"):
         hasher.set_params(max_iter=max_iter).fit(bad)
     assert (hasher.transform(X) != before).nnz == 0
 
@@ -310,12 +263,6 @@ def test_round_of_em_is_one_of_spherical_k_means_whatever_the_batch(X, monkeypat
         np.testing.assert_allclose(components, means / np.linalg.norm(means, axis=1, keepdims=True))
         assert objective == pytest.approx((X @ centres.T).max(axis=1).mean())
         assert counts.tolist() == np.bincount(nearest).tolist()
-
-
-def test_unit_that_wins_nothing_keeps_its_direction():
-    components, _, counts = em_round(np.array([[1.0, 0.0], [1.0, 0.1]]), np.array([[1.0, 0.0], [0.0, -2.0]]))
-    assert counts.tolist() == [2, 0]
-    assert components[1].tolist() == [0, -1]
 
 
 @pytest.mark.parametrize("form", ["dense", "sparse"])
@@ -342,12 +289,6 @@ def test_local_step_is_the_rule_of_the_paper(X, p, delta, rank):
     np.testing.assert_allclose(local_step(X, W, p, delta, rank), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("rank", [1, 5])
-def test_local_step_refuses_an_impossible_rank(X, rank):
-    with pytest.raises(ValueError, match=f"rank must be an integer of at least 2 and at most 4; got {rank}"):
-        local_step(X, np.ones((4, X.shape[1])), delta=0.1, rank=rank)
-
-
 def test_of_two_equal_units_one_wins_and_the_other_is_the_runner_up():
     step = local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.0], [0.5, 0.0], [0.0, 1.0]]), delta=0.4)
     np.testing.assert_allclose(step, [[0.75, 0.0], [-0.3, 0.0], [0.0, 0.0]])
@@ -363,9 +304,7 @@ def test_local_rule_comes_within_two_percent_of_em_with_units_of_length_one(by_e
     assert codes.multiply(normalised).sum() > 0.99 * codes.sum()
 
 
-def test_em_needs_as_many_examples_as_units_and_the_local_rule_does_not(X):
-    with pytest.raises(ValueError, match=r"n_samples=11 is less than n_units=12.*training='local'"):
-        BioHash(n_units=12).fit(X[:11])
+def test_the_local_rule_takes_fewer_examples_than_units(X):
     assert BioHash(12, 3, "local", random_state=0).fit_transform(X[:2]).shape == (2, 12)
 
 
