@@ -15,8 +15,9 @@ import os
 import reprlib
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,7 @@ def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int)
     columns = [ids[centres] + n_words]
     around = [ids[centres + offset] for offset in range(-half, half + 1) if offset]
     for i, column in enumerate(around):
-        repeated = np.zeros(len(centres), bool)
-        for earlier in around[:i]:
-            repeated |= column == earlier
+        repeated = np.any([column == earlier for earlier in around[:i]], axis=0)
         columns.append(np.where(repeated, gap, column))
     return _one_hot(np.stack(columns, axis=1, dtype=np.int32), gap + 1)
 
@@ -102,15 +101,10 @@ def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1
 def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Turn the counts of each unit's words into weights: how much more frequent a word is there than anywhere.
 
-    The result is count / (windows of the unit) / (p + 0.0001); a unit without windows has zeros. Unlike
-    :func:`paper_weights` this keeps the units in balance: neither large units nor rare words take all.
-
-    Parameters
-    ----------
-    counts, out : ndarray of float32, shape (2V + 1, K)
-        Windows of each unit that contain a word, from :func:`count_winners`, and where to write the weights.
-    frequencies : ndarray of float, shape (V,)
-        Share p of each word in the corpus.
+    The result is count / (windows of the unit) / (p + 0.0001), written to `out` if given; a unit without windows has
+    zeros. `counts`, float32 of shape (2V + 1, K), come from :func:`count_winners`; `frequencies`, shape (V,), are the
+    shares p of the words in the corpus. Unlike :func:`paper_weights` this keeps the units in balance: neither large
+    units nor rare words take all.
 
     Examples
     --------
@@ -159,16 +153,13 @@ class BioWord(SavedModel):
     n_units, n_active : int
         K, length of the code, and k, its ones unless a method is told another `k`. A word that few units have seen has
         fewer ones.
-    window : int
-        Words of a window, an odd number: the centre and as many on each side, all of one document.
-    vocabulary_size : int
-        V, most frequent words that are kept. Others are dropped before windows are cut.
+    window, vocabulary_size : int
+        Words of a window, an odd number: the centre and as many on each side, all of one document; and V, the most
+        frequent words that are kept. Others are dropped before windows are cut.
     n_learning, n_winners : int
         Windows, drawn at random, from which units are learned, and units for which each window counts in the end.
     weighting : {"lift", "paper"}
         How counts become weights: by :func:`lift` or :func:`paper_weights`.
-    random_state : int, numpy Generator or None
-        Seed for the words whose windows the units start from, and for the order of the windows.
 
     Attributes
     ----------
@@ -200,14 +191,9 @@ class BioWord(SavedModel):
         weighting: str = "lift",
         random_state: int | np.random.Generator | None = None,
     ) -> None:
-        self.n_units = n_units
-        self.n_active = n_active
-        self.window = window
-        self.vocabulary_size = vocabulary_size
-        self.n_learning = n_learning
-        self.n_winners = n_winners
-        self.weighting = weighting
-        self.random_state = random_state
+        self.n_units, self.n_active, self.window = n_units, n_active, window
+        self.vocabulary_size, self.n_learning = vocabulary_size, n_learning
+        self.n_winners, self.weighting, self.random_state = n_winners, weighting, random_state
 
     def fit(self, documents: Iterable[str | Iterable[str]]) -> BioWord:
         """Learn the units from documents, which are read once and kept as one array of numbers.
@@ -229,18 +215,20 @@ class BioWord(SavedModel):
         totals = (windows.T.tocsr() @ _one_hot(units[units >= 0, None], self.n_units)).toarray()
         weights = np.empty_like(totals)
 
+        def count(centres: np.ndarray, n_winners: int) -> sp.csr_array:
+            return count_winners(window_matrix(ids, centres, half, len(words)), weights, n_winners)
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             # Learn: weights from counts, then counts from weights, batch by batch. What is old is forgotten.
-            for start in range(0, len(learning), _BATCH):
+            for batch in _slices(learning, _BATCH):
                 weigh(totals, frequencies, out=weights)
                 totals *= _FORGET
-                _count(pool, totals, weights, ids, learning[start : start + _BATCH], half)
+                _add(totals, pool.map(count, _slices(batch, _CHUNK), repeat(1)))
             # Count all windows. Their order is free now; that of the text is fastest: neighbours share most words.
             weigh(totals, frequencies, out=weights)
             totals[:] = 0
-            for start in range(0, len(centres), _BATCH):
-                batch, n_winners = centres[start : start + _BATCH], min(self.n_winners, self.n_units)
-                _count(pool, totals, weights, ids, batch, half, n_winners)
+            for batch in _slices(centres, _BATCH):
+                _add(totals, pool.map(count, _slices(batch, _CHUNK), repeat(min(self.n_winners, self.n_units))))
         self._set(words, counts, weigh(totals, frequencies, out=weights))
         return self
 
@@ -385,6 +373,16 @@ class BioWord(SavedModel):
             raise ValueError(f"weighting must be 'lift' or 'paper', not {self.weighting!r}")
 
 
+def _slices(positions: np.ndarray, size: int) -> Iterator[np.ndarray]:
+    return (positions[start : start + size] for start in range(0, len(positions), size))
+
+
+def _add(totals: np.ndarray, parts: Iterable[sp.csr_array]) -> None:
+    for part in parts:
+        rows = np.repeat(np.arange(len(totals)), np.diff(part.indptr))
+        totals[rows, part.indices] += part.data  # no position occurs twice
+
+
 def _winners(activations: np.ndarray, k: int) -> sp.csr_array:
     """Set the k largest activations to 1, but none that is 0: a unit that has never seen a word says nothing."""
     winners = winner_take_all(activations, k)
@@ -437,24 +435,3 @@ def _first_units(frequencies: np.ndarray, n_units: int, rng: np.random.Generator
     units = np.full(len(frequencies), -1)
     units[drawn] = np.arange(len(drawn))
     return units
-
-
-def _count(
-    pool: ThreadPoolExecutor,
-    totals: np.ndarray,
-    weights: np.ndarray,
-    ids: np.ndarray,
-    centres: np.ndarray,
-    half: int,
-    n_winners: int = 1,
-) -> None:
-    """Add the counts of a batch of windows to the totals, in chunks that several threads go through."""
-    n_words = (len(weights) - 1) // 2
-
-    def count(start: int) -> sp.csr_array:
-        windows = window_matrix(ids, centres[start : start + _CHUNK], half, n_words)
-        return count_winners(windows, weights, n_winners)
-
-    for counted in pool.map(count, range(0, len(centres), _CHUNK)):
-        rows = np.repeat(np.arange(len(totals)), np.diff(counted.indptr))
-        totals[rows, counted.indices] += counted.data  # no position occurs twice

@@ -6,7 +6,6 @@ import json
 import pickle
 from pathlib import Path
 
-import joblib
 import numpy as np
 import pytest
 
@@ -33,11 +32,6 @@ def model():
     return small().fit(CORPUS)
 
 
-@pytest.fixture(scope="module")
-def pretrained():
-    return BioWord.load()
-
-
 @pytest.fixture
 def path(tmp_path):
     return tmp_path / "model.npz"
@@ -55,9 +49,6 @@ def dense_windows(documents, words, half):
             row[len(words) + centre] = 1
             rows.append(row)
     return np.array(rows)
-
-
-# --- windows and training -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -135,12 +126,10 @@ def test_empty_corpus_is_refused(documents):
     ("documents", "message"),
     [
         ("one text", "iterable of documents"),
-        (["fine", 3], "document 1 is neither text nor words"),
         (["fine", None], "document 1 is neither text nor words"),
         ([["a"], ["b", ["nested"], "c"]], "document 1 is neither text nor words"),
         (["fine", b"bytes"], "a document holds 98, which is not a str"),
         ([["a"], ["b", 7, "c"]], "a document holds 7, which is not a str"),
-        ([[None]], "a document holds None, which is not a str"),
     ],
 )
 def test_what_is_neither_text_nor_words_is_told(documents, message):
@@ -158,9 +147,6 @@ def test_parameter_out_of_range_is_named(setting):
     name, _, value = setting.partition("=")
     with pytest.raises(ValueError, match=f"{name} must be"):
         small(**{name: ast.literal_eval(value)}).fit(CORPUS)
-
-
-# --- codes --------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("k", [1, 3, 12])
@@ -260,34 +246,22 @@ def test_keyed_vectors_hold_the_codes(model):
     assert vectors.similarity("bank", "money") == pytest.approx(model.similarity("bank", "money"))
 
 
-# --- copies and files ---------------------------------------------------------------------------------------
+def equal(model, other):
+    same_codes = (other.codes(k=5) != model.codes(k=5)).nnz == 0
+    return same_codes and (other.contextual("rain bank", 1) == model.contextual("rain bank", 1)).all()
 
 
-def through_joblib(model, path):
-    joblib.dump(model, path)
-    return joblib.load(path)
-
-
-def through_a_file(model, path):
+def test_a_file_holds_the_model(model, path):
     model.save(path)
-    return BioWord.load(path)
+    assert equal(model, loaded := BioWord.load(path))
+    assert loaded.counts_.tolist() == model.counts_.tolist()
 
 
-def through_pickle(model, path):
-    return pickle.loads(pickle.dumps(model))
-
-
-@pytest.mark.parametrize(
-    "copied", [through_pickle, lambda model, path: copy.deepcopy(model), through_joblib, through_a_file]
-)
-def test_a_copy_is_equal_and_learns_the_same(model, path, copied):
-    other = copied(model, path)
-    assert (other.codes(k=5) != model.codes(k=5)).nnz == 0
-    assert np.array_equal(other.contextual("rain bank", 1), model.contextual("rain bank", 1))
-    assert other.counts_.tolist() == model.counts_.tolist()
-    if copied is not through_a_file:  # a file does not hold the seed
-        for fresh in (other, copied(small(), path)):
-            assert np.array_equal(fresh.fit(CORPUS).weights_, model.weights_)
+def test_a_copy_is_equal_and_learns_the_same(model):
+    other, fresh = pickle.loads(pickle.dumps([model, small()]))
+    assert equal(model, other)
+    for learner in (other, fresh):
+        assert np.array_equal(learner.fit(CORPUS).weights_, model.weights_)
 
 
 def test_small_file_keeps_the_largest_weights_and_stays_small(model, path):
@@ -301,12 +275,8 @@ def test_small_file_keeps_the_largest_weights_and_stays_small(model, path):
         assert again.static("bank", k=2).sum() == 2
         with pytest.raises(ValueError, match="k=3, but the file of this model kept only 2"):
             again.codes(k=3)
-
-
-def test_a_small_file_cannot_keep_more_weights_than_there_are(model, path):
     with pytest.raises(ValueError, match="n_kept must be an integer of at least 1 and at most 12; got 13"):
-        model.save(path, n_kept=model.n_units + 1)
-    assert not path.exists()
+        model.save(path, n_kept=13)
 
 
 def test_parameters_changed_after_fit_do_not_change_the_units(model, path):
@@ -323,31 +293,18 @@ def test_parameters_changed_after_fit_do_not_change_the_units(model, path):
 def test_parts_that_do_not_fit_together_are_refused(model, path, changed):
     model.save(path)
     with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files} | changed
-    np.savez(path, **arrays)
+        content = dict(file)
+    np.savez(path, **content | changed)
     with pytest.raises(ValueError, match="do not fit together"):
         BioWord.load(path)
 
 
-def test_another_format_and_a_file_cut_short_are_refused(model, path, monkeypatch):
-    monkeypatch.setattr(BioWord, "_format", 99)
-    model.save(path)
-    monkeypatch.undo()
-    with pytest.raises(ValueError, match="format 99"):
-        BioWord.load(path)
-    path.write_bytes(path.read_bytes()[:-999])
-    with pytest.raises(ValueError, match="not a complete BioWord file"):
-        BioWord.load(path)
-
-
-def test_pretrained_knows_neighbours_and_contexts(pretrained):
-    assert {"guitar"} & {word for word, _ in pretrained.nearest("piano", 20)}
-    assert pretrained.similarity("piano", "guitar") > pretrained.similarity("piano", "murder")
-
-
-def test_pretrained_is_small_and_matches_its_card(pretrained):
+def test_pretrained_matches_its_card_and_knows_neighbours():
     path = Path(word_vectors.__file__).parent / "pretrained" / "bioword.npz"
     card = json.loads(path.with_suffix(".json").read_text("utf-8"))
     assert path.stat().st_size == card["bytes"] <= 4_000_000
+    model = BioWord.load()
+    assert "guitar" in dict(model.nearest("piano", 20))
+    assert model.similarity("piano", "guitar") > model.similarity("piano", "murder")
     with pytest.raises(ValueError, match=f"kept only {card['kept_weights_per_word']}"):
-        pretrained.similarity("good", "bad", k=51)
+        model.similarity("good", "bad", k=51)
