@@ -6,11 +6,12 @@ only the lists of its own few bits to find how many ones it shares with each ite
 
 from __future__ import annotations
 
-import numbers
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+
+from kexue_nlp.hashing import check_number
 
 __all__ = ["InvertedIndex", "faiss_index", "pack_bits"]
 
@@ -18,13 +19,9 @@ __all__ = ["InvertedIndex", "faiss_index", "pack_bits"]
 class InvertedIndex:
     """Search binary codes by Hamming distance through lists of the items that have each bit.
 
-    Codes with a and b ones, c of them common, are a + b − 2c apart; an item's c is how often it occurs in the lists
-    of the query's bits.
-
-    Parameters
-    ----------
-    codes : array or sparse matrix, shape (N, K)
-        The database, of bits 0 and 1 or −1 and 1; other values raise ValueError. Few ones make short lists.
+    Codes with a and b ones, c of them common, are a + b − 2c apart; an item's c is how often it occurs in the lists of
+    the query's bits. The codes, an array or sparse matrix of shape (N, K), are bits 0 and 1 or −1 and 1; other values
+    raise ValueError. Few ones make short lists.
 
     Examples
     --------
@@ -36,9 +33,8 @@ class InvertedIndex:
 
     def __init__(self, codes: Any) -> None:
         bits = _bits(codes)
-        self.shape = bits.shape
-        self._ones = np.diff(bits.indptr)
         lists = bits.tocsc()
+        self.shape, self._ones = bits.shape, np.diff(bits.indptr)
         self._starts, self._items = lists.indptr, lists.indices
 
     @property
@@ -52,15 +48,13 @@ class InvertedIndex:
         Both are of shape (Q, n) for queries of shape (Q, K). Of items at equal distances the first come first.
         """
         bits = _bits(queries)
-        n_items = self.shape[0]
         if bits.shape[1] != self.shape[1]:
             raise ValueError(f"queries have {bits.shape[1]} bits, but the database's codes {self.shape[1]}")
-        if isinstance(n, bool) or not isinstance(n, numbers.Integral) or not 1 <= n <= n_items:
-            raise ValueError(f"n must be an integer from 1 to {n_items}, the size of the database; got {n!r}")
+        check_number("n", n, 1, self.shape[0])
         found = np.empty((2, bits.shape[0], n), np.int64)
         for row, (start, end) in enumerate(zip(bits.indptr[:-1], bits.indptr[1:], strict=True)):
             lists = [self._items[self._starts[bit] : self._starts[bit + 1]] for bit in bits.indices[start:end]]
-            overlaps = np.bincount(np.concatenate([*lists, self._items[:0]]), minlength=n_items)
+            overlaps = np.bincount(np.concatenate([*lists, self._items[:0]]), minlength=self.shape[0])
             distances = self._ones + (end - start) - 2 * overlaps
             # NumPy sorts integers of one or two bytes by counting, and ties keep their order.
             order = np.argsort(distances.astype(np.min_scalar_type(distances.max())), kind="stable")[:n]
