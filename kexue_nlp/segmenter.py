@@ -119,28 +119,16 @@ class Segmenter(SavedModel):
         self._lexicon = _as_lexicon(lexicon)
 
     def __call__(self, texts: str | Iterable[str]) -> list[str] | list[list[str]]:
-        """Segment one text or many.
+        """Segment one text into a list of words, or an iterable of texts into a list of such lists.
 
-        Parameters
-        ----------
-        texts : str or iterable of str
-            Any strings: empty, with emoji, lone surrogates, or 100,000 characters long.
-
-        Returns
-        -------
-        list of str or list of list of str
-
-        Raises
-        ------
-        TypeError
-            If something else than strings is given: ``bytes`` must be decoded, a column taken out of a table.
+        Any strings do: empty, with emoji, lone surrogates, or 100,000 characters long. Anything else raises TypeError:
+        ``bytes`` must be decoded, a column taken out of a table.
         """
         if isinstance(texts, str):
             return self._segment([texts])[0]
         if isinstance(texts, Mapping) or hasattr(texts, "columns"):  # one would iterate over the names of columns
-            raise TypeError(
-                f"got a {type(texts).__name__}; give one column of texts, for example segmenter(df['text'])"
-            )
+            kind = type(texts).__name__
+            raise TypeError(f"got a {kind}; give one column of texts, for example segmenter(df['text'])")
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
         with ThreadPoolExecutor(2) as pool:  # one chunk is prepared or decoded while the network reads another
@@ -153,28 +141,18 @@ class Segmenter(SavedModel):
     def decode(
         self, text: str, log_probabilities: np.ndarray, lexicon: Lexicon | Mapping[str, float] | None = None
     ) -> np.ndarray:
-        """Find the best legal tags of a text whose log-probabilities are known.
+        """Find the best legal tags of a text of length T whose log-probabilities are known, int8 of shape (T,).
 
         Parameters
         ----------
-        text : str, length T
+        text : str
         log_probabilities : ndarray, shape (T, 4)
-            As :meth:`log_probabilities` gives them.
+            As :meth:`log_probabilities` gives them; another shape raises ValueError.
         lexicon : Lexicon or mapping of str to float, optional
             Its bonuses are added first. With the segmenter's own lexicon, which is not used here otherwise, the tags
             are those of the words that calling it returns.
-
-        Returns
-        -------
-        ndarray of int8, shape (T,)
-
-        Raises
-        ------
-        ValueError
-            If there is not one row per character.
         """
-        if np.shape(log_probabilities) != (len(text), len(SBME.tags)):
-            shape = np.shape(log_probabilities)
+        if (shape := np.shape(log_probabilities)) != (len(text), len(SBME.tags)):
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
         return _decode(_Stream.of([text]), log_probabilities, _as_lexicon(lexicon))
 
@@ -241,7 +219,6 @@ def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None
 
 def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
     """Add the bonuses and find the best tags of each piece between sure cuts, int8 (T,)."""
-    emissions = log_probabilities
     # Words surely begin where sentences and white space do, and behind white space.
     around_blanks = np.setdiff1d(np.union1d(stream.blank, stream.blank + 1), stream.attached)
     cuts = np.union1d(stream.sentences, around_blanks).astype(np.intp)
@@ -250,7 +227,7 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
         text_of_start, text_of_end = (np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1))
         inside_one_text = text_of_start == text_of_end
         starts, ends, multipliers = (column[inside_one_text] for column in (starts, ends, multipliers))
-        emissions = emissions + span_bonuses(starts, ends, multipliers, len(stream.text))
+        log_probabilities = log_probabilities + span_bonuses(starts, ends, multipliers, len(stream.text))
         # A dictionary word may hold a space or the end of a sentence: no cut is sure inside it.
         depth = np.zeros(len(stream.text) + 2, dtype=np.int64)
         np.add.at(depth, starts + 1, 1)
@@ -262,7 +239,7 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
     for _, _, pieces in batches_by_length(lengths, limits, _MAX_TOKENS):
         positions = cuts[pieces, None] + np.arange(lengths[pieces].max())
         inside = positions < cuts[pieces + 1, None]
-        padded = emissions[np.minimum(positions, len(emissions) - 1)]
+        padded = log_probabilities[np.minimum(positions, len(stream.text) - 1)]
         tags[positions[inside]] = viterbi(padded, SBME, lengths[pieces])[inside]
     return tags
 
