@@ -22,13 +22,8 @@ def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None)
     ----------
     sequences : sequence of ndarray, each of shape (T_i, ...)
         At least one, none longer than `length`; same trailing shape and dtype.
-    length : int
-    n_rows : int, optional
-        Rows of the result; by default as many as there are sequences.
-
-    Returns
-    -------
-    ndarray, shape (n_rows, length, ...)
+    length, n_rows : int
+        Of the result, (n_rows, length, ...); by default there are as many rows as sequences.
 
     Examples
     --------
@@ -49,10 +44,8 @@ def batches_by_length(
 
     Parameters
     ----------
-    lengths : sequence of int
-        Of each sequence; none above the last limit.
-    limits : sequence of int
-        Lengths to pad to, ascending.
+    lengths, limits : sequence of int
+        Of each sequence, none above the last limit; and the lengths to pad to, ascending.
     max_tokens : int
         Rows × length of a batch, padding included; a single row may be longer.
     rng : Generator, optional
@@ -60,28 +53,22 @@ def batches_by_length(
 
     Yields
     ------
-    limit : int
-        The length to pad to.
-    n_rows : int
-        The number of rows to pad to: always the same for one limit.
+    limit, n_rows : int
+        The length and the number of rows to pad to: always the same for one limit.
     members : ndarray of int
         Which sequences, at most `n_rows`.
 
     Examples
     --------
-    >>> for limit, n_rows, members in batches_by_length([3, 9, 2, 4], limits=(4, 16), max_tokens=8):
-    ...     print(limit, n_rows, members.tolist())
-    4 2 [0, 2]
-    4 2 [3]
-    16 1 [1]
+    >>> [(*sizes, members.tolist()) for *sizes, members in batches_by_length([3, 9, 2, 4], (4, 16), max_tokens=8)]
+    [(4, 2, [0, 2]), (4, 2, [3]), (16, 1, [1])]
     """
     places = np.searchsorted(limits, lengths)
     for place in dict.fromkeys(places.tolist()):
         limit = limits[place]
         n_rows = max(1, max_tokens // limit)
         members = np.flatnonzero(places == place)
-        if rng is not None:
-            members = rng.permutation(members)
+        members = members if rng is None else rng.permutation(members)
         for start in range(0, len(members), n_rows):
             yield limit, n_rows, members[start : start + n_rows]
 
@@ -108,10 +95,8 @@ def overlapping_windows(
 
     Examples
     --------
-    >>> for start, batch in overlapping_windows(np.arange(1, 6), context=1, shapes=[(2, 4)]):
-    ...     print(start, batch.tolist())
-    0 [[0, 1, 2, 3], [2, 3, 4, 5]]
-    4 [[4, 5, 0, 0], [0, 0, 0, 0]]
+    >>> [(start, batch.tolist()) for start, batch in overlapping_windows(np.arange(1, 4), context=1, shapes=[(1, 4)])]
+    [(0, [[0, 1, 2, 3]]), (2, [[2, 3, 0, 0]])]
     """
     fitting = (shape for shape in shapes if len(stream) <= shape[0] * (shape[1] - 2 * context))
     rows, width = next(fitting, shapes[-1])
@@ -127,7 +112,7 @@ def overlapping_windows(
 
 
 def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.ndarray:
-    """Lay sequences one after another into rows of one length, with padding between neighbours.
+    """Lay sequences one after another into rows, shape (rows, row_length, ...), with padding between neighbours.
 
     Padding each sentence to the longest wastes most of the work, and batches of equal length (the article's way) come
     in hundreds of shapes. Packed rows have one shape and little padding. When padded positions are zeroed before every
@@ -138,20 +123,11 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
     Parameters
     ----------
     sequences : sequence of ndarray, each of shape (T_i, ...)
-        Same trailing shape and dtype; 0 must mean padding. Empty sequences vanish.
+        At least one; same trailing shape and dtype; 0 must mean padding. Empty sequences vanish.
     row_length : int
-        Positions in a row. A longer sequence is cut into rows of its own.
+        Positions in a row, at least 1. A longer sequence is cut into rows of its own.
     gap : int
         Padded positions between two sequences of one row.
-
-    Returns
-    -------
-    ndarray, shape (rows, row_length, ...)
-
-    Raises
-    ------
-    ValueError
-        If `sequences` is empty or `row_length` is not positive.
 
     Examples
     --------

@@ -28,17 +28,10 @@ class Features:
 
     Parameters
     ----------
-    characters : Vocabulary
-        Single characters, normalised by :func:`kexue_nlp.text.normalise`.
-    pairs : Vocabulary, optional
-        Pairs of normalised characters.
+    characters, pairs : Vocabulary
+        Single characters and, optional, pairs of them, normalised by :func:`kexue_nlp.text.normalise`.
     words : iterable of str
-        Known words, normalised, of at least two characters; only together with `pairs`.
-
-    Raises
-    ------
-    ValueError
-        If a known word is too short, or there are known words but no pairs.
+        Known words, normalised, of at least two characters; only together with `pairs`. ValueError otherwise.
 
     Examples
     --------
@@ -64,17 +57,11 @@ class Features:
 
     @classmethod
     def fit(cls, sentences: Sequence[Sequence[str]], min_pairs: int = 5, min_words: int = 2) -> Features:
-        """Collect characters, pairs and words of a segmented text.
+        """Collect characters, pairs and words of a segmented text, sentences of words.
 
-        Parameters
-        ----------
-        sentences : sequence of sequence of str
-            Lists of words. Characters seen once share the unknown id (article 4195).
-        min_pairs : int
-            Pairs seen less often share the unknown id.
-        min_words : int
-            Words seen less often are not known. It must be above 1: if each word of the training text were known, the
-            network would learn that a word which is not does not exist.
+        Characters seen once share the unknown id (article 4195), and so do pairs seen less than `min_pairs` times.
+        Words seen less than `min_words` times are not known. It must be above 1: if each word of the training text were
+        known, the network would learn that a word which is not does not exist.
         """
         texts = [normalise("".join(words)) for words in sentences]
         counts = Counter(normalise(word) for words in sentences for word in words)
@@ -88,17 +75,10 @@ class Features:
         )
 
     def __call__(self, text: str) -> np.ndarray:
-        """Encode one text.
+        """Encode a text of length T, int32 of shape (T,) or (T, 4).
 
-        Parameters
-        ----------
-        text : str, length T
-
-        Returns
-        -------
-        ndarray of int32, shape (T,) or (T, 4)
-            Character ids; with pairs, the columns are character, pair with the one before, pair with the one after
-            (0 where there is no such neighbour), and the pattern of known words at this place.
+        The result holds character ids. With pairs, the columns are character, pair with the one before, pair with the
+        one after (0 where there is no such neighbour), and the pattern of known words at this place.
         """
         text = normalise(text)
         points = code_points(text)

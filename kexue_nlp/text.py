@@ -97,20 +97,10 @@ def split_sentences(words: Iterable[str]) -> list[list[str]]:
 
 
 class Vocabulary:
-    """A frozen map from tokens to integers.
+    """A frozen map from distinct tokens, or the characters of one string, to integers.
 
     Id 0 is padding and id 1 stands for every token outside the vocabulary; the tokens follow in the order given.
-    Looking up an unknown token never makes it known.
-
-    Parameters
-    ----------
-    tokens : iterable of str
-        Distinct tokens; a character vocabulary may be given as one string.
-
-    Raises
-    ------
-    ValueError
-        If a token occurs twice.
+    Looking up an unknown token never makes it known. A token that occurs twice raises ValueError.
 
     Examples
     --------
@@ -130,14 +120,8 @@ class Vocabulary:
     def fit(cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
         """Collect the tokens of a corpus, most frequent first (ties in order of first appearance).
 
-        Parameters
-        ----------
-        sequences : iterable of iterable of str
-            Documents as sequences of tokens; a plain string is a sequence of characters.
-        min_count : int
-            Tokens seen less often share the unknown id. The article uses 2.
-        max_size : int, optional
-            The most tokens to keep, padding and unknown not counted.
+        Documents are sequences of tokens, such as strings of characters. Tokens seen less often than `min_count` share
+        the unknown id (the article uses 2); at most `max_size` are kept, padding and unknown not counted.
         """
         counts = Counter(token for sequence in sequences for token in sequence)
         return cls(token for token, n in counts.most_common(max_size) if n >= min_count)
@@ -154,8 +138,7 @@ class Vocabulary:
 
     def encode(self, tokens: Iterable[str]) -> np.ndarray:
         """Look T tokens up: int32 of shape (T,) in [1, len(self)), since padding is no token."""
-        ids = self._ids
-        return np.fromiter((ids.get(token, UNKNOWN) for token in tokens), dtype=np.int32)
+        return np.fromiter((self._ids.get(token, UNKNOWN) for token in tokens), dtype=np.int32)
 
 
 def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -167,9 +150,9 @@ def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, 
     Parameters
     ----------
     sequences : sequence of ndarray of int, each of shape (T_i,)
-        Token ids, not negative; 0 is padding.
+        Token ids, not negative; 0 is padding. At least one sequence has a token.
     n : int
-        Tokens of context. Article 4374 (https://kexue.fm/archives/4374) takes 10.
+        Tokens of context, at least 1. Article 4374 (https://kexue.fm/archives/4374) takes 10.
 
     Returns
     -------
@@ -177,11 +160,6 @@ def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, 
         Every window of the stream, those across two sequences included, in the smallest dtype that holds all ids.
     rows : ndarray of int32 or int64, shape (Σ T_i,)
         Which of them end in a token of a sequence, in order: ``windows[rows[i]]`` are n tokens of context and the next.
-
-    Raises
-    ------
-    ValueError
-        If `n` is less than 1, an id is negative, or no sequence has a token.
 
     Examples
     --------

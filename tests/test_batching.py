@@ -73,6 +73,8 @@ def test_every_sequence_is_packed_exactly_once(sequences, row_length, gap):
     packed = pack(sequences, row_length, gap)
     assert packed.shape[1] == row_length
     assert packed[packed != 0].tolist() == np.concatenate(sequences).tolist()
+    of_features = pack([np.stack([sequence, -sequence], axis=1) for sequence in sequences], row_length, gap)
+    assert of_features.tolist() == np.stack([packed, -packed], axis=2).tolist()
 
 
 @given(st.lists(st.integers(1, 6).map(lambda n: np.full(n, n)), min_size=1), st.integers(6, 12))
@@ -80,11 +82,6 @@ def test_neighbours_in_a_row_are_separated(sequences, row_length):
     for row in pack(sequences, row_length):
         runs = "".join(map(str, row)).split("0")
         assert all(run == "" or len(run) == int(run[0]) for run in runs)
-
-
-def test_features_travel_with_their_position():
-    packed = pack([np.array([[1, 2]]), np.array([[3, 4]])], row_length=3)
-    assert packed.tolist() == [[[1, 2], [0, 0], [3, 4]]]
 
 
 @pytest.mark.parametrize(
