@@ -20,14 +20,7 @@ import numpy as np
 from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
 
-__all__ = [
-    "Lexicon",
-    "Matcher",
-    "forward_maximum_matching",
-    "inner_positions",
-    "leftmost_longest",
-    "span_bonuses",
-]
+__all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "leftmost_longest", "span_bonuses"]
 
 _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
 
@@ -35,12 +28,7 @@ _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
 class Matcher:
     """Find every occurrence of every word of a list, in one pass however many there are (Aho–Corasick).
 
-    Words are literal text: ``C++`` and ``(笑)`` mean themselves. Occurrences may overlap.
-
-    Parameters
-    ----------
-    words : iterable of str
-        Distinct and not empty.
+    The words are distinct, not empty, and literal text: ``C++`` means itself. Occurrences may overlap.
 
     Examples
     --------
@@ -58,16 +46,10 @@ class Matcher:
             self._automaton.make_automaton()
 
     def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Search one text, in a time that grows with its length and what is found, not with the number of words.
+        """Search one text; return starts, ends and words, ndarrays of int of shape (N,), by end, then longest first.
 
-        Parameters
-        ----------
-        text : str
-
-        Returns
-        -------
-        starts, ends, words : ndarray of int, shape (N,)
-            ``text[start:end]`` is the word of that index; by end, then longest first.
+        ``text[start:end]`` is the word of that index. The time grows with the text and what is found, not with the
+        words.
         """
         if not self._lengths.size:
             return (np.empty(0, dtype=np.intp),) * 3
@@ -86,14 +68,7 @@ class Lexicon:
     Parameters
     ----------
     multipliers : mapping of str to float
-        Word → multiplier, a finite number above 0.
-
-    Raises
-    ------
-    ValueError
-        If a word is empty or a multiplier is not a finite number above 0.
-    TypeError
-        If this is no mapping, or a word is not a string.
+        Word → multiplier, a finite number above 0; ValueError if it is not, or a word is empty.
 
     Examples
     --------
@@ -113,20 +88,8 @@ class Lexicon:
         """Read lines ``word,multiplier`` (UTF-8, with or without BOM, or GB18030).
 
         The last comma separates, so a word may contain commas. Blank lines are skipped, and so are spaces around the
-        word and the number.
-
-        Parameters
-        ----------
-        path : str or Path
-
-        Returns
-        -------
-        Lexicon
-
-        Raises
-        ------
-        ValueError
-            For a line of another form, a bad multiplier, or a word given twice; the message names file and line.
+        word and the number. A line of another form, a bad multiplier or a word given twice raises ValueError, which
+        names file and line.
         """
         multipliers: dict[str, float] = {}
         for number, line in enumerate(read_lines(path), start=1):
@@ -157,17 +120,9 @@ class Lexicon:
         return self._multipliers.items()
 
     def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find every occurrence of every word, as arrays.
+        """Find every occurrence of every word: starts and ends of int and multipliers of float64, all of shape (N,).
 
-        Parameters
-        ----------
-        text : str
-
-        Returns
-        -------
-        starts, ends : ndarray of int, shape (N,)
-            ``text[start:end]`` is a word; by end, then longest first.
-        multipliers : ndarray of float64, shape (N,)
+        ``text[start:end]`` is a word; they come by end, then longest first.
         """
         if not isinstance(text, str):
             raise TypeError(f"a lexicon is matched against a str, got {type(text).__name__} {text!r:.60}")
@@ -179,35 +134,21 @@ class Lexicon:
         return list(zip(*(column.tolist() for column in self.find(text)), strict=True))
 
     def bonuses(self, text: str) -> np.ndarray:
-        """Return log-bonuses to add to a tagger's log-probabilities before Viterbi, by :func:`span_bonuses`.
-
-        Parameters
-        ----------
-        text : str, length T
-
-        Returns
-        -------
-        ndarray of float32, shape (T, 4)
-            Columns s, b, m, e (:data:`kexue_nlp.tagging.SBME`).
-        """
+        """Return log-bonuses to add to a tagger's log-probabilities before Viterbi, by :func:`span_bonuses`."""
         return span_bonuses(*self.find(text), len(text))
 
 
 def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, length: int) -> np.ndarray:
     """Turn spans into log-bonuses: the log of the multiplier at each tag that keeps the span whole.
 
+    Those of overlapping spans add up. The result is float32 of shape (T, 4), with columns s, b, m, e.
+
     Parameters
     ----------
-    starts, ends : ndarray of int, shape (N,)
-    multipliers : ndarray of float, shape (N,)
+    starts, ends, multipliers : ndarray, shape (N,)
         As :meth:`Lexicon.find` gives them.
     length : int
         Length T of the text.
-
-    Returns
-    -------
-    ndarray of float32, shape (T, 4)
-        Columns s, b, m, e. Bonuses of overlapping spans add up.
 
     Examples
     --------
@@ -232,14 +173,7 @@ def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, 
 def leftmost_longest(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     """Choose among overlapping spans: from the left, at each place the longest that begins there.
 
-    Parameters
-    ----------
-    starts, ends : ndarray of int, shape (N,)
-
-    Returns
-    -------
-    ndarray of int, shape (M,)
-        Indices of the chosen spans, from left to right; they do not overlap.
+    Starts and ends are of shape (N,); the result holds the indices of the chosen spans, shape (M,), from left to right.
 
     Examples
     --------
@@ -256,17 +190,9 @@ def leftmost_longest(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
 
 
 def inner_positions(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the positions inside spans, without their first and last.
+    """List the positions inside spans without their first and last, and the index of the span that each belongs to.
 
-    Parameters
-    ----------
-    starts, ends : ndarray of int, shape (N,)
-        Spans ``[start, end)`` of at least one position.
-
-    Returns
-    -------
-    positions, spans : ndarray of int, shape (P,)
-        Each inner position, and the index of the span it belongs to.
+    Spans ``[start, end)`` of at least one position are given as arrays of shape (N,); the results are of shape (P,).
 
     Examples
     --------
@@ -301,20 +227,11 @@ def _checked_multiplier(word: str, value: float | str) -> float:
 
 
 def forward_maximum_matching(texts: str | Iterable[str], words: Collection[str]) -> list[str] | list[list[str]]:
-    """Segment by taking the longest known word at each position, left to right.
+    """Segment one text or many by taking the longest known word at each position, left to right.
 
-    This is the oldest dictionary method, and the baseline that any trained segmenter has to beat.
-
-    Parameters
-    ----------
-    texts : str or iterable of str
-    words : collection of str
-        Known words, as a ``set``, ``frozenset`` or ``dict``. A character that starts no known word stands alone.
-
-    Returns
-    -------
-    list of str or list of list of str
-        Words of the text or of each text; joined, they equal it.
+    This is the oldest dictionary method, and the baseline that any trained segmenter has to beat. A character that
+    starts no known word stands alone; joined, the words equal the text. `words` is a ``set``, ``frozenset`` or
+    ``dict``.
 
     Examples
     --------

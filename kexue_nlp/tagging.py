@@ -69,9 +69,8 @@ _S, _B, _M, _E = range(4)
 _POLARITIES = ("pos", "neu", "neg")
 
 _entity = {polarity: ("outside", polarity) for polarity in _POLARITIES}  # it goes on, or ends
-POLARITY = _scheme(
-    {"outside": ("outside", *_entity), **_entity}, start=("outside", *_entity), end=("outside", *_entity)
-)
+_any = ("outside", *_entity)
+POLARITY = _scheme({"outside": _any, **_entity}, start=_any, end=_any)
 """The scheme of article 4118: 0 outside, 1 positive, 2 neutral, 3 negative; an entity keeps one polarity."""
 
 _begins = ("outside", *(f"begin {polarity}" for polarity in _POLARITIES))  # what may come after any tag
@@ -81,22 +80,7 @@ POLARITY_BEGIN = _scheme({"outside": _begins, **_entity}, start=_begins, end=("o
 
 
 def words_to_tags(words: Iterable[str]) -> np.ndarray:
-    """Write a segmentation as sbme tags.
-
-    Parameters
-    ----------
-    words : iterable of str
-        In order.
-
-    Returns
-    -------
-    ndarray of int8, shape (T,)
-        One tag per character, T the length of the joined words.
-
-    Raises
-    ------
-    ValueError
-        If a word is empty.
+    """Write a segmentation as sbme tags, int8 of shape (T,), one per character; an empty word raises ValueError.
 
     Examples
     --------
@@ -112,22 +96,9 @@ def words_to_tags(words: Iterable[str]) -> np.ndarray:
 
 
 def tags_to_words(text: str, tags: Sequence[int] | np.ndarray) -> list[str]:
-    """Cut a text where its sbme tags say that a word begins.
+    """Cut a text of length T before each ``s`` and ``b`` of its sbme tags, shape (T,).
 
-    Parameters
-    ----------
-    text : str, length T
-    tags : sequence of int, shape (T,)
-        A cut is made before each ``s`` and ``b``, so the joined words equal the text whatever the tags.
-
-    Returns
-    -------
-    list of str
-
-    Raises
-    ------
-    ValueError
-        If there is not one tag per character.
+    The joined words equal the text whatever the tags; a number of tags other than T raises ValueError.
 
     Examples
     --------
@@ -141,24 +112,16 @@ def tags_to_words(text: str, tags: Sequence[int] | np.ndarray) -> list[str]:
 
 
 def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], scheme: TagScheme = POLARITY) -> np.ndarray:
-    """Write entities and polarities as tags.
+    """Write entities and polarities as tags, int8 of shape (T,).
 
     Parameters
     ----------
     length : int
         T, of the text.
     entities : iterable of (start, end, polarity)
-        Characters ``start`` to ``end - 1`` name an entity; polarity is "pos", "neu" or "neg". They must not overlap.
+        Characters ``start`` to ``end - 1`` name an entity; polarity is "pos", "neu" or "neg". One that is empty,
+        outside the text, overlaps another or has another polarity raises ValueError.
     scheme : {POLARITY, POLARITY_BEGIN}
-
-    Returns
-    -------
-    ndarray of int8, shape (T,)
-
-    Raises
-    ------
-    ValueError
-        If an entity is empty, outside the text, overlaps another, or has another polarity.
 
     Examples
     --------
@@ -181,23 +144,14 @@ def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], sche
 
 
 def tags_to_entities(tags: Sequence[int] | np.ndarray, scheme: TagScheme = POLARITY) -> list[tuple[int, int, str]]:
-    """Read entities and polarities off tags.
+    """Read entities as (start, end, polarity) off tags: runs of one polarity, with begin tags up to the next beginning.
 
     Parameters
     ----------
     tags : sequence of int, shape (T,)
-        Legal in the scheme; without the −1 that stand behind a row's end in a padded batch.
+        Legal in the scheme, without the −1 that stand behind a row's end in a padded batch; a number that is no tag
+        raises ValueError.
     scheme : {POLARITY, POLARITY_BEGIN}
-
-    Returns
-    -------
-    list of (start, end, polarity)
-        Runs of one polarity; with begin tags, each up to the next beginning.
-
-    Raises
-    ------
-    ValueError
-        If a number is no tag of the scheme.
 
     Examples
     --------

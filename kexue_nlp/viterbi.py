@@ -18,35 +18,24 @@ _TOO_LARGE = 1e5
 def viterbi(
     log_emissions: np.ndarray, scheme_or_transitions: TagScheme | np.ndarray, lengths: np.ndarray | None = None
 ) -> np.ndarray:
-    r"""Find the path :math:`\arg\max_y \sum_t E_{t, y_t} + \sum_t A_{y_{t-1}, y_t}`.
+    r"""Find the path :math:`\arg\max_y \sum_t E_{t, y_t} + \sum_t A_{y_{t-1}, y_t}`, as int8 of shape (T,) or (B, T).
 
     Dynamic programming over positions: the best score of a path that ends in tag *j* at *t* needs only the best scores
-    at *t* − 1. It takes O(T K²) steps for K tags. Article 4195 uses it without a constraint on the first and the last
-    tag; with a :class:`~kexue_nlp.tagging.TagScheme` both are constrained here.
+    at *t* − 1. It takes O(T K²) steps for K tags. Of equal scores the lower tag wins. Article 4195 uses it without a
+    constraint on the first and the last tag; with a :class:`~kexue_nlp.tagging.TagScheme` both are constrained here.
 
     Parameters
     ----------
     log_emissions : array_like, shape (T, K) or (B, T, K)
-        Log-scores of each tag at each position; need not be normalised. ``-inf`` is allowed.
+        Log-scores of each tag at each position; need not be normalised. ``-inf`` is allowed, NaN or above 1e5 is not.
     scheme_or_transitions : TagScheme or array_like of shape (K, K)
         A scheme allows or forbids; a matrix holds log-scores of tag *j* after tag *i* and leaves first and last free.
     lengths : array_like of int, shape (B,), optional
-        Real lengths of the rows of a padded batch; default: all T.
-
-    Returns
-    -------
-    ndarray of int8, shape (T,) or (B, T)
-        Tags; positions beyond a row's length hold −1. Equal scores: the lower tag wins.
-
-    Raises
-    ------
-    ValueError
-        On shapes that do not fit each other, emissions that are NaN or above 1e5, or lengths outside [0, T].
+        Real lengths of the rows of a padded batch, 0 to T; default: all T. Positions beyond them get the tag −1.
 
     Examples
     --------
     >>> from kexue_nlp.tagging import SBME
-    >>> import numpy as np
     >>> emissions = np.log([[0.4, 0.6, 0.1, 0.1], [0.7, 0.1, 0.1, 0.1]])
     >>> viterbi(emissions, SBME).tolist()  # alone, the first character would be b; s s is the best legal path
     [0, 0]

@@ -6,12 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.lexicon import (
-    Lexicon,
-    forward_maximum_matching,
-    inner_positions,
-    leftmost_longest,
-)
+from kexue_nlp.lexicon import Lexicon, forward_maximum_matching, leftmost_longest
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.viterbi import viterbi
 
@@ -49,16 +44,6 @@ def test_words_are_literal_text(word):
     assert Lexicon({word: 2.0}).matches(f"x{word}y abc") == [(1, 1 + len(word), 2.0)]
 
 
-def test_overlapping_occurrences_all_count():
-    assert Lexicon({"哈哈": 3.0}).matches("哈哈哈") == [(0, 2, 3.0), (1, 3, 3.0)]
-
-
-def test_order_of_the_dictionary_is_irrelevant():
-    words = {"微信": 2.0, "信号": 0.5, "微信号": 3.0, "号": 4.0}
-    backwards = dict(reversed(words.items()))
-    assert (Lexicon(words).bonuses("微信号") == Lexicon(backwards).bonuses("微信号")).all()
-
-
 small_words = st.text("ab哈", min_size=1, max_size=3)
 
 
@@ -73,11 +58,6 @@ def test_matches_equal_naive_search(words, text):
     assert sorted(Lexicon(words).matches(text)) == sorted(naive)
 
 
-def test_inner_positions_leave_out_both_ends():
-    positions, spans = inner_positions(np.array([0, 3, 2]), np.array([1, 5, 6]))
-    assert (positions.tolist(), spans.tolist()) == ([3, 4], [2, 2])
-
-
 @given(st.dictionaries(small_words, st.floats(0.01, 100), max_size=8), st.text("ab哈x", max_size=30))
 def test_bonuses_equal_a_loop_over_matches(words, text):
     expected = np.zeros((len(text), 4))
@@ -86,12 +66,6 @@ def test_bonuses_equal_a_loop_over_matches(words, text):
         for position, tag in zip(range(start, end), tags, strict=True):
             expected[position, tag] += math.log(multiplier)
     np.testing.assert_allclose(Lexicon(words).bonuses(text), expected, atol=1e-5)
-
-
-def test_no_matches_give_no_bonus():
-    assert Lexicon({"好": 2}).bonuses("微信号").tolist() == [[0] * 4] * 3
-    assert Lexicon({}).matches("微信号") == []
-    assert Lexicon({}).bonuses("微").tolist() == [[0] * 4]
 
 
 @pytest.mark.parametrize("multiplier", [0, -1, math.nan, math.inf, "ten", None, b"10"])

@@ -16,14 +16,6 @@ from kexue_nlp.tagging import (
 )
 
 
-def spelled(tags):
-    return "".join(SBME.tags[t] for t in tags)
-
-
-def test_words_become_one_tag_per_character():
-    assert spelled(words_to_tags(["关注", "微信号", "。", "五角大楼"])) == "bebmesbmme"
-
-
 @given(st.lists(st.text(min_size=1, max_size=6), max_size=8))
 def test_words_survive_the_round_trip_by_legal_tags(words):
     assert SBME.is_legal(words_to_tags(words))
@@ -31,8 +23,7 @@ def test_words_survive_the_round_trip_by_legal_tags(words):
 
 
 def test_legal_sequences_are_exactly_those_of_some_segmentation():
-    """Of all 4**n strings of n tags, 2**(n-1) are legal: one per way to cut n characters."""
-    for n in range(1, 6):
+    for n in range(1, 6):  # there are 2 ** (n - 1) ways to cut n characters
         assert sum(SBME.is_legal(tags) for tags in product(range(4), repeat=n)) == 2 ** (n - 1)
 
 
@@ -42,22 +33,15 @@ def test_any_tags_keep_the_text(text, data):
     assert "".join(tags_to_words(text, tags)) == text
 
 
-def test_empty_word_is_refused():
+def test_empty_word_and_another_number_of_tags_are_refused():
     with pytest.raises(ValueError, match="word 1 is empty"):
         words_to_tags(["a", ""])
-
-
-def test_one_tag_per_character_is_demanded():
     with pytest.raises(ValueError, match="2 characters but 3 tags"):
         tags_to_words("ab", np.zeros(3, dtype=int))
 
 
-# entities with polarities
-
-
 @st.composite
 def texts_with_entities(draw):
-    """A length and entities in it that do not overlap, some of them side by side."""
     parts = st.tuples(st.integers(0, 2), st.integers(1, 4), st.sampled_from(["pos", "neu", "neg"]))
     entities, place = [], 0
     for gap, size, polarity in draw(st.lists(parts, max_size=5)):
