@@ -46,12 +46,8 @@ if hasattr(os, "register_at_fork"):  # not where there are no forks
 def check_process() -> None:
     """Refuse to make or run a network in a process that was forked from one that already had.
 
-    The threads of the compiled code are not in the fork: a network would wait for them without end.
-
-    Raises
-    ------
-    RuntimeError
-        If this process is such a fork; the message says what works instead.
+    The threads of the compiled code are not in the fork: a network would wait for them without end. The message of the
+    RuntimeError says what works instead.
     """
     global _network_made
     if _forked_behind_it:
@@ -64,16 +60,9 @@ def check_process() -> None:
 
 
 def predict(network: Any, inputs: Any) -> Any:
-    """Run a Keras network on one batch, in any thread; a forked process is refused as by :func:`check_process`.
+    """Run a Keras network on one batch, an array or list of arrays, in any thread.
 
-    Parameters
-    ----------
-    network : keras.Model
-    inputs : ndarray or list of ndarray
-
-    Returns
-    -------
-    ndarray or list of ndarray
+    A forked process is refused as by :func:`check_process`.
     """
     check_process()
     with _one_at_a_time:
@@ -124,16 +113,8 @@ class SavedModel:
     def save(self, path: str | Path, dtype: str = "float32") -> None:
         """Write the model to one file; what was there before stays until the new file is complete.
 
-        Parameters
-        ----------
-        path : str or Path
-        dtype : {"float32", "float16"}
-            Precision of the stored weights; half precision makes a smaller file and rounds them.
-
-        Raises
-        ------
-        ValueError
-            If `dtype` is not one of these.
+        The weights are stored as `dtype`: "float32" or, for a smaller file that rounds them, "float16"; ValueError
+        otherwise.
         """
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
@@ -159,12 +140,10 @@ class SavedModel:
         Parameters
         ----------
         path : str or Path
-            A file, or ``"pretrained"``.
+            A file, or ``"pretrained"``; FileNotFoundError if it is not there.
 
         Raises
         ------
-        FileNotFoundError
-            If there is no such file.
         ValueError
             If it is not such a model's file, is damaged, or was written by another version.
         """
@@ -180,9 +159,8 @@ class SavedModel:
                 meta = json.loads(str(arrays.pop("meta")))
                 found = meta.pop("format")
             except Exception as error:  # a changed byte can lead zipfile, zlib, NumPy and json astray in many ways
-                raise ValueError(
-                    f"{path} is not a complete {cls._kind} file ({error}); make or fetch it again"
-                ) from error
+                what = f"{path} is not a complete {cls._kind} file"
+                raise ValueError(f"{what} ({error}); make or fetch it again") from error
         if found != cls._format:
             raise ValueError(
                 f"{path} has format {found!r}, this version of kexue_nlp reads format {cls._format}; "
@@ -191,20 +169,18 @@ class SavedModel:
         try:
             return cls._from_parts(meta, arrays)
         except (AttributeError, LookupError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"the parts in {path} do not fit together as a {cls._kind} ({error}); make or fetch it again"
-            ) from error
+            what = f"the parts in {path} do not fit together as a {cls._kind}"
+            raise ValueError(f"{what} ({error}); make or fetch it again") from error
 
     # Pickling, copying, joblib: the model travels packed, and whoever touches an attribute first unpacks it.
     _packed: tuple[str, bytes] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        if not self._packed:
-            meta, arrays = self._parts()
-            buffer = io.BytesIO()
-            np.savez(buffer, **arrays)
-            return {"_packed": (json.dumps(meta, default=operator.index), buffer.getvalue())}
-        return {"_packed": self._packed}
+        if self._packed:
+            return {"_packed": self._packed}
+        meta, arrays = self._parts()
+        np.savez(buffer := io.BytesIO(), **arrays)
+        return {"_packed": (json.dumps(meta, default=operator.index), buffer.getvalue())}
 
     def _unpack(self) -> None:
         with _unpacking:

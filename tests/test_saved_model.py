@@ -8,7 +8,6 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
-import joblib
 import numpy as np
 import pytest
 
@@ -16,11 +15,7 @@ from kexue_nlp.saved_model import SavedModel, network_parts, predict, restore_ne
 
 
 class Toy(SavedModel):
-    """A model of one matrix."""
-
-    _kind = "toy"
-    _format = 3
-    _pretrained = ("toy", "make toy")
+    _kind, _format, _pretrained = "toy", 3, ("toy", "make toy")
 
     def __init__(self, units, weights):
         self.units, self.weights = units, weights
@@ -47,37 +42,18 @@ def path(toy, tmp_path):
     return tmp_path / "toy.npz"
 
 
-def through_file(toy, tmp_path):
-    toy._write(tmp_path / "toy.npz", *toy._parts())
-    return Toy.load(tmp_path / "toy.npz")
-
-
-def in_a_worker(toy, tmp_path):
-    return joblib.Parallel(n_jobs=2, backend="loky")([joblib.delayed(copy.copy)(toy)])[0]
-
-
-WAYS = {
-    "file": through_file,
-    "pickle": lambda toy, _: pickle.loads(pickle.dumps(toy)),
-    "pickled twice": lambda toy, _: pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(toy)))),
-    "copy": lambda toy, _: copy.copy(toy),
-    "deepcopy": lambda toy, _: copy.deepcopy(toy),
-    "joblib": in_a_worker,
-}
-
-
-@pytest.mark.parametrize("way", WAYS)
-def test_a_model_comes_back_equal_and_independent(toy, tmp_path, way):
-    other = WAYS[way](toy, tmp_path)
-    assert (type(other), other.units, other.weights.tolist()) == (Toy, 2, toy.weights.tolist())
-    other.weights[:] = 0
-    assert toy([3, 1]).tolist() == [1, 2]
+def test_a_model_comes_back_equal_and_independent(toy, path):
+    toy._write(path, *toy._parts())
+    for other in (Toy.load(path), pickle.loads(pickle.dumps(pickle.loads(pickle.dumps(toy)))), copy.copy(toy)):
+        assert (type(other), other.units, other.weights.tolist()) == (Toy, 2, toy.weights.tolist())
+        other.weights[:] = 0
+        assert toy([3, 1]).tolist() == [1, 2]
 
 
 def test_what_is_set_before_the_first_use_of_a_pickled_model_stays(toy):
     other = pickle.loads(pickle.dumps(toy))
     other.units = 5
-    assert (other.units, pickle.loads(pickle.dumps(other)).units) == (5, 5)
+    assert (other.units, copy.copy(other).units) == (5, 5)
 
 
 def test_an_attribute_that_is_missing_is_an_attribute_error(toy):
@@ -93,16 +69,11 @@ def test_a_pickled_model_may_be_used_first_by_many_threads_at_once(toy):
             assert [tuple(answer) for answer in pool.map(lambda x, o=other: o(x), [[3, 1]] * 8)] == [(1, 2)] * 8
 
 
-def test_half_precision_rounds(toy, tmp_path):
-    toy.save(tmp_path / "half.npz", dtype="float16")
-    assert Toy.load(tmp_path / "half.npz").weights[0, 0] == np.float16(1 / 3)
-
-
-@pytest.mark.parametrize("dtype", ["int8", "float64", None])
-def test_another_precision_is_refused_before_anything_is_written(toy, tmp_path, dtype):
-    with pytest.raises(ValueError, match=f"'float32' or 'float16', got {dtype!r}"):
-        toy.save(tmp_path / "toy.npz", dtype=dtype)
-    assert list(tmp_path.iterdir()) == []
+def test_half_precision_rounds_and_another_precision_is_refused(toy, path):
+    toy.save(path, dtype="float16")
+    with pytest.raises(ValueError, match="'float32' or 'float16', got 'int8'"):
+        toy.save(path, dtype="int8")
+    assert Toy.load(path).weights[0, 0] == np.float16(1 / 3)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(toy, path, monkeypatch):
@@ -132,29 +103,23 @@ def test_a_missing_file_is_named(tmp_path, monkeypatch):
         Toy.load()
 
 
-def refusal(path):
-    try:
-        return Toy.load(path).weights.shape != (2, 2)
-    except ValueError as error:
-        return str(error)
-
-
 def test_a_file_with_a_changed_byte_or_no_end_is_refused_or_the_same(path):
     whole, refusals = path.read_bytes(), []
     damaged = [whole[:i] + bytes([whole[i] ^ 255]) + whole[i + 1 :] for i in range(len(whole))]
     for content in [*damaged, *(whole[:kept] for kept in (0, 1, 100, -1))]:
         path.write_bytes(content)
-        refusals.append(refusal(path))
-    assert all(str(path) in text for text in refusals if text)
-    assert sum(map(bool, refusals)) > 250
+        try:
+            assert Toy.load(path).weights.shape == (2, 2)
+        except ValueError as error:
+            refusals.append(str(error))
+    assert all(str(path) in text for text in refusals)
+    assert len(refusals) > 250
 
 
 META = np.array(json.dumps({"format": 3, "units": 2}))
 OTHERS = {
     "a pickle": ({"meta": META, "weights": np.array([object()])}, "not a complete toy file"),
-    "no meta": ({"weights": np.eye(2)}, "not a complete toy file"),
     "no format": ({"meta": np.array("{}")}, "not a complete toy file"),
-    "no object": ({"meta": np.array("[]")}, "not a complete toy file"),
     "a part is missing": ({"meta": META}, "do not fit together as a toy"),
 }
 
@@ -169,15 +134,12 @@ def test_any_other_file_is_refused(path, content, message):
 # networks
 
 
-@pytest.fixture(scope="module")
-def network():
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, of its optimizer
+def test_a_network_comes_back_whatever_it_was_trained_with():
     import keras
 
-    return keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
 
-
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras, of its optimizer
-def test_a_network_comes_back_whatever_it_was_trained_with(network):
     def loss(y, p):
         return (y - p) ** 2
 
@@ -188,7 +150,7 @@ def test_a_network_comes_back_whatever_it_was_trained_with(network):
     assert predict(other, x).tolist() == predict(network, x).tolist()
 
 
-@pytest.mark.parametrize(("module", "name"), [("os", "mkdir"), ("keras.utils", "get_file"), ("builtins", "eval")])
+@pytest.mark.parametrize(("module", "name"), [("os", "mkdir"), ("keras.utils", "get_file")])
 def test_code_that_a_description_names_is_not_run(tmp_path, module, name):
     made = tmp_path / "made"
     evil = {"module": module, "class_name": name, "config": {"path": str(made)}, "registered_name": name}
@@ -197,30 +159,26 @@ def test_code_that_a_description_names_is_not_run(tmp_path, module, name):
     assert not made.exists()
 
 
-FORKS = """
-import multiprocessing, pickle, sys, threading, time
+FORK = """
+import multiprocessing, pickle, threading, time
 import kexue_nlp.saved_model as module
 from test_saved_model import Toy
 
 class Network:
     def predict_on_batch(self, inputs):
         time.sleep(inputs)
-        return "ran"
 
 def child(results):
-    for ask in (lambda: module.predict(Network(), 0), lambda: packed([3, 1])[1]):
-        try:
-            results.put(str(ask()))
-        except RuntimeError as error:
-            results.put(str(error))
+    results.put(str(packed([3, 1])[1]))
+    try:
+        results.put(module.predict(Network(), 0))
+    except RuntimeError as error:
+        results.put(str(error))
 
 packed = pickle.loads(pickle.dumps(Toy(2, module.np.eye(2))))
-if sys.argv[1] == "inside a call":
-    threading.Thread(target=module.predict, args=(Network(), 5), daemon=True).start()
-    threading.Thread(target=lambda: module._unpacking.acquire() and time.sleep(5), daemon=True).start()
-    time.sleep(0.3)
-elif sys.argv[1] == "after a call":
-    module.predict(Network(), 0)
+threading.Thread(target=module.predict, args=(Network(), 5), daemon=True).start()
+threading.Thread(target=lambda: module._unpacking.acquire() and time.sleep(5), daemon=True).start()
+time.sleep(0.3)
 fork = multiprocessing.get_context("fork")
 results = fork.Queue()
 process = fork.Process(target=child, args=(results,))
@@ -230,13 +188,9 @@ print(results.get(timeout=10), results.get(timeout=10), sep="\\n")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks here")
-@pytest.mark.parametrize("when", ["before any network", "after a call", "inside a call"])
-def test_a_fork_runs_networks_or_says_why_not(when):
-    command = [sys.executable, "-W", "ignore", "-c", FORKS, when]
+def test_a_fork_inside_a_call_waits_for_no_lock():
+    command = [sys.executable, "-W", "ignore", "-c", FORK]
     run = subprocess.run(command, cwd=os.path.dirname(__file__), capture_output=True, text=True, timeout=60, check=True)
-    answer, of_a_model_without_network = run.stdout.splitlines()
+    of_a_model_without_network, answer = run.stdout.splitlines()
     assert of_a_model_without_network == "1.0"
-    if when == "before any network":
-        assert answer == "ran"
-    else:
-        assert all(word in answer for word in ("spawn", "loky", "load the model in the worker"))
+    assert "spawn" in answer
