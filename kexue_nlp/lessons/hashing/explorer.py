@@ -50,26 +50,13 @@ _STYLE = f"""
 
 @dataclass(frozen=True, eq=False)
 class Items:
-    """What is hashed: vectors, and how to show what they stand for.
+    """What is hashed: vectors, and how to show what they stand for."""
 
-    Attributes
-    ----------
-    vectors : ndarray of float32, shape (N, D)
-    names : list of str
-        Of each item: a digit's class, or the word.
-    queries : ndarray of int, shape (Q,)
-        The items that are looked up; all others are the database.
-    labels : ndarray, shape (N,), or None
-        Classes that decide which items are alike; without them, the 2 % nearest by Euclidean distance are.
-    pictures : list of str or None
-        PNG pictures of the items as ``data:`` addresses.
-    """
-
-    vectors: np.ndarray
-    names: list[str]
-    queries: np.ndarray
-    labels: np.ndarray | None = None
-    pictures: list[str] | None = None
+    vectors: np.ndarray  # float32 (N, D)
+    names: list[str]  # a digit's class, or the word
+    queries: np.ndarray  # int (Q,), the items that are looked up; all others are the database
+    labels: np.ndarray | None = None  # (N,), which items are alike; if None, the 2 % nearest by Euclidean distance are
+    pictures: list[str] | None = None  # PNG, as ``data:`` addresses
 
     @property
     def database(self) -> np.ndarray:
@@ -102,17 +89,8 @@ def word_items(words: Sequence[str], vectors: np.ndarray, n_queries: int = 200) 
 class Hashes:
     """All codes of some items, by method, number of units and number of active units, and what they are worth.
 
-    Parameters
-    ----------
-    items : Items
-        The hashes are trained on the database, not on the queries. It must hold 320 items, the largest K, or more.
-    seed : int
-
-    Attributes
-    ----------
-    items : Items
-    scores : dict of (str, int, int) to float
-        (method, K, k) → mean average precision over the queries, for k up to K; LSH has the same at every k.
+    The hashes are trained on the database, not on the queries. It must hold 320 items, the largest K, or more. In
+    `scores`, (method, K, k) → mean average precision over the queries, for k up to K; LSH has the same at every k.
     """
 
     def __init__(self, items: Items, seed: int = 0) -> None:
@@ -156,32 +134,18 @@ class Hashes:
 
 @dataclass(frozen=True, eq=False)
 class HashState:
-    """One query and what its code finds.
-
-    Attributes
-    ----------
-    items, method, n_units, n_active, query
-        What was asked: K units of which k are active, and the number of the item looked up.
-    neighbours, distances : ndarray of int, shape (10,)
-        The items nearest by Hamming distance, of equal ones the first, and the bits in which they differ.
-    ties : int
-        Items of the database that are as near as the last of them.
-    bits : ndarray of bool, shape (11, K)
-        Codes of the query and of the neighbours.
-    curves : dict of str to dict of int to float
-        Method → k → mean average precision, at this K.
-    """
+    """One query and what its code finds."""
 
     items: Items
     method: str
-    n_units: int
-    n_active: int
-    query: int
-    neighbours: np.ndarray
-    distances: np.ndarray
-    ties: int
-    bits: np.ndarray
-    curves: dict[str, dict[int, float]]
+    n_units: int  # K
+    n_active: int  # k
+    query: int  # number of the item looked up
+    neighbours: np.ndarray  # int (10,), the items nearest by Hamming distance, of equal ones the first
+    distances: np.ndarray  # int (10,), the bits in which they differ
+    ties: int  # items of the database that are as near as the last of them
+    bits: np.ndarray  # bool (11, K), codes of the query and of the neighbours
+    curves: dict[str, dict[int, float]]  # method → k → mean average precision, at this K
 
 
 def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) -> HashState:
@@ -237,10 +201,8 @@ def _raster(state: HashState) -> str:
     layers = ((ORANGE, bits[:1]), (BLUE, shared), (GREY, bits & ~bits[0]))
     paths = "".join(f'<path fill="{colour}" d="{_cells(part, width)}"/>' for colour, part in layers)
     labels = "".join(f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names))
-    caption = (
-        f"The codes, one row each: {int(bits[0].sum())} of {state.n_units} bits are 1 (orange). "
-        "Blue: 1 in the query too. Grey: 1 only here."
-    )
+    caption = f"The codes, one row each: {int(bits[0].sum())} of {state.n_units} bits are 1 (orange). "
+    caption += "Blue: 1 in the query too. Grey: 1 only here."
     ground = f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>'
     return _drawing(caption, _RASTER + 90, height, ground + paths + labels)
 
@@ -261,12 +223,11 @@ def _curves(state: HashState) -> str:
     def y(score: float) -> float:
         return bottom - (bottom - top) * score
 
-    parts = []
-    for score in (0, 0.25, 0.5, 0.75, 1):
-        parts.append(
-            f'<path d="M{left} {y(score):.1f}H{width - 66}" stroke="{GREY}" stroke-opacity=".3"/>'
-            f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>'
-        )
+    parts = [
+        f'<path d="M{left} {y(score):.1f}H{width - 66}" stroke="{GREY}" stroke-opacity=".3"/>'
+        f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>'
+        for score in (0, 0.25, 0.5, 0.75, 1)
+    ]
     parts += [f'<text x="{x[k]:.1f}" y="{bottom + 15}" text-anchor="middle">{k}</text>' for k in ks]
     parts.append(f'<text x="{left}" y="{height - 4}">active units k, at K = {state.n_units}</text>')
     label_y = bottom + 20.0
@@ -302,10 +263,7 @@ def _png(pixels: np.ndarray) -> str:
 class HashExplorer(Explorer):
     """Choose a hash and its sparsity, and see codes, neighbours and mean average precision.
 
-    Parameters
-    ----------
-    hashes : mapping of str to Hashes
-        Data sets to switch between, by name. What is shown of them is the attribute ``state``.
+    The data sets to switch between are given by name. What is shown of them is the attribute ``state``.
     """
 
     styles = _STYLE

@@ -50,25 +50,12 @@ class SegmentationState:
 
 
 def state(
-    segmenter: Segmenter,
-    text: str,
-    lexicon: Lexicon | Mapping[str, float],
-    log_probabilities: np.ndarray | None = None,
+    segmenter: Segmenter, text: str, lexicon: Lexicon | Mapping[str, float], log_probabilities: np.ndarray | None = None
 ) -> SegmentationState:
-    """Segment a text without and with a dictionary.
+    """Segment a text of length T without and with a dictionary.
 
-    Parameters
-    ----------
-    segmenter : Segmenter
-        Its own lexicon plays no part.
-    text : str, length T
-    lexicon : Lexicon or mapping of str to float
-    log_probabilities : ndarray, shape (T, 4), optional
-        The network's, if they are known; otherwise it is run.
-
-    Returns
-    -------
-    SegmentationState
+    The segmenter's own lexicon plays no part. Its log-probabilities, shape (T, 4), may be given if they are known;
+    otherwise the network is run.
 
     Examples
     --------
@@ -82,10 +69,8 @@ def state(
     before = segmenter.decode(text, log_probabilities)
     after = segmenter.decode(text, log_probabilities, lexicon)
     words_before, words_after = tags_to_words(text, before), tags_to_words(text, after)
-    bonuses = lexicon.bonuses(text)
-    return SegmentationState(
-        text, dict(lexicon.items()), log_probabilities, bonuses, before, after, words_before, words_after
-    )
+    words, bonuses = dict(lexicon.items()), lexicon.bonuses(text)
+    return SegmentationState(text, words, log_probabilities, bonuses, before, after, words_before, words_after)
 
 
 def regions(before: list[str], after: list[str]) -> Iterator[tuple[list[str], list[str]]]:
@@ -122,12 +107,10 @@ def _render_words(state: SegmentationState) -> str:
     shown = list(islice(regions(state.words_before, state.words_after), REGION_LIMIT))
     hidden = len(state.words_after) - sum(len(after) for _, after in shown)
     rest = f' <span class="kexue-quiet">and {hidden:,} more words</span>' if hidden else ""
-    lines = []
-    for name, side in ((_WITHOUT, 0), (_WITH, 1)):
-        chips = " ".join(_chips(pair[side], changed=pair[0] != pair[1]) for pair in shown)
-        lines.append((name, chips + rest))
-    changes = [f"{_chips(a, True)} → {_chips(b, True)}" for a, b in shown if a != b]
-    lines.append(("Changed", " · ".join(changes) or "nothing"))
+    without = " ".join(_chips(a, a != b) for a, b in shown)
+    with_it = " ".join(_chips(b, a != b) for a, b in shown)
+    changes = " · ".join(f"{_chips(a, True)} → {_chips(b, True)}" for a, b in shown if a != b)
+    lines = ((_WITHOUT, without + rest), (_WITH, with_it + rest), ("Changed", changes or "nothing"))
     page = (
         f'<div class="kexue-line"><span class="kexue-name">{name}: </span><span>{content}</span></div>'
         for name, content in lines
@@ -155,9 +138,11 @@ def _render_map(state: SegmentationState) -> str:
         Panel(_WITH, after, state.tags_after, state.bonuses, np.isin(state.tags_after, _WORD_STARTS)),
     ]
     tags = [(TAG_NAMES[tag], tag) for tag in SBME.tags]
-    return render_panels(
-        state.text, tags, panels, caption, lambda bonus: f"multiplied by {math.exp(min(bonus, 700)):.3g}"
-    )
+
+    def in_words(bonus: float) -> str:
+        return f"multiplied by {math.exp(min(bonus, 700)):.3g}"
+
+    return render_panels(state.text, tags, panels, caption, in_words)
 
 
 class SegmentationExplorer(Explorer):
@@ -167,10 +152,8 @@ class SegmentationExplorer(Explorer):
     ----------
     segmenters : Segmenter or mapping of str to Segmenter
         One, or several to switch between, by name. Their own lexicons play no part and are not changed.
-    text : str
-        The sentence to begin with.
-    lexicon : mapping of str to float, optional
-        The dictionary to begin with, word → multiplier in [0.01, 100]; by default the article's example.
+    text, lexicon : str and mapping of str to float
+        The sentence and the dictionary to begin with, word → multiplier from 0.01 to 100; ValueError otherwise.
 
     Attributes
     ----------
@@ -178,11 +161,6 @@ class SegmentationExplorer(Explorer):
         The controls: text area, choice of the network, and the dictionary's table.
     state : SegmentationState
         What is shown.
-
-    Raises
-    ------
-    ValueError
-        If there is no segmenter or the lexicon is not valid.
     """
 
     styles = _STYLE
