@@ -31,7 +31,7 @@ RandomState = int | np.random.RandomState | np.random.Generator | None
 def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     """Set the `n_active` largest activations of each example to 1 and the rest to 0: uint8, of the same shape (N, K).
 
-    Of equal activations those of the lowest index win, so there are exactly `n_active` ones, from 1 to K.
+    `n_active` is from 1 to K, and there are exactly so many ones: of equal activations those of the lowest index win.
 
     Examples
     --------
@@ -90,8 +90,8 @@ def local_step(X: Matrix, components: np.ndarray, p: float = 2.0, delta: float =
     X, components : ndarray of float, shape (B, D) and (K, D)
         Examples, which may be sparse, and weights.
     p, delta, rank
-        2 gives the ordinary inner product, and weights whose lengths tend to 1; the strength of the anti-Hebbian part;
-        and which unit it acts on, from 2, the runner-up, to K.
+        With p = 2 the product is the ordinary one, and the lengths of weights tend to 1. `delta` is the strength of the
+        anti-Hebbian part, and `rank`, from 2 for the runner-up to K, tells on which unit it acts.
 
     Examples
     --------

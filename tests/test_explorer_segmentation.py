@@ -68,10 +68,6 @@ def press(explorer, label):
     buttons[label].click()
 
 
-def test_a_word_of_the_dictionary_is_kept_whole(fake):
-    assert "微信号" in state(fake, SENTENCE, {"微信号": 1e6}).words_after
-
-
 def test_a_word_with_a_small_multiplier_is_broken_up(fake):
     log_probabilities = np.log([[0.1, 0.7, 0.1, 0.1], [0.1, 0.1, 0.1, 0.7]], dtype=np.float32)
     assert state(fake, "微信", {"微信": 0.01}, log_probabilities).words_after == ["微", "信"]

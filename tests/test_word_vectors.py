@@ -246,21 +246,15 @@ def test_keyed_vectors_hold_the_codes(model):
     assert vectors.similarity("bank", "money") == pytest.approx(model.similarity("bank", "money"))
 
 
-def equal(model, other):
-    same_codes = (other.codes(k=5) != model.codes(k=5)).nnz == 0
-    return same_codes and (other.contextual("rain bank", 1) == model.contextual("rain bank", 1)).all()
-
-
 def test_a_file_holds_the_model(model, path):
     model.save(path)
-    assert equal(model, loaded := BioWord.load(path))
-    assert loaded.counts_.tolist() == model.counts_.tolist()
+    loaded = BioWord.load(path)
+    assert (loaded.words_, loaded.counts_.tolist()) == (model.words_, model.counts_.tolist())
+    assert np.array_equal(loaded.weights_, model.weights_)
 
 
-def test_a_copy_is_equal_and_learns_the_same(model):
-    other, fresh = pickle.loads(pickle.dumps([model, small()]))
-    assert equal(model, other)
-    for learner in (other, fresh):
+def test_a_copy_learns_the_same(model):
+    for learner in pickle.loads(pickle.dumps([model, small()])):
         assert np.array_equal(learner.fit(CORPUS).weights_, model.weights_)
 
 
