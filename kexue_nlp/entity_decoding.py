@@ -16,15 +16,7 @@ from kexue_nlp.lexicon import Matcher, leftmost_longest
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, TagScheme, tags_to_entities
 from kexue_nlp.viterbi import viterbi
 
-__all__ = [
-    "Entity",
-    "Mention",
-    "align_entities",
-    "entities_among",
-    "find_entities",
-    "name_entities",
-    "polarity_probabilities",
-]
+__all__ = ["Entity", "Mention", "align_entities", "entities_among", "find_entities", "polarity_probabilities"]
 
 Entity = tuple[int, int, str]
 """Start, end and polarity ("pos", "neu" or "neg"): ``text[start:end]`` is the name."""
@@ -44,77 +36,55 @@ class Mention:
 
 
 def find_entities(text: str, labels: Iterable[tuple[str, str]], gazetteer: Matcher) -> list[Entity]:
-    """Find where labelled names stand in a text.
+    """Find where labelled names stand in a text: entities from left to right, without overlap.
 
     Labels say which names a sentence is about, not where they stand. All occurrences of a name are taken, but not those
     inside a longer known name (奔驰 in 北京奔驰), unless the name stands nowhere else and the longer one has no label.
 
     Parameters
     ----------
-    text : str
     labels : iterable of (name, polarity)
-        One polarity for each name; otherwise ValueError.
+        One polarity for each name; ValueError otherwise.
     gazetteer : Matcher
         All known names.
 
-    Returns
-    -------
-    list of (start, end, polarity)
-        Entities from left to right, without overlap.
-
     Examples
     --------
-    >>> gazetteer = Matcher(["奔驰", "北京奔驰"])
-    >>> find_entities("北京奔驰和奔驰", [("奔驰", "pos")], gazetteer)
+    >>> find_entities("北京奔驰和奔驰", [("奔驰", "pos")], Matcher(["奔驰", "北京奔驰"]))
     [(5, 7, 'pos')]
-    >>> find_entities("北京奔驰好", [("奔驰", "pos")], gazetteer)
-    [(2, 4, 'pos')]
     """
     labels = list(labels)
     polarities = dict(labels)
     if len(polarities) < len(set(labels)):
         raise ValueError(f"a name has two polarities in {labels}")
-    known = np.stack(gazetteer.find(text)[:2], axis=1).tolist()
-    labelled = np.stack(Matcher(polarities).find(text)[:2], axis=1).tolist()
-    spans = np.array(known + labelled, dtype=np.intp).reshape(-1, 2)
-    chosen = [spans[i].tolist() for i in leftmost_longest(*spans.T)]
-    chosen = [(start, end) for start, end in chosen if text[start:end] in polarities]
+    known, labelled = (np.stack(names.find(text)[:2], axis=1) for names in (gazetteer, Matcher(polarities)))
+    spans = np.concatenate([known, labelled])
+    longest = spans[leftmost_longest(*spans.T)].tolist()
+    chosen = [(start, end) for start, end in longest if text[start:end] in polarities]
     found = {text[start:end] for start, end in chosen}
-    taken = np.zeros(len(text), dtype=bool)
-    for start, end in chosen:
-        taken[start:end] = True
+    taken = {place for start, end in chosen for place in range(start, end)}
     # A label that was not found yet takes a free place inside a longer name, the longest label first.
-    for start, end in sorted(labelled, key=lambda span: (span[0] - span[1], span)):
-        if text[start:end] not in found and not taken[start:end].any():
+    for start, end in sorted(labelled.tolist(), key=lambda span: (span[0] - span[1], span)):
+        if text[start:end] not in found and taken.isdisjoint(range(start, end)):
             chosen.append((start, end))
-            taken[start:end] = True
+            taken.update(range(start, end))
     return [(start, end, polarities[text[start:end]]) for start, end in sorted(chosen)]
 
 
 def entities_among(
-    log_probabilities: np.ndarray,
-    starts: np.ndarray,
-    ends: np.ndarray,
-    scheme: TagScheme = POLARITY,
-    bonus: float = 0.0,
+    log_probabilities: np.ndarray, starts: np.ndarray, ends: np.ndarray, scheme: TagScheme = POLARITY, bonus: float = 0
 ) -> list[Entity]:
-    """Find the most probable tags whose entities are all among given spans.
+    """Find the entities, from left to right, of the most probable tags whose entities are all among given spans.
 
     Names that overlap compete, and the network decides: of 北京奔驰 it may tag all, only 奔驰, or nothing.
 
     Parameters
     ----------
-    log_probabilities : ndarray of float, shape (T, 4) or (T, 7)
+    log_probabilities : ndarray of float, shape (T, 4), or (T, 7) with :data:`kexue_nlp.tagging.POLARITY_BEGIN`
     starts, ends : ndarray of int, shape (N,)
         Spans inside the text that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
-    scheme : {POLARITY, POLARITY_BEGIN}
     bonus : float
         Added to the log-probability of each entity: above 0 more are found, below 0 fewer.
-
-    Returns
-    -------
-    list of (start, end, polarity)
-        Entities from left to right, without overlap.
 
     Notes
     -----
@@ -144,8 +114,7 @@ def entities_among(
         chosen.append(span)
 
     # Backward: from the end of the text, follow the choices.
-    entities = []
-    place = len(log_probabilities)
+    entities, place = [], len(log_probabilities)
     while place:
         if (i := chosen[place]) < 0:
             place -= 1
@@ -203,7 +172,8 @@ def align_entities(
 
     Tags are found without the gazetteer. Then all polarities get a bonus inside each name, "outside" gets one just
     before and just behind it, and tags are found again: their runs are the entities. An entity's polarity is that of
-    most of its characters without the bonuses; an entity of which nothing was tagged then is dropped.
+    most of its characters without the bonuses, of two polarities with equally many the first in the scheme; an entity
+    of which nothing was tagged then is dropped.
 
     Parameters
     ----------
@@ -212,36 +182,26 @@ def align_entities(
     starts, ends : ndarray of int, shape (N,)
         Where names occur in the text, as :meth:`Matcher.find` gives it. Bonuses of names that overlap add up.
     inside, outside : float
-        The bonuses; the article's are 100 and 50.
-
-    Returns
-    -------
-    Alignment
+        The bonuses; the article's by default.
 
     Notes
     -----
-    Article 4118 (https://kexue.fm/archives/4118), its code. Of two polarities with equally many characters the first in
-    the scheme counts.
+    Article 4118 (https://kexue.fm/archives/4118), its code.
 
     Examples
     --------
-    The tagger is sure of the second character only; the gazetteer says that the first two are a name:
-
     >>> emissions = np.log([[0.6, 0.2, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1], [0.9, 0.05, 0.03, 0.02]])
-    >>> align_entities(emissions, np.array([0]), np.array([2])).entities
+    >>> align_entities(emissions, np.array([0]), np.array([2])).entities  # the network alone tags half of it
     [(0, 2, 'pos')]
     """
-    length = len(log_emissions)
-    _check_spans(starts, ends, length)
+    _check_spans(starts, ends, len(log_emissions))
     plain = viterbi(log_emissions, POLARITY)
     emissions = np.array(log_emissions, dtype=np.float32)
     for start, end in zip(starts, ends, strict=True):
         emissions[start:end, 1:] += inside
-        # At the edge of the text there is nothing beside the name.
-        if start:
-            emissions[start - 1, 0] += outside
-        if end < length:
-            emissions[end, 0] += outside
+        # These slices are empty at the edges of the text, where there is nothing beside the name.
+        emissions[start - 1 : start, 0] += outside
+        emissions[end : end + 1, 0] += outside
     forced = viterbi(emissions, POLARITY)
     entities = []
     for start, end, _ in tags_to_entities(forced):
@@ -260,11 +220,9 @@ def _span_scores(log_probabilities, starts, ends, scheme: TagScheme) -> np.ndarr
     """Log-probabilities of each span to be outside, and to be an entity of each polarity: float64 (N, 4)."""
     _check_spans(starts, ends, len(log_probabilities))
     log_p = np.asarray(log_probabilities, dtype=np.float64)
-    if log_p.shape[1:] != (len(scheme.tags),) or np.isnan(log_p).any():
-        raise ValueError(
-            f"log-probabilities must be numbers of shape (T, {len(scheme.tags)}), as the scheme has so many tags; "
-            f"got shape {log_p.shape}{' with NaN' if np.isnan(log_p).any() else ''}"
-        )
+    n_tags = len(scheme.tags)
+    if log_p.shape[1:] != (n_tags,) or np.isnan(log_p).any():
+        raise ValueError(f"log-probabilities must be numbers of shape (T, {n_tags}), without NaN; got {log_p.shape}")
     log_p = np.maximum(log_p, -100.0)
     up_to = np.concatenate([np.zeros((1, log_p.shape[1])), log_p.cumsum(axis=0)])
     scores = (up_to[ends] - up_to[starts])[:, [0, -3, -2, -1]]

@@ -12,19 +12,13 @@ from kexue_nlp.lexicon import Matcher
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, entities_to_tags
 
 NAMES = ["本田", "丰田", "奔驰", "北京奔驰", "唐"]
-
-# --- where labels stand ------------------------------------------------------------------------------------
+TWICE = [(0, 2, "pos"), (2, 4, "neg"), (4, 6, "pos")]
 
 
 @pytest.mark.parametrize(
     ("text", "labels", "expected"),
     [
-        pytest.param(
-            "本田比丰田好，本田好",
-            [("本田", "pos"), ("丰田", "neg")],
-            [(0, 2, "pos"), (3, 5, "neg"), (7, 9, "pos")],
-            id="every occurrence",
-        ),
+        pytest.param("本田丰田本田", [("本田", "pos"), ("丰田", "neg")], TWICE, id="every occurrence"),
         pytest.param("北京奔驰和奔驰", [("奔驰", "pos")], [(5, 7, "pos")], id="not inside a longer name"),
         pytest.param("北京奔驰好", [("奔驰", "pos")], [(2, 4, "pos")], id="inside it if that is all"),
         pytest.param("北京奔驰好", [("奔驰", "pos"), ("北京奔驰", "neg")], [(0, 4, "neg")], id="place is taken"),
@@ -32,7 +26,6 @@ NAMES = ["本田", "丰田", "奔驰", "北京奔驰", "唐"]
         pytest.param("丰田好", [("本田", "pos")], [], id="does not occur"),
         pytest.param("本田丰田", [("本田", "neu")], [(0, 2, "neu")], id="neighbour without a label"),
         pytest.param("", [], [], id="empty"),
-        pytest.param("本田", [], [], id="no label"),
     ],
 )
 def test_labels_are_found_in_the_text(text, labels, expected):
@@ -44,9 +37,6 @@ def test_two_polarities_of_one_name_are_refused():
         find_entities("本田", [("本田", "pos"), ("本田", "neg")], Matcher(NAMES))
 
 
-# --- names compete -----------------------------------------------------------------------------------------
-
-
 def score(log_p, entities, scheme, bonus):
     tags = entities_to_tags(len(log_p), entities, scheme)
     return log_p[np.arange(len(tags)), tags].sum() + bonus * len(entities)
@@ -55,13 +45,10 @@ def score(log_p, entities, scheme, bonus):
 def best_by_trying_all(log_p, spans, scheme, bonus):
     """Score every set of spans that do not overlap, with every choice of polarities."""
     best = -np.inf
-    for n in range(len(spans) + 1):
-        for chosen in itertools.combinations(sorted(spans), n):
-            if any(a[1] > b[0] for a, b in itertools.pairwise(chosen)):
-                continue
-            for polarities in itertools.product(("pos", "neu", "neg"), repeat=n):
-                entities = [(*span, polarity) for span, polarity in zip(chosen, polarities, strict=True)]
-                best = max(best, score(log_p, entities, scheme, bonus))
+    for polarities in itertools.product((None, "pos", "neu", "neg"), repeat=len(spans)):
+        chosen = [(*span, polarity) for span, polarity in zip(sorted(spans), polarities, strict=True) if polarity]
+        if all(a[1] <= b[0] for a, b in itertools.pairwise(chosen)):
+            best = max(best, score(log_p, chosen, scheme, bonus))
     return best
 
 
@@ -95,7 +82,6 @@ def test_probability_of_a_polarity_is_against_the_others_and_no_entity():
     means = np.sqrt(p[0] * p[1])
     found = polarity_probabilities(np.log(p), [(0, 2, "pos"), (0, 1, "neg")])
     assert found == pytest.approx([means[1] / means.sum(), 0.1])
-    assert polarity_probabilities(np.log(p), []).shape == (0,)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +99,6 @@ def test_log_probabilities_that_do_not_fit_are_refused(log_p, scheme):
 def test_spans_outside_the_text_are_refused(start, end, decode):
     with pytest.raises(ValueError, match="text of 3 characters"):
         decode(np.zeros((3, 4)), np.array([start]), np.array([end]))
-
-
-# --- forced alignment (article 4118) -----------------------------------------------------------------------
 
 
 def emissions(rows):
@@ -150,12 +133,7 @@ def test_list_says_where_and_tagger_which(text, names, rows, plain, forced, enti
         assert found.forced.tolist() == [int(tag) for tag in forced]
 
 
-def test_no_bonus_is_no_alignment():
-    assert align("我爱丰田车", ["丰田"], "001?0", inside=0, outside=0).entities == [(2, 3, "pos")]
-
-
 def test_a_name_at_either_end_of_the_text_leaves_the_other_end_alone():
-    """The original's index −1 gave the bonus of "outside" to the wrong end."""
     for text, rows, beside in (("丰田好", "113", 2), ("买丰田", "311", 0)):
         found = align(text, ["丰田"], rows)
         assert found.emissions[beside, 0] == pytest.approx(emissions("3")[0, 0] + 50)
