@@ -32,14 +32,10 @@ _READING_TOKENS = 8192
 
 
 def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) -> np.ndarray:
-    """Weigh sentences down that are full of mere mentions; half of the contest's labels are neutral.
+    """Weigh sentences down that are full of mere mentions: prior / (characters in neutral entities + prior).
 
-    Returns prior / (characters in neutral entities + prior) for each sentence, float32 (N,), from 0 to 1: the greater
-    the prior, above 0, the more alike the weights.
-
-    Notes
-    -----
-    Article 4118 (https://kexue.fm/archives/4118), its code.
+    Returns float32 (N,), from 0 to 1: the greater the prior, above 0, the more alike the weights. From the code of
+    article 4118 (https://kexue.fm/archives/4118), since half of the contest's labels are neutral.
 
     Examples
     --------
@@ -64,14 +60,10 @@ class ViewpointTagger(SavedModel):
     characters : Vocabulary
         Single characters, normalised by :func:`kexue_nlp.text.normalise`.
     gazetteer : iterable of str
-        Known names, found as they are written, upper and lower case apart. Blanks around them, blank names and
-        repetitions are left out.
+        Known names, found as they are written; without blanks around them, blank names and repetitions.
     decoding : {"names", "forced", "plain"}
-        ``"names"`` finds the most probable tags whose entities are names of the gazetteer (:func:`entities_among`),
-        ``"forced"`` is the article's alignment (:func:`align_entities`), not with begin tags, and ``"plain"`` finds
-        the most probable tags without the gazetteer.
-    bonus : float
-        Added for each entity, with ``"names"``.
+        ``"names"`` is :func:`entities_among` with `bonus`, ``"forced"`` the article's :func:`align_entities`, not with
+        begin tags, and ``"plain"`` finds the most probable tags without the gazetteer.
 
     Examples
     --------
@@ -79,8 +71,6 @@ class ViewpointTagger(SavedModel):
     >>> tagger = ViewpointTagger(article_tagger(5), Vocabulary("本田好"), ["本田"])  # not trained yet
     >>> tagger.features("本田好").tolist()
     [[2, 1], [3, 3], [4, 0]]
-    >>> tagger("这里没有车名")
-    []
     """
 
     _kind = "viewpoint tagger"
@@ -110,11 +100,9 @@ class ViewpointTagger(SavedModel):
 
     @decoding.setter
     def decoding(self, decoding: str) -> None:
-        n_tags = len(self.scheme.tags)
-        if decoding not in ("names", "forced", "plain") or (decoding == "forced" and n_tags != 4):
-            raise ValueError(
-                f"decoding must be 'names', 'plain', or without begin tags 'forced'; got {decoding!r} and {n_tags} tags"
-            )
+        allowed = ("names", "plain", "forced") if self.scheme is POLARITY else ("names", "plain")
+        if decoding not in allowed:
+            raise ValueError(f"decoding must be in {allowed} with {len(self.scheme.tags)} tags; got {decoding!r}")
         self._decoding = decoding
 
     @property
@@ -153,27 +141,18 @@ class ViewpointTagger(SavedModel):
         seed: int = 0,
         max_tokens: int = 2048,
     ) -> keras.utils.PyDataset:
-        """Make batches of sentences of like length, in a new order in each epoch.
+        """Make batches of sentences of like length, shuffled in each epoch, for ``network.fit(…, shuffle=False)``.
 
-        Train with ``tagger.network.fit(tagger.batches(...), shuffle=False)``: otherwise Keras shuffles the batches once
-        more, and the seed does not decide.
+        A batch has ids, int32 (B, T, 2) or (B, T); tags, int32 (B, T); weights, float32 (B, T), 0 at padding. If Keras
+        shuffles the batches once more, the seed does not decide.
 
         Parameters
         ----------
-        texts : sequence of str, length N
-        entities : sequence of sequence of (start, end, polarity), length N
-            Entities of each text, as :func:`kexue_nlp.entity_decoding.find_entities` gives them.
-        weights : ndarray of float, shape (N,), optional
-            Weights of the texts, such as :func:`neutral_weights`.
-        seed : int
-            Seed for shuffling.
+        texts, entities, weights : sequence of length N
+            Texts, what :func:`kexue_nlp.entity_decoding.find_entities` gives for each, and what it weighs (1 by
+            default), for instance by :func:`neutral_weights`.
         max_tokens : int
             Characters of a batch, padding included: 2048 are 64 texts of up to 32 characters, or 8 of up to 256.
-
-        Returns
-        -------
-        keras.utils.PyDataset
-            Batches of ids, int32 (B, T, 2) or (B, T); tags, int32 (B, T); weights, float32 (B, T), 0 at padding.
         """
         if max_tokens < _LENGTHS[-1]:
             raise ValueError(f"max_tokens must be at least {_LENGTHS[-1]}, the longest row; got {max_tokens}")
@@ -209,9 +188,8 @@ class ViewpointTagger(SavedModel):
         out = [np.zeros((len(text), len(self.scheme.tags)), np.float32) for text in texts]
         inputs = [self._network_input(text) for text in texts]
         pieces = [(i, a, b) for i, text in enumerate(texts) for a, b in _cut(text)]
-        lengths = [b - a for _, a, b in pieces]
         max_tokens = _READING_TOKENS if len(pieces) > 1 else 0  # one piece alone is read in a batch of one row
-        for length, n_rows, members in batches_by_length(lengths, _READING_LENGTHS, max_tokens):
+        for length, n_rows, members in batches_by_length([b - a for _, a, b in pieces], _READING_LENGTHS, max_tokens):
             batch = [pieces[j] for j in members]
             rows = predict(self.network, pad([inputs[i][a:b] for i, a, b in batch], length, n_rows))
             for row, (i, a, b) in zip(rows, batch, strict=False):
@@ -228,7 +206,7 @@ class ViewpointTagger(SavedModel):
         return tags_to_entities(viterbi(log_probabilities, self.scheme), self.scheme)
 
     def mentions(self, text: str, log_probabilities: np.ndarray) -> list[Mention]:
-        """As :meth:`decode`, with the names and the probabilities of their polarities."""
+        """Do as :meth:`decode`, with the names and the probabilities of their polarities."""
         return name_entities(text, log_probabilities, self.decode(text, log_probabilities), self.scheme)
 
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
@@ -248,8 +226,7 @@ class _Batches(keras.utils.PyDataset):
 
     def __init__(self, pieces: Sequence[tuple[np.ndarray, ...]], seed: int, max_tokens: int) -> None:
         super().__init__()
-        self._pieces, self._max_tokens = pieces, max_tokens
-        self._rng = np.random.default_rng(seed)
+        self._pieces, self._max_tokens, self._rng = pieces, max_tokens, np.random.default_rng(seed)
         self.on_epoch_end()
 
     def on_epoch_end(self) -> None:
@@ -262,8 +239,7 @@ class _Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, ...]:
         length, n_rows, members = self._batches[index]
-        columns = zip(*(self._pieces[i] for i in members), strict=True)
-        return tuple(pad(column, length, n_rows) for column in columns)
+        return tuple(pad(column, length, n_rows) for column in zip(*(self._pieces[i] for i in members), strict=True))
 
 
 def _cut(text: str) -> Iterator[tuple[int, int]]:

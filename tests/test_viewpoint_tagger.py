@@ -3,21 +3,18 @@
 import json
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
-import kexue_nlp  # before Keras: it chooses the backend
-
-# isort: split
-import keras
-
+import kexue_nlp
 from kexue_nlp.datasets import load_viewpoints
 from kexue_nlp.entity_decoding import find_entities
 from kexue_nlp.lexicon import leftmost_longest
 from kexue_nlp.models import article_tagger, viewpoint_tagger
 from kexue_nlp.scoring import score_viewpoints
 from kexue_nlp.text import Vocabulary
-from kexue_nlp.viewpoint_tagger import ViewpointTagger, neutral_weights
+from kexue_nlp.viewpoint_tagger import Mention, ViewpointTagger, neutral_weights
 
 NAMES = ["本田", "丰田", "奔驰", "北京奔驰", "唐"]
 CHARACTERS = Vocabulary("本田丰好唐")  # ids 2 …
@@ -26,10 +23,8 @@ CHARACTERS = Vocabulary("本田丰好唐")  # ids 2 …
 def fixed(tags_of_characters, n_tags=4):
     """A network that gives each character id the same tag wherever it stands."""
     table = np.full((300, n_tags), 0.01, np.float32)
-    table[:, 0] = 1
-    for i, tag in tags_of_characters.items():
-        table[i] = 0.01
-        table[i, tag] = 1
+    for i in range(300):
+        table[i, tags_of_characters.get(i, 0)] = 1
     ids = keras.Input((None, 2), dtype="int32")
     embedding = keras.layers.Embedding(300, n_tags)
     network = keras.Model(ids, embedding(ids[..., 0]))
@@ -48,21 +43,19 @@ def tagger(network):
     return ViewpointTagger(network, CHARACTERS, NAMES)
 
 
-# --- features, reading, decoding ---------------------------------------------------------------------------
-
-
 def test_features_mark_the_names_of_the_gazetteer(tagger):
     assert tagger.features("好北京奔驰唐本田").T.tolist() == [[5, 1, 1, 1, 1, 6, 2, 3], [0, 1, 2, 2, 3, 4, 1, 3]]
     tagger.gazetteer = ["本田", " ", "", " 本田\n", "田"]  # blank, twice, one character, one in the other
     assert tagger.gazetteer == ("本田", "田")
     assert tagger.features("本田田").T.tolist() == [[2, 3, 3], [1, 3, 4]]
+    tagger.gazetteer = []
+    assert tagger("我买本田") == []
 
 
 def test_calling_it_gives_names_places_polarities_and_probabilities(tagger):
     honda, tang = tagger("买本田不买唐。")
-    assert (honda.name, honda.start, honda.end, honda.polarity) == ("本田", 1, 3, "pos")
-    assert (tang.name, tang.start, tang.end, tang.polarity) == ("唐", 5, 6, "neg")
-    assert honda.probability == pytest.approx(1 / 1.03, rel=1e-4)
+    assert honda == Mention("本田", 1, 3, "pos", pytest.approx(1 / 1.03, rel=1e-4))
+    assert tang == Mention("唐", 5, 6, "neg", pytest.approx(1 / 1.03, rel=1e-4))
     assert tagger(text for text in ["买本田不买唐。", "", "好"]) == [[honda, tang], [], []]
 
 
@@ -89,13 +82,6 @@ def test_gazetteer_keeps_neighbours_apart_and_chooses_nested_names(tagger):
     assert tagger.decode("本田丰田", sure) == [(0, 4, "pos")]
 
 
-def test_fifty_thousand_names_and_none(tagger):
-    tagger.gazetteer = [f"{chr(0x4E00 + i // 250)}{chr(0x4E00 + i % 250)}车" for i in range(50_000)] + ["本田"]
-    assert [mention.name for mention in tagger("我买本田")] == ["本田"]
-    tagger.gazetteer = []
-    assert tagger("我买本田") == []
-
-
 @pytest.mark.parametrize("build", [article_tagger, viewpoint_tagger])
 def test_results_do_not_depend_on_the_batch(build):
     tagger = ViewpointTagger(build(9, 4, (4, 4)), CHARACTERS, NAMES)
@@ -116,30 +102,16 @@ def test_long_texts_are_cut_at_ends_of_sentences():
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
-    [
-        ({"network": fixed({}, 5)}, ValueError, "5 tags"),
-        ({"network": fixed({}, 7), "decoding": "forced"}, ValueError, "got 'forced' and 7 tags"),
-        ({"network": article_tagger(4)}, ValueError, "4 rows for 7 ids"),
-        ({"decoding": "crf"}, ValueError, "got 'crf' and 4 tags"),
-        ({"gazetteer": "本田"}, TypeError, "each a str; got '本田'"),
-        ({"gazetteer": None}, TypeError, "NoneType"),
-        ({"gazetteer": ["本田", None]}, TypeError, "each a str; got"),
-    ],
-    ids=["tags", "forced", "rows", "decoding", "one string", "no gazetteer", "None in it"],
-)
-def test_unfit_parts_are_refused(network, arguments, error, message):
-    parts = {"network": network, "characters": CHARACTERS, "gazetteer": NAMES} | arguments
-    with pytest.raises(error, match=message):
-        ViewpointTagger(**parts)
-
-
-@pytest.mark.parametrize(
     ("refused", "message"),
     [
+        (lambda t: ViewpointTagger(fixed({}, 5), CHARACTERS, NAMES), "5 tags"),
+        (lambda t: ViewpointTagger(fixed({}, 7), CHARACTERS, NAMES, "forced"), "with 7 tags; got 'forced'"),
+        (lambda t: ViewpointTagger(article_tagger(4), CHARACTERS, NAMES), "4 rows for 7 ids"),
+        (lambda t: ViewpointTagger(t.network, CHARACTERS, NAMES, "crf"), "with 4 tags; got 'crf'"),
+        (lambda t: ViewpointTagger(t.network, CHARACTERS, "本田"), "each a str; got '本田'"),
+        (lambda t: ViewpointTagger(t.network, CHARACTERS, ["本田", None]), "each a str; got"),
         (lambda t: t(b"abc"), "not a bytes"),
         (lambda t: t({"text": "本田"}), "not a dict"),
-        (lambda t: t(None), "NoneType"),
         (lambda t: t(["本田", None]), "text 1 is None"),
         (lambda t: t.log_probabilities("本田"), "put it in a list"),
         (lambda t: t.batches(["本田", "好"], [[]]), "shorter"),
@@ -147,14 +119,10 @@ def test_unfit_parts_are_refused(network, arguments, error, message):
         (lambda t: t.batches(["好"], [[]], max_tokens=255), "at least 256, the longest row; got 255"),
         (lambda t: neutral_weights([[]], prior=0), "above 0, got 0"),
     ],
-    ids=["bytes", "dict", "None", "None in it", "single text", "lengths", "no text", "small batch", "prior"],
 )
-def test_unfit_texts_and_numbers_are_refused(tagger, refused, message):
+def test_what_does_not_fit_is_refused(tagger, refused, message):
     with pytest.raises((TypeError, ValueError), match=message):
         refused(tagger)
-
-
-# --- training and files ------------------------------------------------------------------------------------
 
 
 def test_neutral_weights_are_the_articles():
@@ -213,17 +181,6 @@ def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_pat
     np.testing.assert_allclose(np.exp(after), np.exp(before), atol=0.02)
 
 
-def test_files_of_other_things_are_refused(tmp_path):
-    (tmp_path / "a.npz").write_bytes(b"no")
-    with pytest.raises(ValueError, match="viewpoint tagger"):
-        ViewpointTagger.load(tmp_path / "a.npz")
-    with pytest.raises(FileNotFoundError):
-        ViewpointTagger.load(tmp_path / "b.npz")
-
-
-# --- the pretrained tagger ---------------------------------------------------------------------------------
-
-
 def test_pretrained_tagger_tells_praise_from_blame():
     found = ViewpointTagger.load()(["请问凯美瑞和雅阁哪个好？", "丰田太差，我喜欢本田。"])
     assert [[(mention.name, mention.polarity) for mention in mentions] for mentions in found] == [
@@ -238,9 +195,3 @@ def test_the_pretrained_tagger_is_small_and_has_a_card():
     card = json.loads((folder / "viewpoint_tagger.json").read_text(encoding="utf-8"))
     assert {"data", "seed", "command", "metrics", "seconds"} <= card.keys()
     assert card["seconds"] <= 3600
-
-
-def test_without_the_pretrained_tagger_it_says_how_to_make_it(monkeypatch, tmp_path):
-    monkeypatch.setattr("kexue_nlp.saved_model._PRETRAINED", tmp_path)
-    with pytest.raises(FileNotFoundError, match="make pretrain-tagger"):
-        ViewpointTagger.load()
