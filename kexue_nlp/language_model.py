@@ -22,7 +22,6 @@ __all__ = ["LanguageModel", "NextToken", "Perplexity", "WindowBatches", "ngram_p
 
 _CELLS = {"lstm": layers.LSTM, "gru": layers.GRU}
 _SPLIT = {"word": split_words, "character": list}
-_POOLINGS = ("last", "mean", "max")
 _Texts = Sequence[str] | Sequence[np.ndarray]  # strings, or ids of tokens, each int (T_i,)
 
 # Texts are read in pieces of this many tokens, one text at a time or so many: two shapes for the compiler.
@@ -126,10 +125,6 @@ class _Trainer(keras.Model):
         self.perplexity.update_state(x[:1, 1:], y_pred)
         return self.get_metrics_result()
 
-    def forget(self) -> None:
-        for variable in self.carried:
-            variable.assign(ops.zeros(variable.shape))
-
 
 class LanguageModel(SavedModel):
     """A recurrent network that reads a text once and predicts each of its tokens on the way.
@@ -137,25 +132,18 @@ class LanguageModel(SavedModel):
     Embedding → LSTM or GRU → linear layer to the size of the embedding → product with the table of embeddings (tied
     weights) → softmax. One padding token is read before each text, so that the first token too has something before it.
 
+    The attribute ``encoder`` is a Keras model from ids, int32 (B, T), to states, float32 (B, T, units). A network built
+    on it can freeze or fine-tune its layers ``"embedding"`` and ``"recurrent"``, which are the model's own.
+
     Parameters
     ----------
-    vocabulary : Vocabulary
-        Ordered by falling frequency, if `n_sampled` is given.
     unit : {"word", "character"}
         What strings are cut into: words by :func:`kexue_nlp.text.split_words`, or characters.
     embedding, units : int
         Numbers per token and per state.
-    cell : {"lstm", "gru"}
     n_sampled : int or None
-        In training compare each target with so many drawn tokens instead of the whole vocabulary.
-    seed : int
-        Seed for the first weights and the draws.
-
-    Attributes
-    ----------
-    encoder : keras.Model
-        From ids, int32 (B, T), to states, float32 (B, T, units). A network built on it can freeze or fine-tune its
-        layers ``"embedding"`` and ``"recurrent"``, which are the model's own.
+        In training compare each target with so many drawn tokens instead of the whole vocabulary, which must be
+        ordered by falling frequency.
 
     Notes
     -----
@@ -187,7 +175,7 @@ class LanguageModel(SavedModel):
         check_process()
         keras.utils.set_random_seed(seed)
         self._rng = np.random.default_rng(seed)
-        self.vocabulary, self.unit, self.cell = vocabulary, unit, cell
+        self.vocabulary, self.unit, self.units, self.cell = vocabulary, unit, units, cell
         self.embedding = layers.Embedding(len(vocabulary), embedding, name="embedding")
         self.recurrent = _CELLS[cell](units, return_sequences=True, return_state=True, name="recurrent")
         self.next_token = NextToken(n_sampled, name="next_token")
@@ -200,51 +188,29 @@ class LanguageModel(SavedModel):
         self.next_token.build(states.shape, (len(vocabulary), embedding))
         self._trainer: _Trainer | None = None
 
-    @property
-    def units(self) -> int:
-        """Numbers per state."""
-        return self.recurrent.units
-
     def __repr__(self) -> str:
         return f"LanguageModel({len(self.vocabulary.tokens)} {self.unit}s, {self.units} {self.cell.upper()} units)"
 
     def ids(self, texts: _Texts) -> list[np.ndarray]:
-        """Look up the tokens of texts, int32 (T_i,) for each; what is given as ids is only checked.
-
-        Raises
-        ------
-        ValueError
-            If ids are outside the vocabulary, as those made with another one may be.
-        TypeError
-            If a single string is given instead of a sequence of them.
-        """
+        """Look up the tokens of texts, int32 (T_i,) for each; of ids it is checked that they are in the vocabulary."""
         if isinstance(texts, str):
             raise TypeError(f"a list of texts is needed, not the single text {texts[:40]!r}; put it in a list")
-        sequences = []
+        sequences, n = [], len(self.vocabulary)
         for i, text in enumerate(texts):
-            is_text = isinstance(text, str)
-            ids = self.vocabulary.encode(_SPLIT[self.unit](text)) if is_text else np.asarray(text)
+            ids = self.vocabulary.encode(_SPLIT[self.unit](text)) if isinstance(text, str) else np.asarray(text)
             if ids.ndim != 1 or (ids.size and ids.dtype.kind not in "iu"):
                 raise ValueError(f"text {i} must be a str or ids of shape (T,), not {ids.dtype} of shape {ids.shape}")
-            if ids.size and not (ids.min() >= 0 and ids.max() < len(self.vocabulary)):
-                raise ValueError(
-                    f"text {i} has ids from {ids.min()} to {ids.max()}, the vocabulary from 0 to "
-                    f"{len(self.vocabulary) - 1}; were they made with another vocabulary?"
-                )
+            if ids.size and not (ids.min() >= 0 and ids.max() < n):
+                raise ValueError(f"text {i} has ids from {ids.min()} to {ids.max()}, the vocabulary from 0 to {n - 1}")
             sequences.append(ids.astype(np.int32))
         return sequences
 
     def trainer(self, batch_size: int = 64, learning_rate: float = 2e-3) -> keras.Model:
         """Return the Keras model that `fit` trains; only the first call decides about the two parameters.
 
-        Its ``save_weights`` and ``load_weights`` keep an interrupted training, the optimizer's memory included.
-
-        Parameters
-        ----------
-        batch_size : int
-            Places in the text that are read side by side.
-        learning_rate : float or keras.optimizers.schedules.LearningRateSchedule
-            For Adam, with gradients clipped to a norm of 1.
+        It reads `batch_size` places of the text side by side, and learns by Adam (the rate may be a schedule), with
+        gradients clipped to a norm of 1. Its ``save_weights`` and ``load_weights`` keep an interrupted training, the
+        optimizer's memory included.
         """
         if self._trainer is None:
             self._trainer = _Trainer(batch_size, self.embedding, self.recurrent, self.next_token)
@@ -255,60 +221,39 @@ class LanguageModel(SavedModel):
     def fit(
         self, texts: _Texts, epochs: int = 1, steps: int = 40, verbose: str | int = "auto", callbacks: Sequence = ()
     ) -> list[float]:
-        """Train on texts, by back-propagation through `steps` tokens at a time; states are carried over.
+        """Train on texts, and return the perplexity shown at the end of each epoch.
 
-        Training goes on where an earlier `fit` stopped. Call :meth:`trainer` before the first one for another batch
-        size or learning rate.
+        Texts, strings or ids, are read in another order in each epoch, and must fill one batch. Back-propagation goes
+        through `steps` tokens of each row; states are carried over. Training goes on where an earlier `fit` stopped.
+        Call :meth:`trainer` before the first one for another batch size or learning rate.
 
-        Parameters
-        ----------
-        texts : sequence of str, or of ndarray of int
-            Read in another order in each epoch; long enough for one batch.
-        epochs, steps : int
-            Readings of all texts, and tokens of each row between two updates.
-        verbose, callbacks
-            Passed to Keras's ``fit``, which is called once per epoch. Its bar shows the loss (estimated, if tokens are
-            drawn) and the exact perplexity on the first row.
-
-        Returns
-        -------
-        list of float
-            The perplexity shown at the end of each epoch.
+        Keras's ``fit`` is called once per epoch, with `verbose` and `callbacks`. Its bar shows the loss (estimated, if
+        tokens are drawn) and the exact perplexity on the first row.
         """
-        sequences = self.ids(texts)
-        trainer = self.trainer()
+        sequences, trainer, shown = self.ids(texts), self.trainer(), []
         batch_size = trainer.carried[0].shape[0]
-        shown = []
         for _ in range(epochs):
-            order = self._rng.permutation(len(sequences))
-            rows = _stateful_rows([sequences[i] for i in order], batch_size, steps)
-            trainer.forget()
-            history = trainer.fit(
-                rows, batch_size=batch_size, shuffle=False, verbose=verbose, callbacks=list(callbacks)
-            )
+            shuffled = [sequences[i] for i in self._rng.permutation(len(sequences))]
+            rows = _stateful_rows(shuffled, batch_size, steps)
+            for variable in trainer.carried:
+                variable.assign(ops.zeros(variable.shape))
+            history = trainer.fit(rows, batch_size=batch_size, shuffle=False, verbose=verbose, callbacks=[*callbacks])
             shown.append(history.history["perplexity"][0])
         return shown
 
     def encode(self, texts: _Texts, pooling: str | Sequence[str] = "mean") -> np.ndarray:
         """Read each text from an empty state and pool its states: one after each token, and one before the first.
 
-        Parameters
-        ----------
-        texts : sequence of str, or of ndarray of int, length N
-        pooling : {"last", "mean", "max"} or a sequence of them
-            The state after the last token, the mean of all, the highest value of each unit.
-
-        Returns
-        -------
-        ndarray of float32, shape (N, units × number of poolings)
-            A text's row does not depend on the texts beside it.
+        Poolings are "last", the state after the last token, "mean" and "max", of each unit. Returns float32
+        (N, units × number of poolings); a text's row does not depend on the texts beside it.
         """
-        names = [pooling] if isinstance(pooling, str) else list(pooling)
-        if not names or not set(names) <= set(_POOLINGS):
-            raise ValueError(f"pooling must be one or more of {', '.join(_POOLINGS)}, got {pooling!r}")
         sequences = self.ids(texts)
         last, mean = np.zeros((2, len(sequences), self.units), np.float32)
         most = np.full_like(mean, -np.inf)
+        pooled = {"last": last, "mean": mean, "max": most}
+        names = [pooling] if isinstance(pooling, str) else list(pooling)
+        if not names or not set(names) <= pooled.keys():
+            raise ValueError(f"pooling must be one or more of {', '.join(pooled)}, got {pooling!r}")
         for rows, states, lengths, _ in self._pieces(sequences):
             read = (np.arange(states.shape[1]) < lengths[:, None])[..., None]
             mean[rows] += states.sum(axis=1, where=read)
@@ -316,7 +261,6 @@ class LanguageModel(SavedModel):
             some = lengths > 0
             last[rows[some]] = states[some, lengths[some] - 1]
         mean /= np.array([len(sequence) + 1 for sequence in sequences], np.float32)[:, None]
-        pooled = {"last": last, "mean": mean, "max": most}
         return np.concatenate([pooled[name] for name in names], axis=1)
 
     def states(self, text: str | np.ndarray) -> np.ndarray:
@@ -326,10 +270,9 @@ class LanguageModel(SavedModel):
     def perplexity(self, texts: _Texts) -> float:
         """Return exp of the mean cross-entropy per token, over the whole vocabulary, unknown tokens included."""
         total, n = 0.0, 0
-        for _, states, lengths, targets in self._pieces(self.ids(texts)):
+        for _, states, _, targets in self._pieces(self.ids(texts)):
             # The state after the last token would predict the end; that is not counted.
-            predicted = (np.arange(states.shape[1]) < lengths[:, None]) & (targets != PAD)
-            states, targets = states[predicted], targets[predicted]
+            states, targets = states[targets != PAD], targets[targets != PAD]
             for start in range(0, len(targets), 1024):
                 log_p = self._log_probabilities(states[start : start + 1024])
                 total -= np.take_along_axis(log_p, targets[start : start + 1024, None], axis=1).sum(dtype=float)
@@ -343,10 +286,9 @@ class LanguageModel(SavedModel):
         return np.exp(self._log_probabilities(self.states(text)[-1:])[0])
 
     def generate(self, text: str, n: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """Go on with a text for `n` tokens, each drawn by its probability; padding and unknown tokens are not drawn.
+        """Return a text and `n` tokens more, each drawn by its probability; padding and unknown ones are not drawn.
 
-        Below a temperature of 1 likely tokens are drawn more often. Returns the tokens of the text, as the model cuts
-        it, and the new ones; between words there are spaces.
+        Below a temperature of 1 likely tokens are drawn more often. Between words there are spaces.
         """
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
@@ -425,8 +367,8 @@ def padded(sequences: Sequence[np.ndarray], length: int) -> np.ndarray:
     if length < 1:
         raise ValueError(f"length must be at least 1, got {length}")
     rows = np.zeros((len(sequences), length + 1), np.int32)
-    if len(sequences):
-        rows[:, 1:] = pad([sequence[-length:] for sequence in sequences], length)
+    for row, sequence in zip(rows, sequences, strict=True):
+        row[1 : len(sequence) + 1] = sequence[-length:]
     return rows
 
 
@@ -439,8 +381,6 @@ def _stateful_rows(sequences: list[np.ndarray], batch_size: int, steps: int) -> 
     stream = np.concatenate([part for sequence in sequences for part in (gap, sequence)] + [gap])
     batches = (len(stream) - 1) // (batch_size * steps)
     if not batches:
-        raise ValueError(
-            f"{len(stream) - 1} tokens do not fill a batch of {batch_size} rows of {steps} steps; take less"
-        )
+        raise ValueError(f"{len(stream) - 1} tokens fill no batch of {batch_size} rows of {steps} steps; take less")
     starts = np.arange(batch_size) * batches * steps + np.arange(batches)[:, None] * steps
     return np.lib.stride_tricks.sliding_window_view(stream, steps + 1)[starts.ravel()]

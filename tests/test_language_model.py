@@ -1,7 +1,5 @@
 """Language models: what they learn, what they return, what they refuse (article 4374's traps)."""
 
-import itertools
-
 import keras
 import numpy as np
 import pytest
@@ -27,11 +25,7 @@ def model():
     return small()
 
 
-# --- the window model --------------------------------------------------------------------------------------
-
-
 def test_window_model_learns_and_its_encoder_can_be_frozen():
-    """In Keras 3, freezing after ``compile`` but before ``fit`` freezes at once: fit first, then freeze."""
     keras.utils.set_random_seed(0)
     model = window_language_model(6, embedding=4, units=8, n=3)
     encoder = model.get_layer("encoder")
@@ -58,7 +52,6 @@ def test_window_model_learns_and_its_encoder_can_be_frozen():
 
 
 def test_frozen_before_fit_the_encoder_silently_does_not_learn():
-    """The article's order, under Keras 3: what the lesson warns of."""
     model = window_language_model(6, embedding=4, units=8)
     encoder = model.get_layer("encoder")
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -72,14 +65,9 @@ def test_head_of_the_article_has_10021_parameters():
     assert encoder_head().count_params() == 10_021
 
 
-# --- the sequence model: training --------------------------------------------------------------------------
-
-
 def test_rows_go_on_where_the_batch_before_stopped():
     batches = _stateful_rows([np.arange(1, 20), np.arange(20, 40)], batch_size=2, steps=5).reshape(-1, 2, 6)
-    for row in range(2):
-        for one, following in itertools.pairwise(batches[:, row]):
-            assert one[-1] == following[0]
+    assert batches[:-1, :, -1].tolist() == batches[1:, :, 0].tolist()
     stream = np.concatenate([[0], np.arange(1, 20), [0], np.arange(20, 40), [0]])
     assert batches[:, 0, :-1].ravel().tolist() == stream[:20].tolist()
     assert batches[:, 1, :-1].ravel().tolist() == stream[20:40].tolist()
@@ -133,16 +121,13 @@ def test_training_goes_on_after_loading_the_trainer_as_if_never_stopped(tmp_path
     whole, first, second = small(), small(), small()
     for model in (whole, first, second):
         model.trainer(batch_size=4)
-    whole.fit(CYCLE[:4], steps=10, verbose=0)
+    for model in (whole, first):
+        model.fit(CYCLE[:4], steps=10, verbose=0)
     whole.fit(CYCLE, steps=10, verbose=0)
-    first.fit(CYCLE[:4], steps=10, verbose=0)
     first.trainer().save_weights(tmp_path / "state.weights.h5")
     second.trainer().load_weights(tmp_path / "state.weights.h5")
     second.fit(CYCLE, steps=10, verbose=0)
     np.testing.assert_allclose(second.encode(["abc"]), whole.encode(["abc"]), atol=1e-6)
-
-
-# --- the sequence model: use -------------------------------------------------------------------------------
 
 
 def test_perplexity_agrees_with_probabilities_step_by_step(model):
@@ -154,25 +139,20 @@ def test_perplexity_agrees_with_probabilities_step_by_step(model):
 
 def test_states_do_not_depend_on_what_is_read_beside_or_on_pieces(model):
     rng = np.random.default_rng(0)
-    texts = ["".join(rng.choice(list("abcdefg"), n)) for n in (0, 1, 63, 64, 65, 200)] * 30
+    texts = ["".join(rng.choice(list("abcdefg"), n)) for n in (0, 1, 63, 64, 65, 200)] * 30  # "g" is unknown
     together = model.encode(texts, pooling=("last", "mean", "max"))
     for i in range(6):
         alone = model.encode(texts[i : i + 1], pooling=("last", "mean", "max"))
         states = model.states(texts[i])
         assert states.shape == (len(texts[i]) + 1, 10)
         by_hand = np.concatenate([states[-1], states.mean(axis=0), states.max(axis=0)])
-        np.testing.assert_allclose(together[i], by_hand, atol=1e-5)
-        np.testing.assert_allclose(alone[0], by_hand, atol=1e-5)
+        np.testing.assert_allclose([together[i], alone[0]], [by_hand, by_hand], atol=1e-5)
+    assert model.encode([]).shape == (0, 10)
 
 
 def test_states_are_those_of_the_encoder(model):
     ids = np.array([[0, 2, 3, 7, 1]])
     np.testing.assert_allclose(model.encoder.predict_on_batch(ids)[0], model.states(ids[0, 1:]), atol=1e-6)
-
-
-def test_nothing_and_unknown_tokens_are_read(model):
-    assert model.encode([]).shape == (0, 10)
-    assert np.isfinite(model.encode(["", "zzz"])).all()
 
 
 @pytest.mark.parametrize(
@@ -198,23 +178,17 @@ def test_ids_of_another_vocabulary_are_refused(model, text, message):
         (lambda m: m.fit(["abc"], verbose=0), "batch of 64 rows of 40 steps"),
         (lambda m: m.perplexity([""]), "token to predict"),
         (lambda m: m.generate("a", 1, temperature=0), "temperature must be positive, got 0"),
-        (lambda m: m.save("model.npz", dtype="int8"), "float16"),
         (lambda m: LanguageModel(Vocabulary("a"), cell="rnn"), "cell"),
     ],
-    ids=["single text", "pooling", "short", "empty", "temperature", "dtype", "cell"],
+    ids=["single text", "pooling", "short", "empty", "temperature", "cell"],
 )
 def test_what_cannot_be_done_is_refused(model, refused, message):
     with pytest.raises((TypeError, ValueError), match=message):
         refused(model)
 
 
-def test_a_file_whose_parts_do_not_fit_is_refused(model, monkeypatch, tmp_path):
+def test_a_file_whose_parts_do_not_fit_is_refused(model, tmp_path):
     meta, arrays = model._parts()
     model._write(tmp_path / "words.npz", {**meta, "tokens": ["a", "b"]}, arrays)
     with pytest.raises(ValueError, match=r"words\.npz do not fit together"):
         LanguageModel.load(tmp_path / "words.npz")
-    with pytest.raises(FileNotFoundError):
-        LanguageModel.load(tmp_path / "none.npz")
-    monkeypatch.setattr("kexue_nlp.saved_model._PRETRAINED", tmp_path)
-    with pytest.raises(FileNotFoundError, match="make pretrain-lm"):
-        LanguageModel.load()
