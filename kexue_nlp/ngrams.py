@@ -18,7 +18,7 @@ __all__ = ["WindowBatches", "ngram_perplexity"]
 def ngram_perplexity(
     train: Sequence[np.ndarray], held_out: Sequence[np.ndarray], n_tokens: int, order: int = 3, discount: float = 0.75
 ) -> float:
-    """Return the perplexity of a count-based model with interpolated Kneser–Ney smoothing.
+    """Return the perplexity, per token of `held_out`, of a model that counts, with interpolated Kneser–Ney smoothing.
 
     Parameters
     ----------
@@ -28,11 +28,6 @@ def ngram_perplexity(
         1 looks at no context, 2 at one token before, and so on; n_tokens ** order must be below 2 ** 63.
     discount : float
         What is taken from each count for what was never seen, from 0 to 1.
-
-    Returns
-    -------
-    float
-        exp of the mean cross-entropy per token of `held_out`.
 
     Notes
     -----
@@ -45,9 +40,7 @@ def ngram_perplexity(
     (2.29, 1.28)
     """
     if order < 1 or not 0 <= discount <= 1 or n_tokens**order >= 2**63:
-        raise ValueError(
-            f"order must be 1 to log(2**63) / log({n_tokens}), discount 0 to 1; got {order} and {discount}"
-        )
+        raise ValueError(f"order must be 1 to log(2**63) / log({n_tokens}), discount 0 to 1; got {order}, {discount}")
     for texts in (train, held_out):
         if any(len(text) and not (np.min(text) >= 0 and np.max(text) < n_tokens) for text in texts):
             raise ValueError(f"ids must be from 0 to {n_tokens - 1}; were they made with another vocabulary?")
@@ -76,10 +69,7 @@ def ngram_perplexity(
 def _ngram_keys(texts: Sequence[np.ndarray], n_tokens: int, order: int) -> np.ndarray:
     """One integer per token: the n-gram that ends in it, the first token in the highest digit."""
     stream, rows = ngram_windows(texts, order)
-    keys = np.zeros(len(rows), np.int64)
-    for column in range(1, order + 1):
-        keys = keys * n_tokens + stream[rows, column]
-    return keys
+    return stream[rows, 1:] @ n_tokens ** np.arange(order - 1, -1, -1)
 
 
 def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.ndarray:
@@ -89,16 +79,9 @@ def _look_up(keys: np.ndarray, values: np.ndarray, wanted: np.ndarray) -> np.nda
 
 
 class WindowBatches(keras.utils.PyDataset):
-    """The article's training windows, gathered batch by batch from one stream instead of being stored.
+    """The article's training windows of n tokens, gathered batch by batch from one stream instead of being stored.
 
-    Parameters
-    ----------
-    sequences : sequence of ndarray of int, each of shape (T_i,)
-    n : int
-        Tokens of context.
-    batch_size : int
-    seed : int
-        Seed for shuffling, anew in each epoch.
+    Sequences are ids of tokens, each int (T_i,). The windows are shuffled anew in each epoch.
 
     Examples
     --------
@@ -117,7 +100,6 @@ class WindowBatches(keras.utils.PyDataset):
         self._rng.shuffle(self.rows)
 
     def __len__(self) -> int:
-        """Number of batches of an epoch; the last may be smaller."""
         return -(-len(self.rows) // self.batch_size)
 
     def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
