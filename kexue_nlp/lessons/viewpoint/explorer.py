@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import ipywidgets as widgets
 import numpy as np
+from scipy.special import softmax
 
-from kexue_nlp.entity_decoding import Entity, Mention, align_entities, entities_among, name_entities
+from kexue_nlp.entity_decoding import Mention, align_entities, entities_among, name_entities
 from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
@@ -64,20 +65,10 @@ def state(
     neutral: float = 1.0,
     log_probabilities: np.ndarray | None = None,
 ) -> ViewpointState:
-    """Decode a sentence in one of three ways.
+    """Decode a sentence of T characters with a tagger's gazetteer in one of three ways: "plain", "forced", "names".
 
-    Parameters
-    ----------
-    tagger : ViewpointTagger
-        Its gazetteer is used, its own decoding is not.
-    text : str, length T
-    decoding : {"plain", "forced", "names"}
-    inside, outside : float
-        The bonuses of forced alignment.
-    neutral : float
-        The probability of "neutral" is multiplied by this first, at each character.
-    log_probabilities : ndarray of float, shape (T, 4), optional
-        The network's, if they are known; otherwise it is run.
+    First the probability of "neutral" is multiplied by `neutral` at each character; `inside` and `outside` are the
+    bonuses of forced alignment. The network is run, if its log-probabilities, float (T, 4), are not given.
     """
     if decoding not in DECODINGS.values():
         raise ValueError(f"decoding must be one of {', '.join(DECODINGS.values())}; got {decoding!r}")
@@ -112,20 +103,18 @@ def render(state: ViewpointState) -> str:
 
 
 def _sentence(state: ViewpointState) -> str:
-    parts, place = [], 0
+    shown, place = "", 0
     for mention in state.mentions:
         if mention.end > TEXT_LIMIT:
             break
-        parts.append(_safe(state.text[place : mention.start]))
-        parts.append(
-            f'<mark class="kexue-{mention.polarity}">{_safe(mention.name)}'
-            f"<sup>{_SIGNS[mention.polarity]} {mention.probability:.2f}</sup></mark>"
-        )
+        sign = f"<sup>{_SIGNS[mention.polarity]} {mention.probability:.2f}</sup>"
+        shown += _safe(state.text[place : mention.start])
+        shown += f'<mark class="kexue-{mention.polarity}">{_safe(mention.name)}{sign}</mark>'
         place = mention.end
-    parts.append(_safe(state.text[place:TEXT_LIMIT]))
+    shown += _safe(state.text[place:TEXT_LIMIT])
     left = len(state.text) - TEXT_LIMIT
     rest = f' <span class="kexue-quiet">and {left:,} more characters</span>' if left > 0 else ""
-    return f'<p class="kexue-sentence"><bdi>{"".join(parts)}</bdi>{rest}</p>'
+    return f'<p class="kexue-sentence"><bdi>{shown}</bdi>{rest}</p>'
 
 
 def _safe(text: str) -> str:
@@ -137,11 +126,10 @@ def _found(state: ViewpointState, name_of: Callable[[str], str]) -> list[str]:
 
 
 def _list(state: ViewpointState) -> str:
-    found = _found(state, lambda name: f"<bdi>{_safe(name)}</bdi>")
-    dropped = [f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped]
-    lines = f"<p>{_joined(found) or 'No entity is found'}.</p>"
-    if dropped:
-        lines += f"<p>Tagged by force, but dropped, because the network tags nothing there: {_joined(dropped)}.</p>"
+    lines = f"<p>{_joined(_found(state, lambda name: f'<bdi>{_safe(name)}</bdi>')) or 'No entity is found'}.</p>"
+    if state.dropped:
+        dropped = _joined([f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped])
+        lines += f"<p>Tagged by force, but dropped, because the network tags nothing there: {dropped}.</p>"
     return lines
 
 
@@ -152,26 +140,17 @@ def _joined(items: list[str]) -> str:
 
 def _map(state: ViewpointState) -> str:
     caption = "The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin."
-    before = np.exp(state.log_probabilities)
-    before /= before.sum(axis=1, keepdims=True)
-    none = np.zeros_like(before)
-    cuts = _beginnings(tags_to_entities(state.tags_before), none)
-    panels = [Panel("The network", before, state.tags_before, none, cuts)]
+    before = softmax(state.log_probabilities, axis=1)
+    places = np.arange(len(before))
+    cuts = np.isin(places, [start for start, _, _ in tags_to_entities(state.tags_before)])
+    panels = [Panel("The network", before, state.tags_before, np.zeros_like(before), cuts)]
     if state.decoding != "plain":
-        logits = state.log_probabilities + state.bonuses
-        after = np.exp(logits - logits.max(axis=1, keepdims=True))
-        after /= after.sum(axis=1, keepdims=True)
-        found = [(mention.start, mention.end, mention.polarity) for mention in state.mentions]
-        panels.append(Panel("After decoding", after, state.tags_after, state.bonuses, _beginnings(found, none)))
+        after = softmax(state.log_probabilities + state.bonuses, axis=1)
+        cuts = np.isin(places, [mention.start for mention in state.mentions])
+        panels.append(Panel("After decoding", after, state.tags_after, state.bonuses, cuts))
         if state.decoding == "forced":
             caption += " Green frames: what the list adds to."
     return render_panels(state.text, _TAGS, panels, caption, lambda bonus: f"log-probability {bonus:+g}")
-
-
-def _beginnings(entities: Sequence[Entity], like: np.ndarray) -> np.ndarray:
-    cuts = np.zeros(len(like), dtype=bool)
-    cuts[[start for start, _, _ in entities]] = True
-    return cuts
 
 
 class ViewpointExplorer(Explorer):
@@ -186,10 +165,6 @@ class ViewpointExplorer(Explorer):
     names : sequence of str, optional
         The gazetteer to begin with, without separators in its names; by default those of the tagger's names that occur
         in the examples.
-
-    Examples
-    --------
-    >>> ViewpointExplorer(tagger, ["我喜欢本田，我不喜欢丰田。"])  # doctest: +SKIP
     """
 
     styles = _STYLE
@@ -214,15 +189,12 @@ class ViewpointExplorer(Explorer):
         self.example = widgets.Dropdown(options=options, description="example", layout={"width": "640px"})
         self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
         self.names = TextArea(description="names", rows=3, placeholder="本田, 丰田", layout={"width": "auto"})
-        self.decoding = widgets.ToggleButtons(
-            options=list(DECODINGS),
-            description="decoding",
-            tooltips=(
-                "Viterbi on what the network says",
-                "the article's: names of the list get bonuses, then Viterbi again",
-                "only names of the list can be entities; those that overlap compete",
-            ),
+        what = (
+            "Viterbi on what the network says",
+            "the article's: names of the list get bonuses, then Viterbi again",
+            "only names of the list can be entities; those that overlap compete",
         )
+        self.decoding = widgets.ToggleButtons(options=list(DECODINGS), description="decoding", tooltips=what)
         self.decoding.style.button_width = "auto"
         size = {"layout": {"width": "330px"}, "style": {"description_width": "100px"}}
         what = "added to the log-probabilities of all polarities in a name of the list"
@@ -236,25 +208,18 @@ class ViewpointExplorer(Explorer):
         for control in (self.sentence, self.names, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
         self.on_click(reset, self.reset)
-        self.lay_out(
-            self.example,
-            self.sentence,
-            heading("Known names, with commas, semicolons or line breaks between them"),
-            self.names,
-            self.decoding,
-            row(self.inside, self.outside, self.neutral, reset),
-        )
+        known = heading("Known names, with commas, semicolons or line breaks between them")
+        sliders = row(self.inside, self.outside, self.neutral, reset)
+        self.lay_out(self.example, self.sentence, known, self.names, self.decoding, sliders)
         self.reset()
 
     def reset(self) -> None:
         """Go back to the first example, the list of the beginning, and the article's bonuses."""
         self._filling = True  # one refresh at the end, not one per control
-        try:
-            self.example.value, self.sentence.value = 0, self._examples[0]
-            self.names.value, self.decoding.value = self._start, "forced alignment"
-            self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
-        finally:
-            self._filling = False
+        self.example.value, self.sentence.value = 0, self._examples[0]
+        self.names.value, self.decoding.value = self._start, "forced alignment"
+        self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
+        self._filling = False
         self._refresh()
 
     def static_text(self) -> str:
@@ -268,8 +233,7 @@ class ViewpointExplorer(Explorer):
         return f"<p>Known names: {_safe(', '.join(self.state.names))}</p>{self.picture.value}"
 
     def _take_example(self) -> None:
-        if not self._filling:
-            self.sentence.value = self._examples[self.example.value]
+        self.sentence.value = self._examples[self.example.value]
 
     def _refresh(self) -> None:
         if self._filling:
