@@ -98,12 +98,13 @@ def _running(state: SentimentState) -> str:
     """Draw the probability before the first word and after each."""
     p = state.probability
     frame = Chart(0, max(1, len(p) - 1), 0, 1, _WIDTH, _HEIGHT)
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if len(p) - 1 <= 10 * step)  # about ten ticks
     last = float(p[-1])
     colour = BLUE if last > 0.5 else ORANGE
     label = f"The prediction after each word; after the last: {last:.0%} positive."
     parts = [
         *(frame.y_tick(y, f"{y:.0%}") for y in (0, 0.5, 1)),
-        *(frame.x_tick(x, str(x)) for x in _round_steps(len(p) - 1)),
+        *(frame.x_tick(x, str(x)) for x in range(0, len(p), step)),
         frame.line(range(len(p)), p, colour),
         frame.dot(len(p) - 1, last, colour),
     ]
@@ -125,7 +126,7 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         [left.y_tick(y, f"{y:.0%}") for y in np.arange(low, max(high, low + 0.05) + 0.001, 0.05)],
         [right.y_tick(y, f"{y:,.0f}") for y in (0, flips / 2, flips)],
     )
-    lines = []
+    lines = ""
     for (name, rounds), (colour, dash, style) in zip(methods.items(), _LINES, strict=False):
         here = min(number, len(rounds) - 1)
         accuracy = [score.accuracy for score in rounds]
@@ -138,24 +139,14 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         trained = f"trained on {n_labels:,} labels" + (f" and {score.used:,} predictions" if score.used else "")
         moved = "" if score.flips is None else f", {score.flips:,} predictions changed"
         stopped = f" (stopped after round {here})" if here < number else ""
-        lines.append(
-            f'<li><b style="border-bottom:3px {style} {colour}">{html.escape(name)}</b>'
-            f"{stopped}: {score.accuracy:.1%} on the test; {trained}{moved}.</li>"
-        )
-    for frame, panel in zip((left, right), parts, strict=True):
-        panel.extend(frame.x_tick(x, str(x)) for x in range(most + 1))
+        lines += f'<li><b style="border-bottom:3px {style} {colour}">{html.escape(name)}</b>'
+        lines += f"{stopped}: {score.accuracy:.1%} on the test; {trained}{moved}.</li>"
     labels = ("Accuracy on the test after each round", "Predictions that changed in each round")
-    figures = [
-        f'<div><p class="kexue-quiet">{label}</p>{frame.svg(label, panel)}</div>'
-        for label, frame, panel in zip(labels, (left, right), parts, strict=True)
-    ]
-    return f'<ul>{"".join(lines)}</ul><div class="kexue-pair">{"".join(figures)}</div>'
-
-
-def _round_steps(n: int) -> range:
-    """Places for about ten ticks from 0 to n."""
-    step = next(s for s in (1, 2, 5, 10, 20, 50, 100) if n <= 10 * s)
-    return range(0, n + 1, step)
+    figures = ""
+    for label, frame, panel in zip(labels, (left, right), parts, strict=True):
+        panel += [frame.x_tick(x, str(x)) for x in range(most + 1)]
+        figures += f'<div><p class="kexue-quiet">{label}</p>{frame.svg(label, panel)}</div>'
+    return f'<ul>{lines}</ul><div class="kexue-pair">{figures}</div>'
 
 
 class SentimentExplorer(Explorer):
@@ -173,10 +164,6 @@ class SentimentExplorer(Explorer):
         Reviews to choose from. Their states give each unit its scale.
     runs : mapping of int to mapping of str to sequence of RoundScore
         The rounds of self-training, by number of labels and method; at least one, and at most three methods.
-
-    Examples
-    --------
-    >>> SentimentExplorer(model, classifier, separation, reviews, runs)  # doctest: +SKIP
     """
 
     styles = _STYLE
@@ -192,18 +179,14 @@ class SentimentExplorer(Explorer):
         super().__init__()
         separation = np.asarray(separation, dtype=float)
         if separation.shape != (model.units,) or not ((separation >= 0) & (separation <= 1)).all():
-            raise ValueError(
-                f"separation must be {model.units} areas under a curve, from 0 to 1, one per unit; got shape "
-                f"{separation.shape}, from {separation.min()} to {separation.max()}"
-            )
+            found = f"{separation.shape}, from {separation.min()} to {separation.max()}"
+            raise ValueError(f"separation must be {model.units} areas from 0 to 1, one per unit; got shape {found}")
         if not len(reviews) or not runs or not all(map(len, runs.values())):
             raise ValueError("reviews and runs must not be empty")
         for n, methods in runs.items():
             rounds = {name: len(scores) for name, scores in methods.items()}
             if len(rounds) > len(_LINES) or not all(rounds.values()):
-                raise ValueError(
-                    f"with {n} labels there must be 1 to 3 methods, each with a round or more, not {rounds}"
-                )
+                raise ValueError(f"with {n} labels there must be 1 to 3 methods, with rounds; there are {rounds}")
         self._model, self._classifier, self._separation = model, classifier, separation
         self._order = np.argsort(-np.abs(separation - 0.5), kind="stable")
         self._runs = {n: dict(runs[n]) for n in sorted(runs)}
@@ -218,19 +201,11 @@ class SentimentExplorer(Explorer):
         options = list(zip(names, range(len(names)), strict=True))
         self.review = widgets.Dropdown(options=options, description="review", layout={"width": "640px"})
         self.text = TextArea(description="text", rows=4, layout={"width": "auto"})
-        wide = {"width": "420px"}
-        self.rank = widgets.IntSlider(
-            description="unit, by rank",
-            min=1,
-            max=model.units,
-            layout=wide,
-            style={"description_width": "110px"},
-            tooltip="1: the unit that separates the labels best",
-        )
-        what = "how many labelled reviews there are"
-        self.n_labels = widgets.SelectionSlider(
-            options=list(self._runs), description="labels", layout=wide, tooltip=what
-        )
+        what, wide = "1: the unit that separates the labels best", {"width": "420px"}
+        self.rank = widgets.IntSlider(description="unit, by rank", min=1, max=model.units, layout=wide, tooltip=what)
+        self.rank.style.description_width = "110px"
+        options, what = list(self._runs), "how many labelled reviews there are"
+        self.n_labels = widgets.SelectionSlider(options=options, description="labels", layout=wide, tooltip=what)
         most = max(len(rounds) for methods in self._runs.values() for rounds in methods.values()) - 1
         self.round = widgets.IntSlider(description="round", max=most, layout=wide)
         reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
@@ -247,12 +222,10 @@ class SentimentExplorer(Explorer):
     def reset(self) -> None:
         """Go back to the first review, the best unit, and round 0 with the most labels."""
         self._filling = True  # one refresh at the end, not one per control
-        try:
-            self.tabs.selected_index = 0
-            self.review.value, self.text.value, self.rank.value = 0, self._reviews[0], 1
-            self.n_labels.value, self.round.value = max(self._runs), 0
-        finally:
-            self._filling = False
+        self.tabs.selected_index = 0
+        self.review.value, self.text.value, self.rank.value = 0, self._reviews[0], 1
+        self.n_labels.value, self.round.value = max(self._runs), 0
+        self._filling = False
         self._refresh()
 
     def static_text(self) -> str:
@@ -275,8 +248,7 @@ class SentimentExplorer(Explorer):
         return render_rounds(self._runs[self.n_labels.value], self.n_labels.value, self.round.value)
 
     def _take_review(self) -> None:
-        if not self._filling:
-            self.text.value = self._reviews[self.review.value]
+        self.text.value = self._reviews[self.review.value]
 
     def _read(self, text: str) -> tuple[list[str], list[bool], np.ndarray, np.ndarray, int]:
         words = split_words(text)
