@@ -14,7 +14,7 @@ import pytest
 from kexue_nlp.models import article_cnn, article_lstm
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
-script = importlib.import_module("margin_loss")
+script, runs = map(importlib.import_module, ("margin_loss", "runs"))
 
 
 def small_cnn():
@@ -24,10 +24,8 @@ def small_cnn():
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     """Two small networks, trained for two epochs, and a folder of their own."""
-    builds = {"cnn": small_cnn, "lstm": lambda: article_lstm(20, embedding=3, units=4)}
-    for name, build in builds.items():
-        network = dataclasses.replace(script.NETWORKS[name], build=build, epochs=2)
-        monkeypatch.setitem(script.NETWORKS, name, network)
+    for name, build in (("cnn", small_cnn), ("lstm", lambda: article_lstm(20, embedding=3, units=4))):
+        monkeypatch.setitem(script.NETWORKS, name, dataclasses.replace(script.NETWORKS[name], build=build, epochs=2))
     monkeypatch.setattr(script, "RUNS", tmp_path)
 
 
@@ -93,8 +91,6 @@ def test_losses_share_weights_batches_and_dropout(data, name, monkeypatch):
     seen = {}
 
     class Recorder(keras.Sequential):
-        """Notes what it is given and does not train."""
-
         def fit(self, x, y, **options):
             state = [keras.ops.convert_to_numpy(v) for v in self.variables]
             seen.setdefault(type(self.loss), []).append([*state, x, y])
@@ -103,9 +99,8 @@ def test_losses_share_weights_batches_and_dropout(data, name, monkeypatch):
         def predict(self, x, **options):
             return np.full((len(x), 1), 0.3)
 
-    monkeypatch.setattr(
-        script, "lean", lambda network: Recorder([keras.Input((None,), dtype="int32"), *network.layers])
-    )
+    ids = keras.Input((None,), dtype="int32")
+    monkeypatch.setattr(script, "lean", lambda network: Recorder([ids, *network.layers]))
     for loss in script.LOSSES:
         script.train(script.Run(name, loss, 0.6, 1), data, ignore)
     first, *others = seen.values()
@@ -116,19 +111,29 @@ def test_losses_share_weights_batches_and_dropout(data, name, monkeypatch):
     assert not np.array_equal(first[0][-2], first[1][-2])  # another order in each epoch
 
 
+def test_runs_come_back_in_order_and_a_line_cut_short_is_taken_out(tmp_path):
+    path = tmp_path / "new folder" / "r.jsonl"
+    assert runs.read_runs(path) == []
+    records = [{"method": "果蝇", "k": 2}, {"method": "b", "k": None}]
+    runs.append_run(path, records[0])
+    with path.open("a") as file:
+        file.write('{"k": 2, "ma')  # the script was killed here
+    assert runs.read_runs(path) == records[:1]
+    runs.append_run(path, records[1])
+    assert runs.read_runs(path) == records
+
+
 def test_finished_runs_are_read_back(monkeypatch, tmp_path):
     monkeypatch.setattr(script, "RESULTS", tmp_path / "r.jsonl")
     run = script.Run("cnn", "margin", 0.55, 2)
-    assert script.finished() == set()
-    (tmp_path / "r.jsonl").write_text(json.dumps(dataclasses.asdict(run) | {"seconds": 1}) + "\n")
+    runs.append_run(script.RESULTS, dataclasses.asdict(run) | {"seconds": 1})
     assert script.finished() == {run}
 
 
 def test_each_run_has_its_loss():
     crossentropy, margin, focal = (script.Run("cnn", loss, 0.9, 0).make_loss() for loss in script.LOSSES)
     assert margin.margin == 0.9
-    assert type(crossentropy) is keras.losses.BinaryCrossentropy
-    assert type(focal) is keras.losses.BinaryFocalCrossentropy
+    assert (type(crossentropy).__name__, type(focal).__name__) == ("BinaryCrossentropy", "BinaryFocalCrossentropy")
 
 
 @pytest.mark.parametrize("loss", script.LOSSES)

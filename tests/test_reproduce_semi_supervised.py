@@ -20,12 +20,11 @@ def small():
     """Made-up reviews and a small untrained language model in place of the real ones."""
     rng = np.random.default_rng(0)
     words = [["dull", "bad", "film", "it"], ["good", "fine", "film", "it"]]
-    labels = {"train": np.repeat([0, 1], 40), "test": np.repeat([0, 1], 20)}
-    texts = {
-        split: [" ".join(rng.choice(words[label], 12)).capitalize() + ".<br />" for label in of_split]
-        for split, of_split in labels.items()
-    }
-    data = SimpleNamespace(**texts, train_labels=labels["train"], test_labels=labels["test"])
+    labels = np.repeat([0, 1], 40), np.repeat([0, 1], 20)
+    train, test = (
+        [" ".join(rng.choice(words[label], 12)).capitalize() + ".<br />" for label in split] for split in labels
+    )
+    data = SimpleNamespace(train=train, test=test, train_labels=labels[0], test_labels=labels[1])
     model = LanguageModel(Vocabulary(["film", "it", "good", "bad", "fine"]), embedding=4, units=6)
     cached = [value for value in vars(script).values() if hasattr(value, "cache_clear")]
     with pytest.MonkeyPatch.context() as patch:
@@ -69,10 +68,8 @@ def test_labels_that_cannot_be_drawn_are_refused(n_labels):
 
 
 def test_words_of_all_texts_are_known(small):
-    everything, given = (
-        script.BagOfWords(all_texts=which).fit("train", np.array([0, 1, 78, 79]), [0, 0, 1, 1], 0)
-        for which in (True, False)
-    )
+    examples = np.array([0, 1, 78, 79]), [0, 0, 1, 1]
+    everything, given = (script.BagOfWords(all_texts=which).fit("train", *examples, 0) for which in (True, False))
     assert set(given[0].vocabulary_) < set(everything[0].vocabulary_)
     assert everything.predict(["good fine film", "dull bad film"]).tolist() == [1, 0]
 
@@ -80,9 +77,8 @@ def test_words_of_all_texts_are_known(small):
 def test_true_labels_of_what_is_guessed_change_only_scores(small, monkeypatch):
     method = script.Method(script.BagOfWords(preset=True), rounds=2, transductive=True)
     before = script.run(method, 20, 0)
-    truth = script.labels("both").copy()
-    chosen, rest = script.draw(20, 0, truth)
-    shuffled = truth.copy()
+    shuffled = script.labels("both").copy()
+    chosen, rest = script.draw(20, 0, shuffled)
     shuffled[rest] = 1 - shuffled[rest]
     monkeypatch.setattr(script, "draw", lambda n, seed, labels: (chosen, rest))
     monkeypatch.setattr(script, "labels", lambda split: shuffled)
@@ -108,28 +104,24 @@ def test_frozen_states_are_kept_and_leave_the_model_alone(small):
 
 
 def test_fine_tuning_starts_from_the_language_model_each_time(small):
-    def learner(length):
-        tuned = script.FineTuned()
-        tuned.length, tuned.batch_size, tuned.reads = length, 10, 40
-        return tuned
-
     def weights(path):
         with np.load(path) as arrays:
             return list(arrays.values())
 
-    tuned = learner(12)
+    tuned, longer = script.FineTuned(), script.FineTuned()
+    for learner, length in ((tuned, 12), (longer, 13)):
+        learner.length, learner.batch_size, learner.reads = length, 10, 40
     examples, _ = script.draw(20, 0, script.labels("train"))
     labels = script.labels("train")[examples]
     path = tuned.fit("train", examples, labels, seed=5)
     first = weights(path)
     p = tuned.probability(path, "test", np.arange(13))
-    assert p.shape == (13,)
     path.unlink()
     assert tuned.fit("train", examples, labels, seed=5) == path
     assert all(map(np.array_equal, first, weights(path)))
     assert not all(map(np.array_equal, first, weights(tuned.fit("train", examples, 1 - labels, seed=5))))
     assert len(list(path.parent.glob("tuned_*"))) == 3  # two networks, and what one of them says
-    assert learner(13).fit("train", examples, labels, seed=5) != path  # another recipe
+    assert longer.fit("train", examples, labels, seed=5) != path
     tuned.fit = None  # what was said is kept, for other methods and after an interruption
     np.testing.assert_array_equal(tuned.probability(path, "test", np.arange(13)), p)
 
@@ -164,10 +156,9 @@ def test_the_self_taught_learn_from_labels_and_guesses(small):
 @pytest.mark.parametrize("pretrained", [False, True])
 def test_article_continues_its_head_on_guesses(small, monkeypatch, pretrained):
     article = script.Article(pretrained)
-    monkeypatch.setattr(script, "N_LABELS", 20)
-    monkeypatch.setattr(script, "LAST_WORDS", 6)
-    monkeypatch.setattr(script.Article, "units", 3)
-    monkeypatch.setattr(script.Article, "embedding", 3)
+    smaller = [(script, "N_LABELS", 20), (script, "LAST_WORDS", 6)]
+    for where, name, value in [*smaller, (script.Article, "units", 3), (script.Article, "embedding", 3)]:
+        monkeypatch.setattr(where, name, value)
     words = len(script.language_model().vocabulary)
     monkeypatch.setattr(script, "window_model", lambda: script.window_language_model(words, 3, 3))
     heads, fit = [], article.fit

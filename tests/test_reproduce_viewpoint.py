@@ -26,25 +26,21 @@ CACHED = (script.folds, script.network, script.read)
 def contest():
     """A few made-up sentences in place of the contest's."""
     data = load_viewpoints("sample")
-    return dataclasses.replace(
-        data, sentences=data.sentences[:100], labels=data.labels[:100], unlabelled=data.unlabelled[:40]
-    )
+    few = {"sentences": data.sentences[:100], "labels": data.labels[:100], "unlabelled": data.unlabelled[:40]}
+    return dataclasses.replace(data, **few)
 
 
 @pytest.fixture(autouse=True)
 def small(contest, monkeypatch, tmp_path):
     """Small networks, trained for a moment, and a folder of their own."""
     reader = LanguageModel(Vocabulary.fit(contest.sentences), "character", embedding=4, units=4, cell="gru", seed=0)
-    for cached in CACHED:
-        cached.cache_clear()
     monkeypatch.setattr(script, "data", lambda: contest)
     monkeypatch.setattr(script, "characters", lambda: reader)
     for build in (article_tagger, viewpoint_tagger):
         monkeypatch.setattr(script, build.__name__, lambda n, n_tags, build=build: build(n, 4, (4, 4), n_tags))
-    monkeypatch.setattr(script, "EPOCHS", 3)
-    monkeypatch.setattr(script, "CONFIDENCE", 0.0)
-    monkeypatch.setattr(script, "RUNS", tmp_path / "runs")
-    monkeypatch.setattr(script, "RESULTS", tmp_path / "results.jsonl")
+    folders = {"RUNS": tmp_path / "runs", "RESULTS": tmp_path / "results.jsonl"}
+    for name, value in ({"EPOCHS": 3, "CONFIDENCE": 0.0} | folders).items():
+        monkeypatch.setattr(script, name, value)
     yield
     for cached in CACHED:
         cached.cache_clear()
