@@ -33,11 +33,6 @@ def longest_common_length(x, y):
     return table[-1][-1]
 
 
-def spans(words):
-    ends = list(itertools.accumulate(map(len, words), initial=0))
-    return set(itertools.pairwise(ends))
-
-
 # The bakeoff's own data ---------------------------------------------------------------------------------
 
 
@@ -89,11 +84,6 @@ def test_changes_are_counted_as_diff_shows_them(gold, predicted, expected):
     assert changes(gold.split(), predicted.split()) == expected
 
 
-def test_ratios_follow_from_the_counts():
-    scores = score_words([["关注", "微信号", "。"]], [["关注", "微", "信号", "。"]])
-    assert (scores.precision, scores.recall, scores.f1) == pytest.approx((2 / 4, 2 / 3, 4 / 7))
-
-
 def test_recall_is_split_by_vocabulary():
     gold = [["扫描", "二维码", "，"], ["关注", "微信号", "微信号", "。"]]
     predicted = [["扫描", "二维码", "，"], ["关", "注", "微", "信号", "微信号", "。"]]
@@ -114,7 +104,6 @@ def test_moved_quote_costs_one_word_per_line_and_not_the_rest_of_the_line():
     # As on 19 lines of the MSR test: the gold text has the opening quote at the end of the line before.
     gold = [["说", "：", "“"], ["整天", "算帐", "烦恼"]]
     predicted = [["说", "："], ["“", "整天", "算帐", "烦恼"]]
-    assert not spans(gold[1]) & spans(predicted[1])  # by character positions, nothing would be right
     scores = score_words(gold, predicted)
     assert (scores.correct, scores.insertions, scores.deletions) == (5, 1, 1)
 
@@ -126,9 +115,8 @@ def test_blank_gold_line_is_skipped_with_a_warning_if_words_are_predicted():
     assert scores.predicted_words == 1
 
 
-@pytest.mark.parametrize("space", [" ", "\u3000", "\t", ""])
-def test_white_space_is_no_word(space):
-    assert score_words([["甲", "乙"]], [["甲", space, "乙"]]).f1 == 1.0
+def test_white_space_is_no_word():
+    assert score_words([["甲", "乙"]], [["甲", " ", "\u3000", "\t", "", "乙"]]).f1 == 1.0
 
 
 @pytest.mark.parametrize("lines", [[], [[]], [[" "]]])
@@ -137,14 +125,10 @@ def test_no_words_at_all_score_zero(lines):
     assert (scores.precision, scores.recall, scores.f1, scores.oov_rate) == (0.0, 0.0, 0.0, None)
 
 
-def test_scores_print_as_counts_and_rates():
+def test_scores_print_large_counts_with_commas_and_no_vocabulary_unless_given():
     scores = WordScores(3985, 106873, 111480, 102248, 4993, 386, 4239, 0.026, None, 0.982)
-    assert str(scores).splitlines() == [
-        "F1 0.937, precision 0.917, recall 0.957",
-        "lines 3,985, gold words 106,873, predicted 111,480, correct 102,248",
-        "insertions 4,993, deletions 386, substitutions 4,239",
-        "out-of-vocabulary rate 0.026, recall --; in-vocabulary recall 0.982",
-    ]
+    assert "lines 3,985, gold words 106,873, predicted 111,480, correct 102,248\n" in str(scores)
+    assert str(scores).endswith("\nout-of-vocabulary rate 0.026, recall --; in-vocabulary recall 0.982")
     assert "vocabulary" not in str(score_words([["甲"]], [["甲"]]))
 
 
@@ -154,20 +138,6 @@ def test_scores_print_as_counts_and_rates():
 @given(sentences, sentences)
 def test_correct_words_are_a_longest_common_subsequence(gold, predicted):
     assert score_words([gold], [predicted]).correct == longest_common_length(gold, predicted)
-
-
-@given(sentences, sentences)
-def test_swapping_sides_swaps_precision_and_recall(gold, predicted):
-    # Insertions and deletions need not swap exactly: ties between alignments are not broken symmetrically.
-    there, back = score_words([gold], [predicted]), score_words([predicted], [gold])
-    assert (there.precision, there.recall) == (back.recall, back.precision)
-
-
-@given(st.lists(st.tuples(*[st.lists(st.sampled_from("甲乙丙"), min_size=1, max_size=40)] * 2), max_size=3))
-def test_counts_add_up(pairs):
-    scores = score_words([gold for gold, _ in pairs], [predicted for _, predicted in pairs])
-    assert scores.gold_words - scores.deletions - scores.substitutions == scores.correct
-    assert scores.predicted_words - scores.insertions - scores.substitutions == scores.correct
 
 
 def is_gnu_diff():
@@ -219,10 +189,7 @@ def test_what_is_no_segmentation_is_refused(arguments, error, message):
 
 
 def test_scoring_words_needs_neither_keras_nor_scipy():
-    code = (
-        "import sys; from kexue_nlp.scoring import score_words; score_words([['a']], [['a']]);"
-        "assert not {'keras', 'scipy'} & set(sys.modules)"
-    )
+    code = "import sys, kexue_nlp.scoring; assert not {'keras', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -230,33 +197,24 @@ def test_scoring_words_needs_neither_keras_nor_scipy():
 
 
 def test_both_viewpoint_metrics_on_a_worked_table():
-    gold = [
-        [("本田", "pos"), ("丰田", "neg")],  # one right, one wrong
-        [("大众", "neu")],  # missed, and another found
-        [("奔驰", "neg"), ("宝马", "neu")],  # both right
-        [],  # one found where there is none
-        [("唐", "pos")],  # missed
+    table = [
+        ([("本田", "pos"), ("丰田", "neg")], [("丰田", "neu"), ("本田", "pos")]),  # one right, one wrong
+        ([("大众", "neu")], [("途观", "neu")]),  # missed, and another found
+        ([("奔驰", "neg"), ("宝马", "neu")], [("宝马", "neu"), ("奔驰", "neg")]),  # both right
+        ([], [("奥迪", "pos")]),  # one found where there is none
+        ([("唐", "pos")], []),  # missed
     ]
-    predicted = [
-        [("丰田", "neu"), ("本田", "pos")],
-        [("途观", "neu")],
-        [("宝马", "neu"), ("奔驰", "neg")],
-        [("奥迪", "pos")],
-        [],
-    ]
-    scores = score_viewpoints(gold, predicted)
+    scores = score_viewpoints(*zip(*table, strict=True))
     assert (scores.right, scores.wrong, scores.missed, scores.extra) == (3, 1, 2, 2)
-    assert scores.precision == 3 / 6
-    assert scores.contest_recall == 3 / 5
-    assert scores.strict_recall == 3 / 6
-    assert scores.contest_f1 == pytest.approx(2 * 0.5 * 0.6 / 1.1)
-    assert scores.strict_f1 == pytest.approx(0.5)
+    assert (scores.precision, scores.contest_recall, scores.strict_recall) == (3 / 6, 3 / 5, 3 / 6)
+    assert (scores.contest_f1, scores.strict_f1) == pytest.approx((2 * 0.5 * 0.6 / 1.1, 0.5))
 
 
-def test_a_view_predicted_twice_counts_once_with_its_most_frequent_opinion():
-    gold = [[("本田", "neg")]]
-    assert score_viewpoints(gold, [[("本田", "pos"), ("本田", "neg"), ("本田", "neg")]]).right == 1
-    assert score_viewpoints(gold, [[("本田", "pos"), ("本田", "neg")]]).wrong == 1
+def test_a_view_predicted_twice_counts_once_with_its_most_frequent_polarity():
+    gold, pos, neg = [[("本田", "neg")]], ("本田", "pos"), ("本田", "neg")
+    assert score_viewpoints(gold, [[pos, neg, neg]]).right == 1
+    assert score_viewpoints(gold, [[neg, pos]]).right == 1
+    assert score_viewpoints(gold, [[pos, neg]]).wrong == 1
 
 
 def test_no_viewpoints_score_zero():

@@ -9,13 +9,7 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import average_precision_score
 
-from kexue_nlp.scoring import (
-    average_precision,
-    mean_average_precision,
-    neighbour_mean_average_precision,
-    rank_correlation,
-    retrieval,
-)
+from kexue_nlp.scoring import average_precision, mean_average_precision, rank_correlation, retrieval
 
 
 def exact(distances, relevant):
@@ -39,11 +33,11 @@ def hamming(queries, database):
 
 @pytest.fixture
 def codes():
-    """Codes of 9 bits, 2 of them set, with classes: 6 queries and 40 items, nearly all of them tied."""
+    """Codes of 9 bits, 1 to 3 of them set, with classes: 6 queries and 40 items, nearly all of them tied."""
     rng = np.random.default_rng(5)
     bits = np.zeros((46, 9), dtype=np.uint8)
-    for row in bits:
-        row[rng.choice(9, 2, replace=False)] = 1
+    for i, row in enumerate(bits):
+        row[rng.choice(9, 1 + i % 3, replace=False)] = 1
     labels = rng.permutation(np.arange(46) % 3)
     return bits[:6], bits[6:], labels[:6], labels[6:]
 
@@ -75,19 +69,11 @@ def test_without_ties_it_is_the_average_precision_of_scikit_learn(seed):
 
 @pytest.mark.parametrize(
     ("distances", "relevant", "expected"),
-    [
-        ([3], [1], Fraction(1)),
-        ([3, 3], [1, 0], Fraction(3, 4)),
-        ([0, 1], [0, 1], Fraction(1, 2)),
-        ([0, 1, 1], [1, 1, 0], Fraction(11, 12)),
-        ([4, 4, 4], [1, 1, 0], Fraction(29, 36)),
-        ([0, 0, 2, 2], [1, 1, 1, 1], Fraction(1)),
-        ([0.1, 0.1, -2.5], [1, 0, 0], Fraction(5, 12)),
-        ([np.inf, 0.0], [1, 0], Fraction(1, 2)),
-    ],
+    [([3, 3], [1, 0], 3 / 4), ([0.1, 0.1, -2.5], [1, 0, 0], 5 / 12), ([np.inf, 0.0], [1, 0], 1 / 2)],
+    ids=count(),
 )
 def test_small_rankings_by_hand(distances, relevant, expected):
-    assert one(distances, relevant) == pytest.approx(float(expected), abs=1e-15)
+    assert one(distances, relevant) == pytest.approx(expected, abs=1e-15)
 
 
 def test_nothing_relevant_gives_nan_for_that_query_only():
@@ -146,13 +132,6 @@ def test_every_kind_of_code_gets_its_score(codes, of_queries, of_database):
     assert score == pytest.approx(by_definition(*codes), abs=1e-14)
 
 
-def test_codes_may_have_different_numbers_of_ones():
-    rng = np.random.default_rng(1)
-    bits, labels = (rng.random((60, 16)) < 0.4).astype(int), rng.integers(0, 4, 60)
-    split = bits[:9], bits[9:], labels[:9], labels[9:]
-    assert mean_average_precision(*split) == pytest.approx(by_definition(*split), abs=1e-14)
-
-
 def test_neither_order_nor_blocks_matter(codes, monkeypatch):
     queries, database, query_labels, database_labels = codes
     whole = mean_average_precision(*codes)
@@ -197,13 +176,9 @@ def test_memory_does_not_grow_with_the_number_of_queries():
         ({"queries": np.ones(9)}, r"queries must have shape \(codes, bits\).* got \(9,\)"),
         ({"database": np.ones((0, 9)), "database_labels": []}, r"database .* at least one code, got \(0, 9\)"),
         ({"queries": np.full((6, 9), 2)}, "queries holds values other than"),
-        ({"queries": np.full((6, 9), np.nan)}, "queries holds values other than"),
         ({"queries": np.tile([-1, 0, 1], (6, 3))}, "queries holds values other than"),
         ({"queries": sparse.csr_array(np.full((6, 9), -1))}, "queries holds values other than"),
-        (
-            {"queries": sparse.csr_array(([1, 1], [0, 0], [0, 2, 2, 2, 2, 2, 2]), shape=(6, 9))},
-            "queries holds values other than",
-        ),
+        ({"queries": sparse.csr_array(([1, 1], [0, 0], [0, *[2] * 6]), shape=(6, 9))}, "queries holds values"),
         ({"query_labels": [0, 1]}, r"query_labels .* each of 6 codes, got shape \(2,\)"),
         ({"database_labels": np.zeros((40, 1))}, r"database_labels .* each of 40 codes, got shape \(40, 1\)"),
         ({"query_labels": [0, 0, 0, 7, 0, 0]}, "query 3 has the label 7, which no item"),
@@ -220,25 +195,21 @@ def test_impossible_codes_and_labels_are_refused(codes, changed, message):
 # Codes, by neighbourhood
 
 
-@pytest.fixture
-def vectors(codes):
-    rng = np.random.default_rng(2)
-    return rng.normal(size=(6, 4)), rng.normal(size=(40, 4))
-
-
 @pytest.mark.parametrize(("share", "near"), [(0.02, 1), (0.1, 4), (1.0, 40)])
-def test_relevant_are_the_nearest_vectors(codes, vectors, share, near):
+def test_relevant_are_the_nearest_vectors(codes, share, near):
     queries, database, *_ = codes
+    rng = np.random.default_rng(2)
+    vectors = rng.normal(size=(6, 4)), rng.normal(size=(40, 4))
     distances = np.linalg.norm(vectors[0][:, None] - vectors[1], axis=2)
     relevant = distances.argsort(axis=1).argsort(axis=1) < near
     expected = average_precision(hamming(queries, database), relevant).mean()
-    score = neighbour_mean_average_precision(queries, database, *vectors, share=share)
+    score = retrieval.neighbour_mean_average_precision(queries, database, *vectors, share=share)
     assert score == pytest.approx(expected, abs=1e-14)
 
 
 def test_vectors_as_far_as_the_last_neighbour_count_too():
     codes = np.array([[0, 0], [0, 1], [1, 1]])  # the second is as near to the query as the first
-    score = neighbour_mean_average_precision([[0, 0]], codes, [[0.0]], [[1.0], [-1.0], [2.0]])
+    score = retrieval.neighbour_mean_average_precision([[0, 0]], codes, [[0.0]], [[1.0], [-1.0], [2.0]])
     assert score == 1.0
 
 
@@ -260,7 +231,7 @@ def test_neighbours_do_not_depend_on_the_type_of_the_vectors(values, dtype):
     distances = ((exact[:30, None] - exact[30:]) ** 2).sum(axis=2)
     relevant = distances <= np.sort(distances, axis=1)[:, 5, None]
     expected = average_precision(hamming(codes[:30], codes[30:]), relevant).mean()
-    score = neighbour_mean_average_precision(codes[:30], codes[30:], vectors[:30], vectors[30:])
+    score = retrieval.neighbour_mean_average_precision(codes[:30], codes[30:], vectors[:30], vectors[30:])
     assert score == pytest.approx(expected, abs=1e-14)
 
 
@@ -272,44 +243,27 @@ def test_neighbours_do_not_depend_on_the_type_of_the_vectors(values, dtype):
         (np.ones((6, 4)), np.ones(40), 0.02, "vectors must have shape"),
         (np.full((6, 4), np.nan), np.ones((40, 4)), 0.02, "query_vectors hold a value that is not finite"),
         (np.ones((6, 4)), np.ones((40, 4)), 0, "share must be above 0 and at most 1, got 0"),
-        (np.ones((6, 4)), np.ones((40, 4)), 2, "share must be above 0 and at most 1, got 2"),
     ],
     ids=count(),
 )
 def test_impossible_neighbourhoods_are_refused(codes, query_vectors, database_vectors, share, message):
     with pytest.raises(ValueError, match=message):
-        neighbour_mean_average_precision(*codes[:2], query_vectors, database_vectors, share)
+        retrieval.neighbour_mean_average_precision(*codes[:2], query_vectors, database_vectors, share)
 
 
 # Rank correlation
 
 
-def test_only_the_order_counts():
+def test_only_the_order_counts_and_equal_scores_share_their_mean_rank():
     gold = np.array([1.0, 4.0, 2.0, 9.0])
     assert rank_correlation(np.exp(gold), gold).rho == 1.0
-    assert rank_correlation(-gold, gold).rho == -1.0
-
-
-def test_equal_scores_share_their_mean_rank():
-    ranks = np.array([1.5, 1.5, 3.0, 4.0]), np.array([1.0, 3.0, 2.0, 4.0])
-    expected = np.corrcoef(*ranks)[0, 1]
+    expected = np.corrcoef([1.5, 1.5, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0])[0, 1]
     assert rank_correlation([5, 5, 6, 7], [10, 30, 20, 40]).rho == pytest.approx(expected, abs=1e-15)
-
-
-def test_uncovered_pairs_are_counted_and_left_out():
-    result = rank_correlation([1, np.nan, 2, 3, np.nan], [1, 9, 2, 3, 0])
-    assert (result.rho, result.covered, result.total) == (1.0, 3, 5)
 
 
 @pytest.mark.parametrize(
     ("predicted", "gold"),
-    [
-        ([1, 2, np.nan], [1, 2, 3]),
-        ([np.nan, np.nan, np.nan], [1, 2, 3]),
-        ([], []),
-        ([4, 4, 4], [1, 2, 3]),
-        ([1, 2, 3, np.nan], [5, 5, 5, 6]),
-    ],
+    [([1, 2, np.nan], [1, 2, 3]), ([], []), ([4, 4, 4], [1, 2, 3]), ([1, 2, 3, np.nan], [5, 5, 5, 6])],
     ids=count(),
 )
 def test_too_little_to_compare_gives_nan_without_a_warning(predicted, gold, recwarn):

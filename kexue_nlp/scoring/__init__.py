@@ -10,14 +10,5 @@ from kexue_nlp.scoring.retrieval import (
 from kexue_nlp.scoring.segmentation import WordScores, score_words
 from kexue_nlp.scoring.viewpoint import ViewpointScores, score_viewpoints
 
-__all__ = [
-    "RankCorrelation",
-    "ViewpointScores",
-    "WordScores",
-    "average_precision",
-    "mean_average_precision",
-    "neighbour_mean_average_precision",
-    "rank_correlation",
-    "score_viewpoints",
-    "score_words",
-]
+__all__ = ["RankCorrelation", "ViewpointScores", "WordScores", "average_precision", "mean_average_precision"]
+__all__ += ["neighbour_mean_average_precision", "rank_correlation", "score_viewpoints", "score_words"]

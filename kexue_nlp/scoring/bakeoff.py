@@ -1,15 +1,11 @@
 """Align two segmentations word by word, as the ``score`` script of the bakeoff of 2005 does.
 
-The script writes both segmentations of a sentence one word per line and compares them with GNU ``diff``. To reproduce
-its counts without that program, words are aligned as ``diff`` aligns lines:
+The script compares both segmentations of a sentence with GNU ``diff``, one word per line. Here, as there, `align`
 
-1. set aside the common beginning and end of the sentence;
-2. drop the words that the other side lacks and, amid those, words that it repeats very often;
-3. find a longest common subsequence of the rest (Myers 1986, "An O(ND) difference algorithm and its variations",
-   section 4b: search from both ends until the two meet, then solve each half);
-4. slide each run of changed words down as far as equal words permit.
-
-Step 2 may cost a match or two, but only in sentences where some word occurs six times or more.
+1. sets aside the common beginning and end of the sentence;
+2. drops words that the other side lacks and, amid those, words that it has six times or more;
+3. finds a longest common subsequence of the rest, from both ends until the searches meet (Myers 1986, section 4b);
+4. slides each run of changed words down as far as equal words permit.
 """
 
 import re
@@ -47,9 +43,9 @@ def _shared_ends(x: Sequence[str], y: Sequence[str]) -> tuple[int, int]:
 def _worth_aligning(words: Sequence[str], other: Sequence[str]) -> list[int]:
     """Positions of the words that take part in the alignment.
 
-    Each word gets a letter: ``x`` foreign (the other side lacks it), ``f`` frequent there, ``.`` neither.
-    Foreign words go. So do frequent ones within a stretch from one foreign word to another, where they would
-    match by chance; but they stay if they make up a quarter of it, stand many in a row, or are near its ends.
+    Each word gets a letter: ``x`` foreign (the other side lacks it), ``f`` frequent there, ``.`` neither. Foreign words
+    go. So do frequent ones within a stretch from one foreign word to another, where they would match by chance; but
+    they stay if they make up a quarter of it, stand many in a row, or are near its ends.
     """
     occurrences = Counter(other)
     often = 5 * _root(len(words) // 64)
@@ -90,8 +86,8 @@ def _longest_common(x: Sequence[str], y: Sequence[str]) -> list[tuple[int, int]]
 def _meeting_point(x: Sequence[str], y: Sequence[str]) -> tuple[int, int]:
     """Find a point ``(i, j)`` half way on a shortest path of edits; x and y differ in their first and last words.
 
-    Two searches run towards each other. For each number of edits they note the furthest ``i`` reached on each
-    diagonal ``k = i - j``; the backward search counts from the ends.
+    Two searches run towards each other and note the furthest ``i`` reached on each diagonal ``k = i - j``; the backward
+    search counts from the ends.
     """
     slant = len(x) - len(y)
     forward, backward = {0: 0}, {0: 0}

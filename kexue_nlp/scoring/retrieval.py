@@ -2,8 +2,7 @@
 
 Short sparse codes are mostly ties: codes of two ones are at distance 0, 2 or 4. A ranking with ties is scored by what
 it scores on average over the orders that break them (McSherry and Najork 2008, "Computing information retrieval
-performance measures efficiently in the presence of tied scores"), so it matters neither how a database happens to be
-sorted nor how a sort treats equals. The expectation is exact, not sampled.
+performance measures efficiently in the presence of tied scores"). The expectation is exact, not sampled.
 """
 
 from __future__ import annotations
@@ -18,32 +17,19 @@ _BLOCK = 1 << 20
 
 
 def average_precision(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
-    """Score rankings by distance, nearest first: average precision, expected over the order of ties.
+    """Return the average precision of rankings by distance, nearest first, expected over ties, float64 (Q,).
 
-    Average precision is the mean, over the relevant items, of the precision at each: the share of relevant items among
-    those ranked up to and including it. Items at equal distance come in every order with equal probability.
+    It is the mean, over the relevant items, of the share of relevant items among those ranked up to and including each;
+    nan where nothing is relevant. Items at equal distance come in every order with equal probability.
 
     Parameters
     ----------
     distances, relevant : array_like of number and of bool, shape (Q, N)
-        From each of Q queries to the N items, and which of them the query should find.
-
-    Returns
-    -------
-    ndarray of float64, shape (Q,)
-        Between 0 and 1; nan for a query to which nothing is relevant.
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ or are not two-dimensional, or a distance is nan.
-    TypeError
-        If `relevant` is not boolean.
+        From each of Q queries to the N items, none of them nan, and which of the items the query should find.
 
     Examples
     --------
-    The nearest item is relevant, and so is one of the two tied behind it: the score is (1 + 2/2)/2 if that one comes
-    first and (1 + 2/3)/2 if it comes last.
+    One of the two items that are tied is relevant: (1 + 2/2)/2 if it comes first and (1 + 2/3)/2 if it comes last.
 
     >>> average_precision([[0, 2, 2]], [[True, True, False]]).round(4).tolist()
     [0.9167]
@@ -68,26 +54,16 @@ def mean_average_precision(queries, database, query_labels: np.ndarray, database
     """Score binary codes by class: how near the codes of a query's class rank.
 
     The whole database is ranked by Hamming distance to each query (mAP@all), an item is relevant if it has the query's
-    label, and the score is the mean over the queries of `average_precision`, ties and all: the measure of Ryali et al.
-    (2020), "Bio-Inspired Hashing for Unsupervised Similarity Search". A query must not be in the database, where it
-    would find itself: draw the two with `kexue_nlp.datasets.retrieval_split`.
+    label, and the score is the mean of `average_precision`, as in Ryali et al. (2020), "Bio-Inspired Hashing for
+    Unsupervised Similarity Search". Codes that are all equal score about the share of a query's class. A query must not
+    be in the database, where it would find itself: draw the two with `kexue_nlp.datasets.retrieval_split`.
 
     Parameters
     ----------
     queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
         Codes of K bits: 0 and 1, or −1 and 1. Keep long codes with few ones sparse.
     query_labels, database_labels : array_like, shapes (Q,) and (N,)
-        The class of each, integers or strings.
-
-    Returns
-    -------
-    float
-        Between 0 and 1. Codes that are all equal score about the share of a query's class in the database.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together, a code has other values, or no item of the database has a query's label.
+        The class of each, integers or strings. ValueError if no item of the database has a query's label.
 
     Examples
     --------
@@ -115,27 +91,17 @@ def neighbour_mean_average_precision(
     As `mean_average_precision`, but relevant to a query are its true neighbours: the share of the database that is
     nearest to it, by Euclidean distance, in the space from which the codes were made. Dasgupta, Stevens and Navlakha
     (2017), "A neural algorithm for a fundamental computing problem", judge FlyHash by the true 2 % nearest neighbours.
+    Codes that are all equal score about `share`.
 
     Parameters
     ----------
     queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
         Codes of K bits: 0 and 1, or −1 and 1.
     query_vectors, database_vectors : array_like of int or float, shapes (Q, D) and (N, D)
-        What was encoded. Distances are computed in float64 whatever the type.
+        What was encoded, finite. Distances are computed in float64 whatever the type.
     share : float
-        How much of the database counts as near: N · share items, rounded, and at least one; vectors exactly as
-        far away as the last of them count too.
-
-    Returns
-    -------
-    float
-        Between 0 and 1. Codes that are all equal score about `share`.
-
-    Raises
-    ------
-    ValueError
-        If shapes do not fit together, a code has other values, a vector is not finite, or `share` is not above 0
-        and at most 1.
+        How much of the database counts as near, above 0 and at most 1: N · share items, rounded, and at least one.
+        Vectors exactly as far away as the last of them count too.
 
     Examples
     --------
@@ -150,8 +116,8 @@ def neighbour_mean_average_precision(
     query_vectors, database_vectors = np.asarray(query_vectors), np.asarray(database_vectors)
     dimensions = database_vectors.shape[-1]
     for name, values, codes in (("query", query_vectors, queries), ("database", database_vectors, database)):
-        if values.shape != (codes.shape[0], dimensions):
-            expected = codes.shape[0], dimensions
+        expected = codes.shape[0], dimensions
+        if values.shape != expected:
             raise ValueError(f"{name}_vectors must have shape {expected}, a row for each code, got {values.shape}")
         if not np.isfinite(values).all():
             raise ValueError(f"{name}_vectors hold a value that is not finite")
@@ -202,11 +168,8 @@ def _mean_over_queries(queries, database, relevant: Callable[[slice], np.ndarray
         rows = slice(start, start + step)
         overlap = queries[rows] @ columns
         overlap = overlap if isinstance(overlap, np.ndarray) else overlap.toarray()
-        # In place, from overlaps to Hamming distances, and those of each query into cells of its own. Distances are
-        # counted, never sorted.
-        cells = overlap.astype(np.intp)
-        cells *= -2
-        cells += database_ones
+        # From overlaps to Hamming distances, those of each query in cells of its own: counted, never sorted.
+        cells = database_ones - 2 * overlap.astype(np.intp)
         cells += query_ones[rows, None] + n_distances * np.arange(len(cells))[:, None]
         items, hits = (
             np.bincount(which, minlength=len(cells) * n_distances).reshape(len(cells), n_distances)
@@ -244,15 +207,9 @@ def _expected_average_precision(items: np.ndarray, hits: np.ndarray) -> np.ndarr
 
 @dataclass(frozen=True)
 class RankCorrelation:
-    """Agreement of two orders, and on how many of the pairs it was measured.
+    """Spearman's rank correlation, from −1 to 1, over the covered pairs, and how many pairs are covered and there.
 
-    Attributes
-    ----------
-    rho : float
-        Spearman's rank correlation over the covered pairs, from −1 to 1. Nan if fewer than three are covered, or
-        all of them have the same score on one side: there is no order to compare.
-    covered, total : int
-        Pairs with a predicted score, and all pairs.
+    `rho` is nan if fewer than three are covered, or all of them have the same score on one side.
     """
 
     rho: float
@@ -268,15 +225,9 @@ def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation
 
     Parameters
     ----------
-    predicted : array_like of float, shape (N,)
-        A score for each pair, nan where the model knows not both words. Equal scores share their mean rank.
-    gold : array_like of float, shape (N,)
-        The judgements, such as `kexue_nlp.datasets.WordPairs.scores`.
-
-    Raises
-    ------
-    ValueError
-        If the two differ in length or have more than one dimension, or a judgement is nan.
+    predicted, gold : array_like of float, shape (N,)
+        A score for each pair, nan where the model knows not both words, and the judgements, none of them nan. Equal
+        scores share their mean rank.
 
     Examples
     --------
@@ -290,9 +241,8 @@ def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation
         raise ValueError(f"gold has no judgement for pair {np.isnan(gold).argmax()}: it is nan")
     covered = ~np.isnan(predicted)
     x, y = predicted[covered], gold[covered]
-    rho = np.nan
-    if len(x) >= 3 and np.ptp(x) > 0 and np.ptp(y) > 0:
-        from scipy.stats import spearmanr
+    if len(x) < 3 or not np.ptp(x) or not np.ptp(y):
+        return RankCorrelation(np.nan, len(x), len(gold))
+    from scipy.stats import spearmanr
 
-        rho = spearmanr(x, y).statistic
-    return RankCorrelation(float(rho), len(x), len(gold))
+    return RankCorrelation(float(spearmanr(x, y).statistic), len(x), len(gold))

@@ -1,8 +1,7 @@
-"""Score a word segmentation as the second international Chinese word segmentation bakeoff does (Emerson 2005).
+"""Score a word segmentation as the bakeoff of 2005 (Emerson 2005) and article 4195 do.
 
-Article 4195 reports its accuracy with the figures of that contest's ``score`` script. Words that the script's alignment
-keeps are correct; a change of *d* gold words into *i* predicted ones is ``min(d, i)`` substitutions, and what is left
-over is deletions or insertions.
+Words that the alignment keeps are correct; a change of *d* gold words into *i* predicted ones is ``min(d, i)``
+substitutions, and what is left over is deletions or insertions.
 """
 
 from __future__ import annotations
@@ -24,13 +23,11 @@ class WordScores:
     lines, gold_words, predicted_words : int
         Lines with a gold word, and the words in them on each side.
     correct, insertions, deletions, substitutions : int
-        ``correct + deletions + substitutions == gold_words`` and
-        ``correct + insertions + substitutions == predicted_words``.
-    oov_rate : float or None
-        Share of the gold words that are not in the vocabulary.
-    oov_recall, iv_recall : float or None
-        Recall of the gold words outside and inside the vocabulary. Like `oov_rate`, None without a vocabulary or
-        where there are no such words.
+        Correct words, deletions and substitutions add up to the gold words; with insertions in place of deletions, to
+        the predicted ones.
+    oov_rate, oov_recall, iv_recall : float or None
+        Share of the gold words outside the vocabulary, and recall of those outside and inside it; None without a
+        vocabulary or where there are no such words.
     """
 
     lines: int
@@ -61,12 +58,9 @@ class WordScores:
         return 2 * self.correct / words if words else 0.0
 
     def __str__(self) -> str:
-        text = (
-            f"F1 {self.f1:.3f}, precision {self.precision:.3f}, recall {self.recall:.3f}\n"
-            f"lines {self.lines:,}, gold words {self.gold_words:,}, predicted {self.predicted_words:,}, "
-            f"correct {self.correct:,}\n"
-            f"insertions {self.insertions:,}, deletions {self.deletions:,}, substitutions {self.substitutions:,}"
-        )
+        text = f"F1 {self.f1:.3f}, precision {self.precision:.3f}, recall {self.recall:.3f}\nlines {self.lines:,}, "
+        text += f"gold words {self.gold_words:,}, predicted {self.predicted_words:,}, correct {self.correct:,}\n"
+        text += f"insertions {self.insertions:,}, deletions {self.deletions:,}, substitutions {self.substitutions:,}"
         if self.oov_rate is not None:
             oov, iv = ("--" if r is None else f"{r:.3f}" for r in (self.oov_recall, self.iv_recall))
             text += f"\nout-of-vocabulary rate {self.oov_rate:.3f}, recall {oov}; in-vocabulary recall {iv}"
@@ -78,23 +72,15 @@ def score_words(
 ) -> WordScores:
     """Score a word segmentation as the ``score`` script of the 2005 bakeoff does.
 
-    White space separates words in the bakeoff's files, so it is never part of one: a predicted word ``" "`` counts as
-    nothing, and ``"a b"`` as two words. Lines without a gold word are skipped, with a warning if words are predicted
-    there: the two sides are probably out of step.
+    White space is never part of a word, as in the bakeoff's files: ``" "`` counts as nothing, ``"a b"`` as two words.
+    Lines without a gold word are skipped, with a warning if words are predicted there.
 
     Parameters
     ----------
     gold, predicted : iterable of list of str
-        The words of each line; line *i* of one belongs to line *i* of the other.
+        The words of each line; as many lines (ValueError otherwise), and lists of words, not strings (TypeError).
     vocabulary : collection of str, optional
         The words of the training set, for the recall of words outside (OOV) and inside (IV) it.
-
-    Raises
-    ------
-    ValueError
-        If the numbers of lines differ.
-    TypeError
-        If a line or the vocabulary is one string, or a word is not a string.
 
     Examples
     --------
@@ -111,7 +97,7 @@ def score_words(
     if len(gold) != len(predicted):
         raise ValueError(f"gold has {len(gold)} lines but predicted has {len(predicted)}; they must belong together")
     known = set(vocabulary or ())
-    lines = gold_words = predicted_words = correct = insertions = deletions = substitutions = iv_words = iv_correct = 0
+    lines = gold_words = predicted_words = correct = substitutions = iv_words = iv_correct = 0
     for number, (truth, guess) in enumerate(zip(gold, predicted, strict=True), 1):
         if not truth:
             if guess:
@@ -124,16 +110,14 @@ def score_words(
         correct += len(kept)
         # What lies between two kept words is one change.
         for (i, j), (next_i, next_j) in pairwise([(-1, -1), *kept, (len(truth), len(guess))]):
-            removed, added = next_i - i - 1, next_j - j - 1
-            substitutions += min(removed, added)
-            deletions += max(0, removed - added)
-            insertions += max(0, added - removed)
+            substitutions += min(next_i - i, next_j - j) - 1
         iv_words += sum(word in known for word in truth)
         iv_correct += sum(truth[i] in known for i, _ in kept)
 
     def share(part: int, whole: int) -> float | None:
         return None if vocabulary is None or not whole else part / whole
 
+    insertions, deletions = (words - correct - substitutions for words in (predicted_words, gold_words))
     oov_words = gold_words - iv_words
     rates = share(oov_words, gold_words), share(correct - iv_correct, oov_words), share(iv_correct, iv_words)
     return WordScores(lines, gold_words, predicted_words, correct, insertions, deletions, substitutions, *rates)

@@ -15,10 +15,9 @@ class ViewpointScores:
 
     Attributes
     ----------
-    right, wrong : int
-        Pairs found with the right polarity (the contest's tp) and with another one (fp).
-    missed, extra : int
-        Pairs not found (fn1), and found where there is none (fn2).
+    right, wrong, missed, extra : int
+        Pairs found with the right polarity (the contest's tp) and with another one (fp), pairs not found (fn1), and
+        pairs found where there is none (fn2).
     """
 
     right: int
@@ -64,13 +63,8 @@ def score_viewpoints(
     Parameters
     ----------
     gold, predicted : sequence of iterable of (view, polarity)
-        One per sentence. A view that is predicted several times in a sentence counts once, with its most frequent
-        polarity (the first of equally frequent ones).
-
-    Raises
-    ------
-    ValueError
-        If the numbers of sentences differ, or a view has two polarities in one sentence of `gold`.
+        One for each sentence, of one length. A view that is predicted several times in a sentence counts once, with its
+        most frequent polarity (the first of equals); one with two polarities in `gold` is a ValueError.
 
     Examples
     --------
@@ -87,10 +81,8 @@ def score_viewpoints(
         truth = dict(given)
         if len(truth) < len(set(given)):
             raise ValueError(f"sentence {number} has two polarities on one view: {given}")
-        votes: dict[str, Counter[str]] = {}
-        for view, polarity in found:
-            votes.setdefault(view, Counter())[polarity] += 1
-        guesses = {view: counts.most_common(1)[0][0] for view, counts in votes.items()}
+        # What comes last into a dict stays: the most frequent polarity of a view, and of equals the first.
+        guesses = dict(pair for pair, _ in reversed(Counter(map(tuple, found)).most_common()))
         both = truth.keys() & guesses.keys()
         agreed = sum(truth[view] == guesses[view] for view in both)
         right, wrong = right + agreed, wrong + len(both) - agreed
