@@ -36,10 +36,7 @@ MEMORY_GIGABYTES = 1.5
 
 @dataclass(frozen=True)
 class Check:
-    """One line of ``kexue-nlp doctor``: what was looked at, what was found, and what to do unless all is well.
-
-    `needed` tells whether the lessons cannot run until the advice is taken.
-    """
+    """What ``kexue-nlp doctor`` found, what to do unless all is well, and whether the lessons need that to run."""
 
     name: str
     found: str
@@ -48,34 +45,23 @@ class Check:
 
 
 def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
-    """Copy the lessons into a folder, all of them or, when something is in the way, none.
+    """Copy the lessons into a folder, made when absent, and return the files written: all that are not there yet.
 
     Parameters
     ----------
-    folder : str or pathlib.Path
-        Where to; made when absent.
     force : bool
         Overwrite files that differ from the lessons, such as notebooks that were worked in.
-
-    Returns
-    -------
-    list of pathlib.Path
-        The files written; those that were there already, unchanged, are not among them.
 
     Raises
     ------
     FileExistsError
-        If files in `folder` differ from the lessons and `force` is false, or something that is no file is in the way.
+        If files in `folder` differ from the lessons and `force` is false, or something else is in the way.
     FileNotFoundError
-        If this installation carries no notebooks.
-    NotADirectoryError
-        If `folder` is a file or an empty name.
+        If this installation carries no notebooks. In both cases nothing is copied.
     """
     if not str(folder).strip():
         raise NotADirectoryError("an empty name is no folder; name one, such as lessons")
     folder = Path(folder).expanduser()
-    if folder.exists() and not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is a file; name a folder")
     source = _notebook_folder()
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
     names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
@@ -95,27 +81,27 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
         )
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
+    written = sorted(new + changed)
     try:
         # Everything is written beside its place first: a full disk leaves the folder as it was.
         with tempfile.TemporaryDirectory(prefix=".kexue_nlp-", dir=folder) as staging:
-            for name in new + changed:
+            for name in written:
                 (staging / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(source / name, staging / name)
-            for name in new + changed:
+            for name in written:
                 (folder / name).parent.mkdir(parents=True, exist_ok=True)
                 os.replace(staging / name, folder / name)
     except OSError:
         if made and not any(folder.iterdir()):
             folder.rmdir()
         raise
-    return [folder / name for name in sorted(new + changed)]
+    return [folder / name for name in written]
 
 
 def open_lab(folder: str | Path, options: Sequence[str] = ()) -> int:
-    """Run JupyterLab on a folder with the lessons until it is shut down, and return its exit status.
+    """Run JupyterLab, with these options, on a folder with the lessons until it is shut down; return its exit status.
 
-    Its default settings are changed for this run, so that it does not greet with a question about news. The user's own
-    settings stay as they are, and count for more. `options` are further ones for JupyterLab's command line.
+    For this run its default settings are changed, below the user's own: it does not greet with a question about news.
     """
     command = [sys.executable, "-m", "jupyterlab", str(folder), f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
@@ -140,25 +126,22 @@ def diagnose() -> list[Check]:
     """
     from kexue_nlp.datasets import available
 
-    checks = [
+    return [
         Check("kexue_nlp", f"{__version__} in {Path(__file__).parent}"),
         Check("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
         *map(_check_package, LESSON_PACKAGES),
-        _check_backend(),
-        _check_memory(),
-        _check_font(),
-    ]
-    return checks + [
-        Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA)
-        for name, status in available().items()
+        *(_check_backend(), _check_memory(), _check_font()),
+        *(
+            Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA)
+            for name, status in available().items()
+        ),
     ]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line with these arguments, those of the process by default, and return the exit status.
+    """Run the command line, by default the process's, and return the exit status, which may be JupyterLab's.
 
-    0 is done, 1 it could not be done, 130 interrupted; or it is JupyterLab's. A malformed command line exits with 2, as
-    `argparse` does.
+    0 is done, 1 it could not be done, 130 interrupted; a malformed command line exits with 2, as `argparse` does.
     """
     from kexue_nlp.datasets import DatasetUnavailable
 
@@ -237,8 +220,7 @@ def _notebook_folder() -> Path:
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / FIRST_NOTEBOOK).is_file():
             return folder
-    remedy = "run `pip install --force-reinstall --no-deps kexue_nlp` to restore them"
-    raise FileNotFoundError(f"no notebooks in {package}; {remedy}")
+    raise FileNotFoundError(f"no notebooks in {package}; run `pip install --force-reinstall --no-deps kexue_nlp`")
 
 
 def _check_package(name: str) -> Check:
@@ -261,27 +243,21 @@ def _check_backend() -> Check:
 
 
 def _check_memory() -> Check:
-    memory = _memory()
-    if memory is None:
-        return Check("memory", "unknown on this system", needed=False)
-    total, free = memory
+    try:
+        total, free = _memory()
+    except ImportError:
+        return Check("memory", "unknown: psutil is not installed; it comes with JupyterLab", needed=False)
     advice = f"close other programs: a lesson and its browser want {MEMORY_GIGABYTES} GB"
     found = f"{total:.1f} GB, {free:.1f} GB of it available"
     return Check("memory", found, "" if free >= MEMORY_GIGABYTES else advice, needed=False)
 
 
-def _memory() -> tuple[float, float] | None:
-    """Return total and available memory in GB (10^9 bytes), or None where the system does not tell."""
-    try:
-        import psutil
-    except ImportError:
-        if not hasattr(os, "sysconf") or "SC_AVPHYS_PAGES" not in os.sysconf_names:  # Windows, macOS
-            return None
-        page = os.sysconf("SC_PAGE_SIZE")
-        total, free = (page * os.sysconf(name) for name in ("SC_PHYS_PAGES", "SC_AVPHYS_PAGES"))
-    else:
-        memory = psutil.virtual_memory()
-        total, free = memory.total, memory.available
+def _memory() -> tuple[float, float]:
+    """Return total and available memory in GB (10^9 bytes)."""
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, free = memory.total, memory.available
     try:
         # In a container all this speaks of the whole machine.
         limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii")) for name in ("max", "current"))
@@ -296,7 +272,3 @@ def _check_font() -> Check:
     for path in sorted((Path(__file__).parent / "fonts").glob("*.[ot]tf")):
         return Check("Chinese font", f"{path.name}, in the package")
     return Check("Chinese font", "none", "reinstall kexue_nlp: its own font is missing, and figures would show boxes")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

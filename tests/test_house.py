@@ -449,7 +449,7 @@ def test_wheel_carries_nothing_else(wheel_names):
 def test_installed_command_copies_the_notebooks_out(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
     subprocess.run(
-        [sys.executable, "-m", "kexue_nlp.cli", "start", "lessons", "--no-open"],
+        [sys.executable, "-m", "kexue_nlp", "start", "lessons", "--no-open"],
         cwd=tmp_path,
         env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
         check=True,
