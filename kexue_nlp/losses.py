@@ -1,26 +1,10 @@
-"""Losses that leave alone what is already right by a margin (article 4293).
+"""Losses that leave alone what is already right by a margin (https://kexue.fm/archives/4293).
 
-Training minimises cross-entropy, the exam counts accuracy. So a teacher who is judged by the pass rate stops coaching
-whoever passes with something to spare. With the unit step θ, θ(0) = 1/2, and a margin m between 1/2 and 1, the article
-weights the ordinary loss of label y and probability p by
-
-    λ(y, p) = 1 − θ(y − m) θ(p − m) − θ(1 − m − y) θ(1 − m − p)
-
-which is 0 for a positive with p > m and for a negative with p < 1 − m, and 1 for every other example: not only between
-1 − m and m, as the article's prose has it, but also for what is plainly wrong. The article says that the idea extends
-to several classes and to regression and leaves it open; the rules chosen here are stated in
-`margin_categorical_crossentropy` and `tolerant_squared_error`.
-
-λ is piecewise constant, so an example that is switched off has neither loss nor gradient, and an active one has those
-of the ordinary loss. Values are therefore not comparable with a cross-entropy: choose epochs by accuracy. λ is computed
-from the labels as they are given: label smoothing changes what an active example is taught, not which are active.
-
-Relatives: the hinge loss switches off by a margin too but is linear outside it, focal loss
-(`keras.losses.BinaryFocalCrossentropy`) fades easy examples out smoothly, and online hard-example mining trains on a
-fixed share of each batch.
-
-Each loss is a pure function that returns one value per example, and a class around it for ``model.compile``. As in
-Keras they do not look at the values of labels, and so do the same whether they are compiled or not.
+The article weights the ordinary loss by λ, which is 0 for what is right by the margin and 1 for every other example:
+not only for what is in doubt, as its prose has it, but also for what is plainly wrong. Values are therefore not
+comparable with a cross-entropy: choose epochs by accuracy. Each loss is a pure function that returns one value per
+example, and a class around it for ``model.compile``. As in Keras they do not look at the values of labels, and so do
+the same whether they are compiled or not.
 """
 
 import math
@@ -41,12 +25,15 @@ __all__ = [
     "tolerant_squared_error",
 ]
 
+_MEAN = "sum_over_batch_size"  # Keras's own default of `reduction`
+
 
 def margin_weight(y_true, y_pred, margin=0.6, from_logits=False):
     """Weigh each prediction: λ is 0 when it is right by the margin, 1 when it is not, 1/2 on the margin.
 
-    The share of examples with λ > 0 is the share that still trains the network. Arguments and errors are those of
-    `margin_binary_crossentropy`.
+    With the unit step θ, θ(0) = 1/2, the article writes λ(y, p) = 1 − θ(y − m) θ(p − m) − θ(1 − m − y) θ(1 − m − p).
+    The share of examples with λ > 0 is the share that still trains the network. Arguments are those of
+    `margin_binary_crossentropy`, and the result has the shape of the predictions.
 
     Examples
     --------
@@ -67,34 +54,23 @@ def margin_weight(y_true, y_pred, margin=0.6, from_logits=False):
 def margin_binary_crossentropy(y_true, y_pred, margin=0.6, from_logits=False, label_smoothing=0.0, axis=-1):
     """Compute the binary cross-entropy of those predictions that are not yet right by a margin.
 
-    L = −λ(y, p) [y log p + (1 − y) log(1 − p)], with λ as in `margin_weight`: L_new of article 4293
-    (https://kexue.fm/archives/4293), section 修正的交叉熵损失.
+    L = −λ(y, p) [y log p + (1 − y) log(1 − p)], with λ as in `margin_weight`: L_new of article 4293, section
+    修正的交叉熵损失. One loss is returned per example, of shape (B, ...) and at least float32.
 
     Parameters
     ----------
-    y_true : array of shape (B,) or (B, ..., outputs)
-        Labels 0 or 1. (Labels in between are taken as the formula takes them.)
-    y_pred : array of the same shape
-        Probabilities of label 1, or logits. In either argument a last axis of length 1 may be missing.
+    y_true, y_pred : array of shape (B,) or (B, ..., outputs)
+        Labels 0 or 1 (in between, what the formula gives), and probabilities of label 1, or logits. In one of them a
+        last axis of length 1 may be missing; other shapes that differ raise ValueError.
     margin : float
-        m, between 1/2 and 1. Towards 1 the loss becomes the ordinary binary cross-entropy.
+        m, between 1/2 and 1 (ValueError otherwise). Towards 1 the loss becomes the ordinary binary cross-entropy.
     from_logits : bool
         Whether ``y_pred`` holds logits. Prefer them: in float32 a probability rounds to 1 at a logit of 17, and a
         confidently wrong prediction then has no gradient.
     label_smoothing : float
-        Share by which labels are moved towards 1/2, from 0 to 1.
+        Share by which labels are moved towards 1/2, from 0 to 1. λ is computed from the labels as they are given.
     axis : int
         The axis of the outputs, over which the mean is taken. Arrays of shape (B,) have none.
-
-    Returns
-    -------
-    tensor, float, shape (B, ...)
-        One loss per example, at least float32.
-
-    Raises
-    ------
-    ValueError
-        If the margin is not between 1/2 and 1, or the shapes differ.
 
     Examples
     --------
@@ -112,19 +88,17 @@ def margin_binary_crossentropy(y_true, y_pred, margin=0.6, from_logits=False, la
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 def margin_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=False, label_smoothing=0.0, axis=-1):
-    """Compute the cross-entropy over classes of those examples that are not yet right by a margin.
+    """Compute the cross-entropy over classes, one per example, of what is not yet right by a margin.
 
     The article leaves this case open. The rule chosen: with k the true class and q = (1 + p_k − max_{j≠k} p_j) / 2, an
     example is right by the margin when q > m, that is when the true class leads every other by more than 2m − 1, and
     λ = 1 − θ(y_k − m) θ(q − m). With two classes q = p_k, and this is the binary rule; with m = 0.6 a lead of 0.2 is
-    enough. One class alone is refused: it has no rival and would always be right.
+    enough. One class alone raises ValueError: it has no rival and would always be right.
 
     Parameters
     ----------
-    y_true : array of shape (..., C)
-        One-hot labels (or class probabilities; then k is the class with more than half).
-    y_pred : array of the same shape
-        Class probabilities, or logits.
+    y_true, y_pred : array of shape (..., C)
+        One-hot labels (or class probabilities; then k is the class with more than half), and probabilities or logits.
     margin, from_logits
         As for `margin_binary_crossentropy`.
     label_smoothing : float
@@ -132,15 +106,8 @@ def margin_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=Fals
     axis : int
         The axis of the classes.
 
-    Returns
-    -------
-    tensor, float, shape (...)
-        One loss per example.
-
     Examples
     --------
-    The true class leads by 0.4 and by 0.1.
-
     >>> losses = margin_categorical_crossentropy([[1, 0, 0], [0, 1, 0]], [[0.6, 0.2, 0.2], [0.3, 0.4, 0.3]])
     >>> [round(loss, 6) for loss in losses.tolist()]
     [0.0, 0.916291]
@@ -178,9 +145,8 @@ def margin_sparse_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logi
 
     Examples
     --------
-    >>> losses = margin_sparse_categorical_crossentropy([0, 1], [[0.6, 0.2, 0.2], [0.3, 0.4, 0.3]])
-    >>> [round(loss, 6) for loss in losses.tolist()]
-    [0.0, 0.916291]
+    >>> margin_sparse_categorical_crossentropy([0, -1], [[0.6, 0.2, 0.2], [0.3, 0.4, 0.3]], ignore_class=-1).tolist()
+    [0.0, 0.0]
     """
     y_true, y_pred = ops.cast(y_true, "int32"), ops.convert_to_tensor(y_pred)
     if len(y_true.shape) == len(y_pred.shape) and y_true.shape[axis] == 1:
@@ -201,16 +167,15 @@ def tolerant_squared_error(y_true, y_pred, tolerance=0.1, axis=-1):
     """Compute the squared error of those predictions that are not yet right within a tolerance.
 
     The article leaves regression open. The rule chosen is its switch on the ordinary loss: L = λ(y, ŷ) (y − ŷ)² with
-    λ = 1 − θ(ε − |y − ŷ|). There is no gradient inside the band of half-width ε and the ordinary one outside. The
-    ε-insensitive loss of support vector regression, max(0, |y − ŷ| − ε), has the same band, but is linear outside it
-    and does not jump at its edge.
+    λ = 1 − θ(ε − |y − ŷ|). The ε-insensitive loss of support vector regression, max(0, |y − ŷ| − ε), has the same band
+    without a gradient, but is linear outside it and does not jump at its edge.
 
     Parameters
     ----------
     y_true, y_pred, axis
         Targets and predictions. Shapes and axis, also of what is returned, are as for `margin_binary_crossentropy`.
     tolerance : float
-        ε, positive and finite, in the unit of the targets. Towards 0 the loss becomes the squared error.
+        ε, positive and finite (ValueError otherwise), in the unit of the targets. Towards 0 it is the squared error.
 
     Examples
     --------
@@ -240,14 +205,7 @@ class _FunctionLoss(keras.losses.Loss):
 
 class _MarginLoss(_FunctionLoss):
     def __init__(
-        self,
-        margin=0.6,
-        from_logits=False,
-        label_smoothing=0.0,
-        axis=-1,
-        reduction="sum_over_batch_size",
-        name=None,
-        dtype=None,
+        self, margin=0.6, from_logits=False, label_smoothing=0.0, axis=-1, reduction=_MEAN, name=None, dtype=None
     ):
         _check_range("margin", margin, 0.5, 1)
         arguments = {"from_logits": from_logits, "label_smoothing": label_smoothing, "axis": axis}
@@ -256,10 +214,7 @@ class _MarginLoss(_FunctionLoss):
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class MarginBinaryCrossentropy(_MarginLoss):
-    """Binary cross-entropy of what is not yet right by a margin.
-
-    Arguments are those of `margin_binary_crossentropy` and of every Keras loss. The mean over a batch counts the
-    examples that are switched off.
+    """A Keras loss around `margin_binary_crossentropy`, with its arguments; the mean counts what is switched off, too.
 
     Examples
     --------
@@ -273,9 +228,7 @@ class MarginBinaryCrossentropy(_MarginLoss):
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class MarginCategoricalCrossentropy(_MarginLoss):
-    """Cross-entropy over classes of what is not yet right by a margin.
-
-    Arguments are those of `margin_categorical_crossentropy` and of every Keras loss.
+    """A Keras loss around `margin_categorical_crossentropy`, with its arguments.
 
     Examples
     --------
@@ -288,9 +241,7 @@ class MarginCategoricalCrossentropy(_MarginLoss):
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class MarginSparseCategoricalCrossentropy(_FunctionLoss):
-    """`MarginCategoricalCrossentropy` from class numbers.
-
-    Arguments are those of `margin_sparse_categorical_crossentropy` and of every Keras loss.
+    """A Keras loss around `margin_sparse_categorical_crossentropy`, with its arguments.
 
     Examples
     --------
@@ -302,14 +253,7 @@ class MarginSparseCategoricalCrossentropy(_FunctionLoss):
     function = staticmethod(margin_sparse_categorical_crossentropy)
 
     def __init__(
-        self,
-        margin=0.6,
-        from_logits=False,
-        ignore_class=None,
-        reduction="sum_over_batch_size",
-        axis=-1,
-        name=None,
-        dtype=None,
+        self, margin=0.6, from_logits=False, ignore_class=None, reduction=_MEAN, axis=-1, name=None, dtype=None
     ):
         _check_range("margin", margin, 0.5, 1)
         arguments = {"from_logits": from_logits, "ignore_class": ignore_class, "axis": axis}
@@ -318,9 +262,7 @@ class MarginSparseCategoricalCrossentropy(_FunctionLoss):
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class TolerantSquaredError(_FunctionLoss):
-    """Squared error of what is not yet right within a tolerance.
-
-    Arguments are those of `tolerant_squared_error` and of every Keras loss.
+    """A Keras loss around `tolerant_squared_error`, with its arguments.
 
     Examples
     --------
@@ -330,7 +272,7 @@ class TolerantSquaredError(_FunctionLoss):
 
     function = staticmethod(tolerant_squared_error)
 
-    def __init__(self, tolerance=0.1, axis=-1, reduction="sum_over_batch_size", name=None, dtype=None):
+    def __init__(self, tolerance=0.1, axis=-1, reduction=_MEAN, name=None, dtype=None):
         _check_range("tolerance", tolerance, 0, math.inf)
         super().__init__(reduction, name, dtype, tolerance=float(tolerance), axis=axis)
 
