@@ -48,9 +48,11 @@ def self_train(
     fit : callable
         ``fit(examples, labels)`` trains a new model on these examples, an ndarray of int and a list of as many labels.
     predict : callable
-        ``predict(model, examples)`` returns a label for each, and an array of as many confidences from 0 to 1.
+        ``predict(model, examples)`` returns a label for each, and an array of as many confidences from 0 to 1; another
+        result raises ValueError when its round is asked for.
     labelled, labels, unlabelled : sequence
-        Numbers of examples, their labels, and numbers of other examples.
+        Numbers of examples, their labels, and numbers of other examples. ValueError if an example occurs twice, or if
+        labels are not as many as examples, or all the same.
     rounds : int
         Rounds after the first model, at most. There are no more once no prediction is confident enough.
     threshold : float
@@ -58,26 +60,17 @@ def self_train(
     tolerance : float
         Share of the unlabelled examples: training stops after a round in which no more predictions changed.
 
-    Raises
-    ------
-    ValueError
-        If labels are not as many as examples or all the same, an example occurs twice, or a number is out of range; or,
-        when a round is asked for, if `predict` does not return a label and a confidence for each example.
-
     Notes
     -----
-    Article 4374 (https://kexue.fm/archives/4374). What is scored afterwards on the unlabelled examples is
-    *transductive*: the model was trained on them, though not on their true labels. Hold others out for a clean score.
-    `sklearn.semi_supervised.SelfTrainingClassifier` differs in that a label once given stays.
+    Article 4374 (https://kexue.fm/archives/4374). A score on the unlabelled examples is *transductive*: the model was
+    trained on them, though not on their true labels. Hold others out for a clean score. Unlike in
+    `sklearn.semi_supervised.SelfTrainingClassifier`, a label once given may change.
 
     Examples
     --------
-    Without a threshold the class that is in the lead takes all:
-
-    >>> confidence = {2: 0.9, 3: 0.8, 4: 0.6}
-    >>> lead = lambda examples, labels: max(labels, key=labels.count)
-    >>> predict = lambda model, examples: ([model] * len(examples), [confidence[i] for i in examples])
-    >>> [(r.number, r.labels, r.flips) for r in self_train(lead, predict, [0, 1], ["a", "b"], [2, 3, 4])]
+    >>> majority = lambda examples, labels: max(labels, key=labels.count)
+    >>> predict = lambda model, examples: ([model] * len(examples), [0.9] * len(examples))
+    >>> [(r.number, r.labels, r.flips) for r in self_train(majority, predict, [0, 1], ["a", "b"], [2, 3, 4])]
     [(0, ['a', 'a', 'a'], None), (1, ['a', 'a', 'a'], 0)]
     """
     labelled, unlabelled, labels = np.asarray(labelled), np.asarray(unlabelled), list(labels)
@@ -92,9 +85,8 @@ def _rounds(fit, predict, labelled, labels, unlabelled, rounds, threshold, toler
     n = len(unlabelled)
     used, predicted, flips = np.zeros(n, bool), None, None
     for number in range(rounds + 1):
-        chosen = np.flatnonzero(used)
-        own = [predicted[i] for i in chosen]
-        model = fit(np.concatenate([labelled, unlabelled[chosen]]), labels + own)
+        own = [predicted[i] for i in np.flatnonzero(used)]
+        model = fit(np.concatenate([labelled, unlabelled[used]]), labels + own)
         before = predicted
         predicted, confidence = predict(model, unlabelled)
         _check_prediction(predicted, np.asarray(confidence), n)
@@ -110,8 +102,7 @@ def _check_prediction(predicted, confidence, n):
     if len(predicted) != n or confidence.shape != (n,):
         got = f"{len(predicted)} labels and confidences of shape {confidence.shape}"
         raise ValueError(f"predict must return a label and a confidence for each of {n} examples; it returned {got}")
-    # NaN is outside, too. The softmax of a network may exceed 1 by a rounding.
-    outside = confidence[~((confidence >= 0) & (confidence <= 1 + 1e-6))]
+    outside = confidence[~((confidence >= 0) & (confidence <= 1 + 1e-6))]  # NaN, too; softmax may exceed 1 by rounding
     if outside.size:
         raise ValueError(f"predict must return confidences from 0 to 1; it returned {outside[0]}")
 
