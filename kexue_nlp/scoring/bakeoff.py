@@ -10,34 +10,34 @@ The script compares both segmentations of a sentence with GNU ``diff``, one word
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import count
 
 
 def align(gold: Sequence[str], predicted: Sequence[str]) -> list[tuple[int, int]]:
     """List the index pairs ``(i, j)`` of the words that GNU ``diff`` would keep, in order."""
-    head, tail = _shared_ends(gold, predicted)
-    x, y = gold[head : len(gold) - tail], predicted[head : len(predicted) - tail]
+    return _between_shared_ends(gold, predicted, _align_middle)
+
+
+def _between_shared_ends(x: Sequence[str], y: Sequence[str], align_middle: Callable) -> list[tuple[int, int]]:
+    """Pair the words of the common beginning and end, and those between them that ``align_middle`` pairs."""
+    shorter = min(len(x), len(y))
+    head = next((i for i in range(shorter) if x[i] != y[i]), shorter)
+    tail = next((i for i in range(shorter - head) if x[-1 - i] != y[-1 - i]), shorter - head)
+    middle = align_middle(x[head : len(x) - tail], y[head : len(y) - tail])
+    ends = ((len(x) - k, len(y) - k) for k in range(tail, 0, -1))
+    return [*((i, i) for i in range(head)), *((head + i, head + j) for i, j in middle), *ends]
+
+
+def _align_middle(x: Sequence[str], y: Sequence[str]) -> list[tuple[int, int]]:
     used_x, used_y = _worth_aligning(x, y), _worth_aligning(y, x)
-    matches = _longest_common([x[i] for i in used_x], [y[j] for j in used_y])
+    matches = _between_shared_ends([x[i] for i in used_x], [y[j] for j in used_y], _halve)
     # Positions of the matched words, with a post before the first word and one behind the last.
     posts_x = [-1, *(used_x[i] for i, _ in matches), len(x)]
     posts_y = [-1, *(used_y[j] for _, j in matches), len(y)]
     _slide(x, posts_x, posts_y)
     _slide(y, posts_y, posts_x)
-    return [
-        *((i, i) for i in range(head)),
-        *((head + i, head + j) for i, j in zip(posts_x[1:-1], posts_y[1:-1], strict=True)),
-        *((len(gold) - k, len(predicted) - k) for k in range(tail, 0, -1)),
-    ]
-
-
-def _shared_ends(x: Sequence[str], y: Sequence[str]) -> tuple[int, int]:
-    """Length of the common beginning, and of the common end of what follows it."""
-    shorter = min(len(x), len(y))
-    head = next((i for i in range(shorter) if x[i] != y[i]), shorter)
-    tail = next((i for i in range(shorter - head) if x[-1 - i] != y[-1 - i]), shorter - head)
-    return head, tail
+    return list(zip(posts_x[1:-1], posts_y[1:-1], strict=True))
 
 
 def _worth_aligning(words: Sequence[str], other: Sequence[str]) -> list[int]:
@@ -71,16 +71,13 @@ def _root(n: int) -> int:
     return 1 << max(0, n.bit_length() - 1) // 2
 
 
-def _longest_common(x: Sequence[str], y: Sequence[str]) -> list[tuple[int, int]]:
+def _halve(x: Sequence[str], y: Sequence[str]) -> list[tuple[int, int]]:
     """Index pairs of a longest common subsequence, found by halving a shortest path of edits."""
-    head, tail = _shared_ends(x, y)
-    pairs = [(i, i) for i in range(head)]
-    inner_x, inner_y = x[head : len(x) - tail], y[head : len(y) - tail]
-    if inner_x and inner_y:
-        i, j = _meeting_point(inner_x, inner_y)
-        pairs += [(head + a, head + b) for a, b in _longest_common(inner_x[:i], inner_y[:j])]
-        pairs += [(head + i + a, head + j + b) for a, b in _longest_common(inner_x[i:], inner_y[j:])]
-    return pairs + [(len(x) - k, len(y) - k) for k in range(tail, 0, -1)]
+    if not x or not y:
+        return []
+    i, j = _meeting_point(x, y)
+    behind = _between_shared_ends(x[i:], y[j:], _halve)
+    return _between_shared_ends(x[:i], y[:j], _halve) + [(i + a, j + b) for a, b in behind]
 
 
 def _meeting_point(x: Sequence[str], y: Sequence[str]) -> tuple[int, int]:

@@ -36,8 +36,7 @@ def average_precision(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray
     """
     distances, relevant = np.asarray(distances), np.asarray(relevant)
     if distances.ndim != 2 or distances.shape != relevant.shape:
-        shapes = f"{distances.shape} and {relevant.shape}"
-        raise ValueError(f"distances and relevant must have the same shape (queries, items), got {shapes}")
+        raise ValueError(f"distances and relevant must be of one 2-D shape, got {distances.shape}, {relevant.shape}")
     if relevant.dtype != bool:
         raise TypeError(f"relevant must be an array of bool, got {relevant.dtype}")
     scores = np.empty(len(distances))
@@ -90,8 +89,7 @@ def neighbour_mean_average_precision(
 
     As `mean_average_precision`, but relevant to a query are its true neighbours: the share of the database that is
     nearest to it, by Euclidean distance, in the space from which the codes were made. Dasgupta, Stevens and Navlakha
-    (2017), "A neural algorithm for a fundamental computing problem", judge FlyHash by the true 2 % nearest neighbours.
-    Codes that are all equal score about `share`.
+    (2017), "A neural algorithm for a fundamental computing problem", take 2 %. Equal codes score about `share`.
 
     Parameters
     ----------
@@ -218,16 +216,14 @@ class RankCorrelation:
 
 
 def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation:
-    """Compare the order of predicted scores with that of people's judgements, by Spearman's rank correlation.
+    """Compare the order of predicted scores with that of people's judgements; equal scores share their mean rank.
 
-    Pairs without a prediction are left out. That can flatter a small vocabulary, so two figures are comparable only at
-    the same coverage.
+    Pairs without a prediction are left out, so two figures are comparable only at the same coverage.
 
     Parameters
     ----------
     predicted, gold : array_like of float, shape (N,)
-        A score for each pair, nan where the model knows not both words, and the judgements, none of them nan. Equal
-        scores share their mean rank.
+        A score for each pair, nan where the model knows not both words, and the judgements, none of them nan.
 
     Examples
     --------
