@@ -241,11 +241,6 @@ def test_doctor_advises_when_memory_is_short(monkeypatch):
         assert (bool(check.advice), check.needed) == (advised, False)
 
 
-def test_doctor_misses_the_font(tmp_path, monkeypatch):
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "cli.py"))
-    assert cli._check_font().advice
-
-
 # --- fetch ------------------------------------------------------------------------------------------------
 
 

@@ -41,9 +41,6 @@ def mnist(tmp_path):
     return write
 
 
-# Layout
-
-
 def test_test_pictures_follow_the_training_pictures(mnist):
     data = load_images("full")
     both = np.concatenate([mnist.arrays["x_train"], mnist.arrays["x_test"]])
@@ -56,9 +53,6 @@ def test_pixels_are_float32_between_zero_and_one(mnist, source):
     data = load_images(source)
     assert (data.pixels.dtype, data.labels.dtype) == (np.float32, np.int64)
     assert (data.pixels.min(), data.pixels.max()) == (0.0, 1.0)
-
-
-# Damage
 
 
 @pytest.mark.parametrize(
@@ -102,9 +96,6 @@ def test_address_and_hash_are_those_of_keras():
     assert all(part in text for part in (*download.urls[0].rsplit("/", 1), download.sha256))
 
 
-# Queries and database
-
-
 def test_split_is_a_partition_with_as_many_queries_of_each_class():
     labels = np.array(["a"] * 30 + ["b"] * 7)
     queries, database = retrieval_split(labels, per_class=5)
@@ -127,9 +118,6 @@ def test_split_is_a_partition_with_as_many_queries_of_each_class():
 def test_impossible_split_is_refused(labels, per_class, message):
     with pytest.raises(ValueError, match=message):
         retrieval_split(labels, per_class)
-
-
-# The real files
 
 
 @needs_mnist

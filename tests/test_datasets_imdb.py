@@ -32,9 +32,6 @@ def imdb_folder(own_folders, tmp_path):
     (tmp_path / "data/imdb").mkdir(parents=True)
 
 
-# --- the sample --------------------------------------------------------------------------------------------
-
-
 @pytest.fixture(scope="module")
 def sample():
     return load_imdb()
@@ -85,9 +82,6 @@ def test_malformed_file_is_reported_with_its_line(packaged):
         load_imdb()
 
 
-# --- subsets -----------------------------------------------------------------------------------------------
-
-
 def test_subset_is_balanced_and_its_labels_belong_to_its_texts(sample):
     subset = sample.subset(n_train=600, n_test=100, seed=3)
     label_of = dict(zip(sample.train, sample.train_labels.tolist(), strict=True))
@@ -108,9 +102,6 @@ def test_subset_is_drawn_by_its_seed_and_lies_within_larger_ones(sample):
 def test_impossible_size_of_a_subset_is_refused(sample, n):
     with pytest.raises(ValueError, match=f"n_train must be an even number from 0 to 20000, not {n}"):
         sample.subset(n, 0)
-
-
-# --- Keras's archive ---------------------------------------------------------------------------------------
 
 
 def ragged(rows):
@@ -228,9 +219,6 @@ def test_real_archive_and_its_ids_are_those_of_keras(real, monkeypatch):
         np.testing.assert_array_equal(word_ids(ours, 5000, 400), pad_sequences(keras, maxlen=400))
 
 
-# --- the original archive ----------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def text_archive(tmp_path):
     def write(members=(), without=()):
@@ -320,9 +308,6 @@ def test_texts_are_coded_as_in_the_archive(real):
     ours = word_ranks(real("texts").test[::25], Vocabulary(real("full").words))
     # The archive leaves out words beyond its vocabulary.
     assert {ranks[ranks > 0].astype(np.int32).tobytes() for ranks in ours} <= archive
-
-
-# --- ids ---------------------------------------------------------------------------------------------------
 
 
 def test_ids_of_unknown_words_and_of_an_empty_review_leave_the_ranks_alone():

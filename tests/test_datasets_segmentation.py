@@ -57,9 +57,6 @@ def text_of(rows):
     return ["".join(words) for words in rows]
 
 
-# Parsing
-
-
 def test_tags_are_stripped(tmp_path):
     (tmp_path / "t").write_text("１２月/t  ３１日/t  ，/w\n//w  新华社/nt\n", encoding="utf-8")
     assert read_tagged(tmp_path / "t") == [["１２月", "３１日", "，"], ["/", "新华社"]]
@@ -82,9 +79,6 @@ def test_nul_is_reported_with_its_line(tmp_path, read):
 def test_any_white_space_separates_words(tmp_path):
     (tmp_path / "t").write_bytes("  我\u3000爱\t北京  天安门 \r\n北京\r\n".encode("gb18030"))
     assert read_segmented(tmp_path / "t") == [["我", "爱", "北京", "天安门"], ["北京"]]
-
-
-# Splits
 
 
 def test_sample_is_tested_on_heldout_which_is_its_last_tenth(peoples_daily):
@@ -136,9 +130,6 @@ def test_official_training_file_is_read_when_present(bakeoff):
 def test_impossible_arguments_are_refused(arguments, message):
     with pytest.raises(ValueError, match=message):
         load_segmentation(**arguments)
-
-
-# The real files
 
 
 def test_sample_is_the_packaged_newspaper_without_207_lines():

@@ -29,9 +29,6 @@ def read(tmp_path):
 PAIRS = [("tiger", "cat", 7.35), ("FBI", "ice cream", 0.5)]
 
 
-# Layouts
-
-
 @pytest.mark.parametrize(
     "text",
     [
@@ -50,9 +47,6 @@ def test_published_layouts_are_read(read, text):
 
 def test_columns_may_be_separated_by_spaces(read):
     assert read("word phrase 50.000\n river   water 49\n") == [("word", "phrase", 50.0), ("river", "water", 49.0)]
-
-
-# Malformed rows
 
 
 @pytest.mark.parametrize(
@@ -77,9 +71,6 @@ def test_malformed_row_is_reported_with_its_line(read, row):
 def test_other_content_is_refused(read, text, message):
     with pytest.raises(ValueError, match=message):
         read(text)
-
-
-# The real files
 
 
 @pytest.mark.parametrize(

@@ -33,9 +33,6 @@ def longest_common_length(x, y):
     return table[-1][-1]
 
 
-# The bakeoff's own data ---------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("corpus", "size", "counts", "rates"),
     [
@@ -55,9 +52,6 @@ def test_maximum_matching_gets_the_official_counts_and_rates(corpus, size, count
     found = scores.f1, scores.precision, scores.recall, scores.oov_rate, scores.oov_recall, scores.iv_recall
     assert found == pytest.approx(rates, abs=5e-4)
     assert score_words(data.test, data.test).f1 == 1.0
-
-
-# Worked by hand -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -119,9 +113,8 @@ def test_white_space_is_no_word():
     assert score_words([["甲", "乙"]], [["甲", " ", "\u3000", "\t", "", "乙"]]).f1 == 1.0
 
 
-@pytest.mark.parametrize("lines", [[], [[]], [[" "]]])
-def test_no_words_at_all_score_zero(lines):
-    scores = score_words(lines, lines, vocabulary={"甲"})
+def test_no_words_at_all_score_zero():
+    scores = score_words([[], [" "]], [[], [" "]], vocabulary={"甲"})
     assert (scores.precision, scores.recall, scores.f1, scores.oov_rate) == (0.0, 0.0, 0.0, None)
 
 
@@ -130,9 +123,6 @@ def test_scores_print_large_counts_with_commas_and_no_vocabulary_unless_given():
     assert "lines 3,985, gold words 106,873, predicted 111,480, correct 102,248\n" in str(scores)
     assert str(scores).endswith("\nout-of-vocabulary rate 0.026, recall --; in-vocabulary recall 0.982")
     assert "vocabulary" not in str(score_words([["甲"]], [["甲"]]))
-
-
-# For any segmentation -----------------------------------------------------------------------------------
 
 
 @given(sentences, sentences)
@@ -170,9 +160,6 @@ def test_counts_agree_with_gnu_diff(kind, tmp_path):
         assert changes(gold, predicted) == (signs[b">"], signs[b"<"], signs[b"|"]), (gold, predicted)
 
 
-# Bad input ----------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("arguments", "error", "message"),
     [
@@ -191,9 +178,6 @@ def test_what_is_no_segmentation_is_refused(arguments, error, message):
 def test_scoring_words_needs_neither_keras_nor_scipy():
     code = "import sys, kexue_nlp.scoring; assert not {'keras', 'scipy'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
-
-
-# --- polarities on entities ----------------------------------------------------------------------------------
 
 
 def test_both_viewpoint_metrics_on_a_worked_table():
