@@ -6,8 +6,6 @@ length together (:func:`batches_by_length`), :func:`pack` several into one row, 
 (:func:`overlapping_windows`). Everywhere 0 is padding.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 
 import numpy as np

@@ -4,8 +4,6 @@ A sparse code is a bag of words: an inverted index lists, for each bit, the item
 only the lists of its own few bits to find how many ones it shares with each item. faiss compares all packed bits.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

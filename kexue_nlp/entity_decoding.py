@@ -5,8 +5,6 @@ gazetteer, a list of known names: :func:`entities_among` searches among the plac
 :func:`align_entities` is the article's forced alignment.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 

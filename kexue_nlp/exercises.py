@@ -3,8 +3,6 @@
 What a lesson asks stands in ``EXERCISES`` of ``kexue_nlp/lessons/<name>/exercises.py``, by name.
 """
 
-from __future__ import annotations
-
 import html
 import pkgutil
 import reprlib

@@ -4,8 +4,6 @@ Importing this module lets Matplotlib draw Chinese, with a font of the package's
 ``pyplot`` does not know and so never displays by itself. Each has a description, ``alt``, that :func:`show` passes on.
 """
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import io

@@ -6,8 +6,6 @@ numbers of ids, 0 (padding) and 1 (unknown) included, `n_tags` is the number of 
 vector for an id, and `dropout` the share of values that is dropped in training.
 """
 
-from __future__ import annotations
-
 import keras
 from keras import layers, ops
 

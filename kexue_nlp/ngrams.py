@@ -3,8 +3,6 @@
 Article 4374's language model sees such windows. What counts alone can do is what a network must beat.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import keras

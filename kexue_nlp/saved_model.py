@@ -4,8 +4,6 @@ A model is a description that JSON can hold and some arrays. :class:`SavedModel`
 two; :func:`predict` is the one place where a network is run.
 """
 
-from __future__ import annotations
-
 import io
 import json
 import operator

@@ -1,7 +1,5 @@
 """Learning from one's own predictions: label the unlabelled examples, train on them too, and again (article 4374)."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any

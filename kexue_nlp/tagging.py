@@ -8,8 +8,6 @@ Entities with a polarity are tagged by polarity, 0 outside (article 4118). Two e
 then look like one; a second scheme marks where each begins.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise

@@ -1,7 +1,5 @@
 """The best tag sequence under a transition matrix, for one sentence or a batch of them."""
 
-from __future__ import annotations
-
 import numpy as np
 
 from kexue_nlp.tagging import TagScheme

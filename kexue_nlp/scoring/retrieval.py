@@ -5,8 +5,6 @@ it scores on average over the orders that break them (McSherry and Najork 2008, 
 performance measures efficiently in the presence of tied scores"). The expectation is exact, not sampled.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 

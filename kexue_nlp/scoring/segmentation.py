@@ -4,8 +4,6 @@ Words that the alignment keeps are correct; a change of *d* gold words into *i* 
 substitutions, and what is left over is deletions or insertions.
 """
 
-from __future__ import annotations
-
 import warnings
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass

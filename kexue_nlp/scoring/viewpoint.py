@@ -1,7 +1,5 @@
 """Score polarities on entities by pairs of sentence and entity (article 4118, contest BDCI 2016)."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

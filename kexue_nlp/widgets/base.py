@@ -1,7 +1,5 @@
 """What all explorers share: layout, messages, escaping, errors, and a picture where widgets do not run."""
 
-from __future__ import annotations
-
 import base64
 import html
 import re

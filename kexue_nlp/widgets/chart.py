@@ -1,7 +1,5 @@
 """Small charts in SVG: quicker than a picture from Matplotlib, and in the colours of the page."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Tag probabilities of a text as a heat map, with the path that Viterbi takes through it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 

@@ -1,7 +1,5 @@
 """Move the margin, and watch loss, gradient and examples switch off (article 4293)."""
 
-from __future__ import annotations
-
 import functools
 import html
 import numbers

@@ -1,7 +1,5 @@
 """Watch one unit of a language model read a review, and self-training change its mind (article 4374)."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

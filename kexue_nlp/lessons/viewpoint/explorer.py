@@ -1,7 +1,5 @@
 """Edit the list of names and the bonuses of forced alignment, and watch who is praised and who is blamed (4118)."""
 
-from __future__ import annotations
-
 import html
 import re
 from collections.abc import Callable, Sequence
