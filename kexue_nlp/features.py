@@ -1,9 +1,8 @@
 """What a segmentation network reads of a text: characters, and optionally pairs of them and known words."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -56,7 +55,7 @@ class Features:
             self._pair_keys = _Keys(_pair_numbers(code_points("".join(pairs.tokens)))[::2])
 
     @classmethod
-    def fit(cls, sentences: Sequence[Sequence[str]], min_pairs: int = 5, min_words: int = 2) -> Features:
+    def fit(cls, sentences: Sequence[Sequence[str]], min_pairs: int = 5, min_words: int = 2) -> Self:
         """Collect characters, pairs and words of a segmented text, sentences of words.
 
         Characters seen once share the unknown id (article 4195), and so do pairs seen less than `min_pairs` times.

@@ -4,10 +4,8 @@ All three project and keep which projections are large. LSH draws few random dir
 of the bits are active. FlyHash draws many sparse ones and keeps the k largest. BioHash learns them from the data.
 """
 
-from __future__ import annotations
-
 import numbers
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -171,7 +169,7 @@ class LSH(_Hasher):
     def __init__(self, n_bits: int = 32, random_state: RandomState = None) -> None:
         self.n_bits, self.random_state = n_bits, random_state
 
-    def fit(self, X: Any, y: None = None) -> LSH:
+    def fit(self, X: Any, y: None = None) -> Self:
         """Draw the directions; of `X`, shape (N, D), only the width matters."""
         check_number("n_bits", self.n_bits, 1)
         width = validate_data(self, X, **_INPUT).shape[1]
@@ -208,7 +206,7 @@ class FlyHash(_Hasher):
         self.n_units, self.n_active = n_units, n_active
         self.density, self.random_state = density, random_state
 
-    def fit(self, X: Any, y: None = None) -> FlyHash:
+    def fit(self, X: Any, y: None = None) -> Self:
         """Draw the projection; of `X`, shape (N, D), only the width matters."""
         check_number("n_units", self.n_units, 1)
         check_number("n_active", self.n_active, 1, self.n_units)
@@ -280,7 +278,7 @@ class BioHash(_Hasher):
         self.p, self.delta, self.rank = p, delta, rank
         self.random_state = random_state
 
-    def fit(self, X: Any, y: None = None) -> BioHash:
+    def fit(self, X: Any, y: None = None) -> Self:
         """Learn the units from `X`, shape (N, D), which stays sparse if it is; EM needs at least `n_units` examples."""
         X, rng = self._start(X)
         if self.training == "em":
@@ -300,7 +298,7 @@ class BioHash(_Hasher):
         self.objectives_, self.n_iter_ = [total / n], self.max_iter
         return self
 
-    def partial_fit(self, X: Any, y: None = None) -> BioHash:
+    def partial_fit(self, X: Any, y: None = None) -> Self:
         """Learn from one more batch of a stream, of shape (B, D).
 
         With ``"em"`` each unit becomes the direction of the sum of all examples that it has won so far (in `fit`:

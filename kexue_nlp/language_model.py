@@ -4,10 +4,8 @@
 model of article 4374, which sees a window of n tokens, is :func:`kexue_nlp.models.window_language_model`.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import keras
 import numpy as np
@@ -343,7 +341,7 @@ class LanguageModel(SavedModel):
         return meta, {f"weights_{i}": ops.convert_to_numpy(v.value) for i, v in enumerate(self._variables())}
 
     @classmethod
-    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> LanguageModel:
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         model = cls(Vocabulary(meta.pop("tokens")), **meta)
         for i, variable in enumerate(model._variables()):
             variable.assign(arrays[f"weights_{i}"].astype(np.float32))

@@ -7,12 +7,11 @@ normalised afterwards. The article's prose says ``s`` for the first character of
 own 微信号 example does not work, with ``b`` it does.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Collection, ItemsView, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
+from typing import Self
 
 import ahocorasick
 import numpy as np
@@ -84,7 +83,7 @@ class Lexicon:
         self._values = np.array(list(self._multipliers.values()), dtype=np.float64)
 
     @classmethod
-    def read(cls, path: str | Path) -> Lexicon:
+    def read(cls, path: str | Path) -> Self:
         """Read lines ``word,multiplier`` (UTF-8, with or without BOM, or GB18030).
 
         The last comma separates, so a word may contain commas. Blank lines are skipped, and so are spaces around the

@@ -5,14 +5,13 @@ overlapping windows of that stream: what it says about a character depends on a 
 the position (article 4195: "translation invariance"), so the windows can be cut anywhere and all have one shape.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
+from typing import Self
 
 import keras
 import numpy as np
@@ -53,7 +52,7 @@ class _Stream:
     attached: np.ndarray  # positions with no cut before them: accents and what else modifies a character in front
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> _Stream:
+    def of(cls, texts: Sequence[str]) -> Self:
         text = "".join(texts)
         normal = normalise(text)
         offsets = np.array([0, *accumulate(map(len, texts))])
@@ -199,13 +198,13 @@ class Segmenter(SavedModel):
         return meta, weights
 
     @classmethod
-    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Segmenter:
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         network = restore_network(meta["network"], arrays)
         pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
         return cls(network, Features(Vocabulary(meta["characters"]), pairs, meta["words"]), meta["lexicon"])
 
     @classmethod
-    def load(cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None) -> Segmenter:
+    def load(cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None) -> Self:
         """Read a segmenter as :meth:`SavedModel.load` does; a lexicon replaces the stored one."""
         segmenter = super().load(path)
         if lexicon is not None:

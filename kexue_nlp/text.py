@@ -3,12 +3,11 @@
 Nothing here knows about a task or a network; NumPy is the only dependency.
 """
 
-from __future__ import annotations
-
 import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import numpy as np
 
@@ -117,7 +116,7 @@ class Vocabulary:
             raise ValueError(f"token {twice!r} occurs more than once; a vocabulary needs distinct tokens")
 
     @classmethod
-    def fit(cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None) -> Vocabulary:
+    def fit(cls, sequences: Iterable[Iterable[str]], min_count: int = 1, max_size: int | None = None) -> Self:
         """Collect the tokens of a corpus, most frequent first (ties in order of first appearance).
 
         Documents are sequences of tokens, such as strings of characters. Tokens seen less often than `min_count` share

@@ -4,10 +4,8 @@ Each character of a sentence is tagged: outside any name, or in a name that is p
 three decoders makes entities of the tags; two of them use the gazetteer, a list of known names.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Literal
+from typing import Literal, Self
 
 import keras
 import numpy as np
@@ -216,7 +214,7 @@ class ViewpointTagger(SavedModel):
         return meta, weights
 
     @classmethod
-    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> ViewpointTagger:
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         network = restore_network(meta["network"], arrays)
         return cls(network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"])
 

@@ -7,8 +7,6 @@ excites most: alone (static), or together with the words around it (contextual).
 No vector of 2V entries is ever formed: a window is a row of a sparse matrix with at most one entry per word.
 """
 
-from __future__ import annotations
-
 import difflib
 import numbers
 import os
@@ -19,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
@@ -195,7 +193,7 @@ class BioWord(SavedModel):
         self.vocabulary_size, self.n_learning = vocabulary_size, n_learning
         self.n_winners, self.weighting, self.random_state = n_winners, weighting, random_state
 
-    def fit(self, documents: Iterable[str | Iterable[str]]) -> BioWord:
+    def fit(self, documents: Iterable[str | Iterable[str]]) -> Self:
         """Learn the units from documents, which are read once and kept as one array of numbers.
 
         A document is a text, cut into lower-case words by :func:`kexue_nlp.text.split_words`, or an iterable of words,
@@ -306,7 +304,7 @@ class BioWord(SavedModel):
         return meta, {"counts": self.counts_, "weights": weights, "scales": scales}
 
     @classmethod
-    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> BioWord:
+    def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         model = cls(**{name: meta[name] for name in _PARAMETERS})
         model._check()
         words, counts, weights = meta["words"], arrays["counts"], arrays["weights"] * arrays["scales"]
@@ -324,7 +322,7 @@ class BioWord(SavedModel):
         self._ids = {word: i for i, word in enumerate(words)}
         self._all_codes: dict[int, sp.csr_array] = {}
 
-    def _fitted(self) -> BioWord:
+    def _fitted(self) -> Self:
         if not hasattr(self, "weights_"):
             raise ValueError("this BioWord has learned nothing yet; call fit, or take BioWord.load()")
         return self
