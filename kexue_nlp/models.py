@@ -37,11 +37,6 @@ def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) 
 
     Embedding 128 → dropout → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax. The receptive field is three
     characters to each side.
-
-    Examples
-    --------
-    >>> article_segmenter(5000).count_params()
-    701988
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     visible = _visible(ids)
@@ -62,11 +57,6 @@ def enriched_segmenter(
     begin, end or pass there (16). One linear-ReLU layer mixes them; `n_layers` residual convolutions of width 3 with
     `width` filters follow. Whole vectors of pairs and of known words are dropped, too, or the network would rely on
     them and be lost where a text has new ones.
-
-    Examples
-    --------
-    >>> enriched_segmenter(5000, 50_000).count_params()
-    2021636
     """
     ids = keras.Input((None, 4), dtype="int32", name="features")
     visible = _visible(ids[..., 0])
@@ -92,11 +82,6 @@ def article_tagger(
     Embedding (to be taken from a language model, and frozen) → two GRU layers with `units` in each direction, whose
     states are added → softmax over the tags. Padding behind a text is masked: the article's fifth tag, for padding,
     would never be learned.
-
-    Examples
-    --------
-    >>> article_tagger(3000).count_params()
-    260868
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     x = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids)
@@ -114,11 +99,6 @@ def viewpoint_tagger(
     As :func:`article_tagger`, but states of the two directions stand side by side, dropout comes before each layer, and
     16 more numbers say what part of a listed name a position is. The input has shape (B, T, 2): character ids; and 0
     outside names, 1 at the first character of a name, 2 inside, 3 at the last, 4 for a name of one character.
-
-    Examples
-    --------
-    >>> viewpoint_tagger(3000).count_params()
-    394196
     """
     ids = keras.Input((None, 2), dtype="int32", name="features")
     characters = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids[..., 0])
@@ -137,11 +117,6 @@ def article_lstm(n_words: int = 20_000, embedding: int = 128, units: int = 128, 
 
     Embedding → LSTM with dropout on its input and on its state, the same at every word → sigmoid. There is no mask:
     padding is a word like any other here.
-
-    Examples
-    --------
-    >>> article_lstm().count_params()
-    2691713
     """
     stack = [
         keras.Input((None,), dtype="int32", name="words"),
@@ -159,11 +134,6 @@ def article_cnn(
 
     Embedding → dropout → convolution of width 3 with ReLU → maximum over the text → dense layer → dropout → ReLU →
     sigmoid. There is no mask here either.
-
-    Examples
-    --------
-    >>> article_cnn().count_params()
-    350751
     """
     stack = [
         keras.Input((None,), dtype="int32", name="words"),
@@ -187,11 +157,6 @@ def window_language_model(
 
     Embedding → LSTM, which together are the layer ``"encoder"`` → softmax, float32 (B, n_tokens). There is no mask.
     `n` is the number of tokens before, if that is always the same.
-
-    Examples
-    --------
-    >>> window_language_model().count_params()
-    15414000
     """
     tokens = keras.Input((n,), dtype="int32", name="tokens")
     vectors = layers.Embedding(n_tokens, embedding, name="embedding")
@@ -203,12 +168,8 @@ def window_language_model(
 def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5) -> keras.Sequential:
     """Build what article 4374 trains on top of its frozen encoder: a small classifier of features (B, n_features).
 
-    Dense with ReLU → dropout → sigmoid. As the encoder is frozen, its output need be computed only once.
-
-    Examples
-    --------
-    >>> encoder_head().count_params()  # the text of the article says 1,001
-    10021
+    Dense with ReLU → dropout → sigmoid: 10,021 weights, where the text of the article says 1,001. As the encoder is
+    frozen, its output need be computed only once.
     """
     stack = [
         keras.Input((n_features,), name="features"),

@@ -2,6 +2,7 @@ import keras
 import numpy as np
 import pytest
 
+from kexue_nlp import models
 from kexue_nlp.language_model import LanguageModel, padded
 from kexue_nlp.models import (
     article_cnn,
@@ -14,6 +15,23 @@ from kexue_nlp.models import (
 from kexue_nlp.text import Vocabulary
 
 N_CHARACTERS, N_PAIRS = 50, 80
+
+
+@pytest.mark.parametrize(
+    ("build", "sizes", "n_weights"),
+    [
+        ("article_segmenter", [5_000], 701_988),
+        ("enriched_segmenter", [5_000, 50_000], 2_021_636),
+        ("article_tagger", [3_000], 260_868),
+        ("viewpoint_tagger", [3_000], 394_196),
+        ("article_lstm", [], 2_691_713),
+        ("article_cnn", [], 350_751),
+        ("window_language_model", [], 15_414_000),
+        ("encoder_head", [], 10_021),
+    ],
+)
+def test_network_has_its_number_of_weights(build, sizes, n_weights):
+    assert getattr(models, build)(*sizes).count_params() == n_weights
 
 
 @pytest.fixture(scope="module", params=["article", "enriched"])
