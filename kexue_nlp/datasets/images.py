@@ -1,16 +1,12 @@
 """Handwritten digits, for seeing what a hash code keeps of a picture: the 8×8 digits, and MNIST."""
 
-from __future__ import annotations
-
 import zipfile
 import zlib
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from kexue_nlp.datasets._files import DataSet, Download, check_choice
-
-if TYPE_CHECKING:  # listing the data sets needs no NumPy
-    import numpy as np
 
 _FILE = Download(
     ("mnist/mnist.npz",),
@@ -90,8 +86,6 @@ def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[
     >>> len(queries), len(database)
     (4, 2)
     """
-    import numpy as np
-
     labels = np.asarray(labels)
     if labels.ndim != 1:
         raise ValueError(f"labels must have one dimension, got shape {labels.shape}")
@@ -122,8 +116,6 @@ def _load_digits() -> ImageData:
 
 
 def _load_mnist() -> ImageData:
-    import numpy as np
-
     path = MNIST.find("mnist/mnist.npz")
     remedy = "replace the file by the mnist.npz that Keras distributes"
     # Asked first, for what is no archive NumPy would take for a pickle, and say so.

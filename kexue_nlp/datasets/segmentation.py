@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
+from kexue_nlp.text import normalise
 
 CORPORA = ("pku", "msr")
 
@@ -183,6 +184,4 @@ def read_tagged(path: str | Path) -> list[list[str]]:
 
 
 def _overlap_key(text: str) -> str:
-    from kexue_nlp.text import normalise  # brings NumPy, which listing the data sets does not need
-
     return normalise("".join(text.split()))

@@ -1,17 +1,13 @@
 """Pairs of English words with what people said of their similarity: WordSim-353, SimLex-999 and MEN."""
 
-from __future__ import annotations
-
 import math
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
-
-if TYPE_CHECKING:  # listing the data sets needs no NumPy
-    import numpy as np
 
 WORDSIM353 = packaged("wordsim353", "WordSim-353, word relatedness", "gensim", "test/test_data/wordsim353.tsv")
 SIMLEX999 = packaged("simlex999", "SimLex-999, word similarity", "gensim", "test/test_data/simlex999.txt")
@@ -107,8 +103,6 @@ def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...],
     calls SimLex999. A row that is not two words and a finite score, or a word with MEN's part-of-speech mark
     (``sun-n``), is a ValueError that names the file and the line.
     """
-    import numpy as np
-
     rows, column = [], 2
     for number, line in enumerate(read_lines(path), start=1):
         if not line.strip() or line.startswith("#"):

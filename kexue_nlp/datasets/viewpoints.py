@@ -1,17 +1,13 @@
 """Sentences about cars, the cars they name, and what each is said to be (article 4118): BDCI 2016, and a grammar."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
 
 from kexue_nlp.datasets._files import DataSet, Download, check_choice, read_lines
-
-if TYPE_CHECKING:  # listing the data sets needs no NumPy
-    import numpy as np
 
 POLARITIES = ("pos", "neu", "neg")
 
@@ -58,8 +54,6 @@ class ViewpointData:
         Folds have about the same size. Sentences come into one fold if nothing but digits, Latin letters, punctuation
         and spaces sets them apart; fewer different sentences than folds are a ValueError.
         """
-        import numpy as np
-
         groups: dict[str, list[int]] = {}
         for i, sentence in enumerate(self.sentences):
             key = "".join(c for c in sentence if c.isalnum() and not c.isascii() and not c.isdigit())
@@ -207,8 +201,6 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
     >>> car_sentences(1)
     (['本田和轩逸降价了。'], [(('本田', 'neu'), ('轩逸', 'neu'))])
     """
-    import numpy as np
-
     names = _GAZETTEER + _UNLISTED
     most = sum(len(names) ** (len(template) - 1) for template in _TEMPLATES)
     if not 0 <= n <= most:

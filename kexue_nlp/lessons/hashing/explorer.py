@@ -1,7 +1,5 @@
 """Hash digits or words, and watch bits, neighbours and retrieval change with sparsity (article 8159)."""
 
-from __future__ import annotations
-
 import base64
 import difflib
 import io
@@ -9,7 +7,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import ipywidgets as widgets
 import numpy as np
@@ -17,13 +14,11 @@ import scipy.sparse as sp
 from PIL import Image
 from tqdm import tqdm
 
+from kexue_nlp.datasets import ImageData
 from kexue_nlp.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, visible
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
 from kexue_nlp.widgets.base import Explorer, InvalidInput, TextBox, escape, row
-
-if TYPE_CHECKING:
-    from kexue_nlp.datasets import ImageData
 
 __all__ = ["HashExplorer", "HashState", "Hashes", "Items", "picture_items", "render", "state", "word_items"]
 
