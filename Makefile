@@ -12,6 +12,8 @@ ARGS ?=
 
 # The environment in .venv stands alone: another one that is active, or settings meant for it, must not leak in.
 unexport PYTHONPATH PYTHONHOME PYTHONSTARTUP VIRTUAL_ENV CONDA_PREFIX CONDA_DEFAULT_ENV PIP_TARGET PIP_PREFIX PIP_CONSTRAINT
+# Without bytecode on disk each of the many kernels and processes of a test run would compile Keras and JAX anew.
+unexport PYTHONDONTWRITEBYTECODE
 export PYTHONNOUSERSITE := 1
 export PIP_USER := 0
 export PIP_DISABLE_PIP_VERSION_CHECK := 1

@@ -310,9 +310,10 @@ def test_make_without_a_usable_python_says_what_to_do(clone):
 
 
 def test_settings_of_another_environment_do_not_reach_the_install(clone):
+    foreign = ["PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "VIRTUAL_ENV", "CONDA_PREFIX", "PIP_TARGET"]
     with (clone.folder.parent / "bin/python3.13").open("a") as stand_in:
-        stand_in.write('echo "settings: $PYTHONPATH$VIRTUAL_ENV$CONDA_PREFIX$PIP_TARGET $PIP_USER"\n')
-    result = clone("lab", PYTHONPATH="/a", VIRTUAL_ENV="/b", CONDA_PREFIX="/c", PIP_TARGET="/d", PIP_USER="1")
+        stand_in.write(f'echo "settings: {"".join("$" + name for name in foreign)} $PIP_USER"\n')
+    result = clone("lab", PIP_USER="1", **dict.fromkeys(foreign, "/a"))
     lines = {line for line in result.stdout.splitlines() if line.startswith("settings:")}
     assert lines == {"settings:  0"}
 
