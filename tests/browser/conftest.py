@@ -30,9 +30,9 @@ LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 # Whether what is measured is stored, beside the same for Matplotlib, which a last cell of each lesson shows.
 RECORD = bool(os.environ.get("KEXUE_NLP_RECORD"))
 PEER = f"""import sys
-sys.path.append({str(Path(__file__).parent)!r})
+sys.path.append({str(NOTEBOOKS.parent / "benchmarks")!r})
 from kexue_nlp.widgets.base import Explorer
-from peers import peer
+from explorer_peers import peer
 peer(next(value for value in Out.values() if isinstance(value, Explorer)))"""
 
 # What JupyterLab itself complains about on a machine without internet.

@@ -1,6 +1,7 @@
-"""What one would write otherwise: the explorers' pictures in Matplotlib, drawn anew by `ipywidgets.interactive`.
+"""What one would write instead of the explorers: their pictures in Matplotlib, drawn anew by `ipywidgets.interactive`.
 
-A lesson's kernel imports this to compare the two; see ``test_a_move_is_seen_soon``.
+``KEXUE_NLP_RECORD=1 make test-browser`` imports this in each lesson's kernel and times both, side by side; see
+``test_a_move_is_seen_soon`` in ``tests/browser/test_lessons.py``.
 """
 
 from __future__ import annotations
@@ -11,17 +12,17 @@ import ipywidgets as widgets
 import numpy as np
 from matplotlib import pyplot as plt
 
+from kexue_nlp.lessons.hashing import explorer as hashing
+from kexue_nlp.lessons.margin import explorer as margin
+from kexue_nlp.lessons.segmentation import explorer as segmentation
+from kexue_nlp.lessons.sentiment import explorer as sentiment
+from kexue_nlp.lessons.viewpoint import explorer as viewpoint
 from kexue_nlp.widgets import (
     HashExplorer,
     MarginExplorer,
     SegmentationExplorer,
     SentimentExplorer,
     ViewpointExplorer,
-    hashing,
-    margin,
-    segmentation,
-    sentiment,
-    viewpoint,
 )
 
 
