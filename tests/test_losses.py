@@ -1,7 +1,6 @@
 """The losses on the backend that Keras runs on; the last test runs all others on the other backends installed."""
 
 import copy
-import importlib
 import importlib.util
 import inspect
 import math
@@ -10,8 +9,8 @@ import pickle
 import re
 import subprocess
 import sys
+from collections import namedtuple
 from pathlib import Path
-from typing import NamedTuple
 
 import keras
 import numpy as np
@@ -19,54 +18,34 @@ import pytest
 from keras import ops
 
 from kexue_nlp import losses
-from kexue_nlp.losses import (
-    MarginBinaryCrossentropy,
-    MarginCategoricalCrossentropy,
-    MarginSparseCategoricalCrossentropy,
-    TolerantSquaredError,
-    margin_binary_crossentropy,
-    margin_categorical_crossentropy,
-    margin_sparse_categorical_crossentropy,
-    margin_weight,
-    tolerant_squared_error,
-)
 
 BACKEND = keras.backend.backend()
 NEARLY_1 = 1 - 1e-6
-
-
-class Case(NamedTuple):
-    cls: type
-    function: object
-    keras_cls: type  # the loss that it switches
-    keras_function: object
-    y: np.ndarray  # of three examples: wrong, right but not by the margin, right by it
-    x: np.ndarray  # probabilities, or numbers
-
-
 ROWS = np.float32([[0.2, 0.8], [0.45, 0.55], [0.1, 0.9]])
 
-
-def snake(cls):
-    return re.sub("(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+# A loss as class and function, what it switches in Keras, and labels and probabilities (or numbers) of three examples:
+# wrong, right but not by the margin, right by it.
+Case = namedtuple("Case", "cls function keras_cls keras_function y x")
 
 
 def make(cls, keras_cls, y, x):
-    return Case(cls, getattr(losses, snake(cls)), keras_cls, getattr(keras.losses, snake(keras_cls)), y, x)
+    function, keras_function = (re.sub("(?<!^)(?=[A-Z])", "_", c.__name__).lower() for c in (cls, keras_cls))
+    return Case(cls, getattr(losses, function), keras_cls, getattr(keras.losses, keras_function), y, x)
 
 
 ONE_HOT, FLAT = np.eye(2, dtype=np.float32)[[0, 1, 1]], np.array([0, 1, 1])
 TARGETS, NEAR = np.float32([[0], [1], [2]]), np.float32([[-3], [1.5], [2.0625]])
-BINARY = make(MarginBinaryCrossentropy, keras.losses.BinaryCrossentropy, ONE_HOT[:, 1:], ROWS[:, 1:])
-CATEGORICAL = make(MarginCategoricalCrossentropy, keras.losses.CategoricalCrossentropy, ONE_HOT, ROWS)
-SPARSE = make(MarginSparseCategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy, FLAT, ROWS)
-NUMBERS = make(TolerantSquaredError, keras.losses.MeanSquaredError, TARGETS, NEAR)
+BINARY = make(losses.MarginBinaryCrossentropy, keras.losses.BinaryCrossentropy, ONE_HOT[:, 1:], ROWS[:, 1:])
+CATEGORICAL = make(losses.MarginCategoricalCrossentropy, keras.losses.CategoricalCrossentropy, ONE_HOT, ROWS)
+SPARSE = make(losses.MarginSparseCategoricalCrossentropy, keras.losses.SparseCategoricalCrossentropy, FLAT, ROWS)
+NUMBERS = make(losses.TolerantSquaredError, keras.losses.MeanSquaredError, TARGETS, NEAR)
 MARGIN_CASES = [BINARY, CATEGORICAL, SPARSE]
 CASES = [*MARGIN_CASES, NUMBERS]
 IDS = ["binary", "categorical", "sparse", "numbers"]
+X = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
+Y = (X[:, :1] > 0).astype(np.float32)
 
 every_loss = pytest.mark.parametrize("case", CASES, ids=IDS)
-every_margin_loss = pytest.mark.parametrize("case", MARGIN_CASES, ids=IDS[:3])
 with_and_without_logits = pytest.mark.parametrize("from_logits", [False, True], ids=["probabilities", "logits"])
 
 
@@ -82,12 +61,6 @@ def values(function, y, x, *arguments, **settings):
 
 def logit(p):
     return np.log(p) - np.log1p(-p)
-
-
-def article_loss(y, p, m):
-    theta = np.heaviside
-    weight = 1 - theta(y - m, 0.5) * theta(p - m, 0.5) - theta(1 - m - y, 0.5) * theta(1 - m - p, 0.5)
-    return -weight * (y * np.log(p) + (1 - y) * np.log(1 - p))
 
 
 def gradient(loss, x):
@@ -137,12 +110,14 @@ def test_gradient_is_that_of_keras_or_none(case):
 
 
 @every_loss
-def test_class_equals_function(case):
+def test_class_equals_function_and_has_its_name(case):
     each = values(case.function, case.y, case.x, 0.95)
     np.testing.assert_array_equal(array(case.cls(0.95, reduction=None)(case.y, case.x)), each)
     assert float(case.cls(0.95)(case.y, case.x)) == pytest.approx(each.mean())
     weighted = case.cls(0.95)(case.y, case.x, sample_weight=np.float32([3, 0.5, 1]))
     assert float(weighted) == pytest.approx((each * [3, 0.5, 1]).mean())
+    assert case.cls().name == case.function.__name__
+    assert keras.losses.serialize(case.cls())["registered_name"] == f"kexue_nlp>{case.cls.__name__}"
 
 
 @every_loss
@@ -188,7 +163,7 @@ def test_value_out_of_range_is_refused(case):
             case.cls(no_number)
 
 
-@every_margin_loss
+@pytest.mark.parametrize("case", MARGIN_CASES, ids=IDS[:3])
 def test_other_arguments_are_keras_s_own(case):
     def arguments(call):
         return [(p.name, p.default) for p in inspect.signature(call).parameters.values() if p.name != "name"]
@@ -203,8 +178,8 @@ def test_other_arguments_are_keras_s_own(case):
     "loss",
     [
         *(c.cls(0.7, from_logits=True, label_smoothing=0.1, axis=1, reduction="sum", name="mine") for c in CASES[:2]),
-        MarginSparseCategoricalCrossentropy(np.float32(0.75), from_logits=True, ignore_class=-1, axis=1),
-        TolerantSquaredError(tolerance=0.3, axis=1, reduction="sum", name="mine"),
+        losses.MarginSparseCategoricalCrossentropy(np.float32(0.75), from_logits=True, ignore_class=-1, axis=1),
+        losses.TolerantSquaredError(tolerance=0.3, axis=1, reduction="sum", name="mine"),
     ],
     ids=lambda loss: type(loss).__name__,
 )
@@ -215,49 +190,45 @@ def test_copies_keep_every_argument(loss):
         assert restored.get_config() == loss.get_config()
 
 
-@every_loss
-def test_loss_is_named_after_its_function(case):
-    assert case.cls().name == case.function.__name__
-    assert keras.losses.serialize(case.cls())["registered_name"] == f"kexue_nlp>{case.cls.__name__}"
-
-
 def test_loss_stored_without_label_smoothing_is_restored():
     stored = {"name": "margin", "reduction": "sum", "margin": 0.8, "from_logits": True, "axis": -1}
-    assert MarginBinaryCrossentropy.from_config(stored).get_config() == stored | {"label_smoothing": 0.0}
+    assert losses.MarginBinaryCrossentropy.from_config(stored).get_config() == stored | {"label_smoothing": 0.0}
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
 def test_half_precision_predictions_give_a_finite_float32_loss(dtype):
-    loss = margin_binary_crossentropy(BINARY.y, ops.cast(np.float32([[1], [0], [0]]), dtype))
+    loss = losses.margin_binary_crossentropy(BINARY.y, ops.cast(np.float32([[1], [0], [0]]), dtype))
     assert keras.backend.standardize_dtype(loss.dtype) == "float32"
     assert np.isfinite(array(loss)).all()
 
 
 def test_probability_on_the_margin_counts_half_and_what_is_plainly_wrong_in_full():
     y, p = np.float32([1, 1, 1, 0, 0, 0, 1, 0]), np.float32([0.59, 0.6, 0.600001, 0.41, 0.4, 0.399999, 0.01, 0.99])
-    assert values(margin_weight, y, p, margin=0.6).tolist() == [1, 0.5, 0, 1, 0.5, 0, 1, 1]
+    assert values(losses.margin_weight, y, p, margin=0.6).tolist() == [1, 0.5, 0, 1, 0.5, 0, 1, 1]
 
 
-@pytest.mark.parametrize("margin", [0.55, 0.6, 0.75, 0.9])
-def test_values_are_those_of_the_article_s_formula(margin):
-    y, p = (grid.ravel() for grid in np.meshgrid([0, 0.3, 0.5, 0.7, 1], np.linspace(0.02, 0.98, 97, dtype=np.float32)))
-    loss = margin_binary_crossentropy(y, p, margin)
-    np.testing.assert_allclose(array(loss), article_loss(np.float32(y), p, margin), rtol=1e-5, atol=1e-6)
+@pytest.mark.parametrize("m", [0.55, 0.6, 0.75, 0.9])
+def test_values_are_those_of_the_article_s_formula(m):
+    y, p = np.meshgrid(np.float32([0, 0.3, 0.5, 0.7, 1]), np.linspace(0.02, 0.98, 97, dtype=np.float32))
+    y, p, theta = y.ravel(), p.ravel(), np.heaviside
+    weight = 1 - theta(y - m, 0.5) * theta(p - m, 0.5) - theta(1 - m - y, 0.5) * theta(1 - m - p, 0.5)
+    expected = -weight * (y * np.log(p) + (1 - y) * np.log(1 - p))
+    np.testing.assert_allclose(array(losses.margin_binary_crossentropy(y, p, m)), expected, rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("margin", [0.6, 0.7, 0.75, 0.9])
 def test_logit_on_the_margin_counts_half(margin):
     z = np.float32([logit(margin), -logit(margin)])
-    assert values(margin_weight, [1, 0], z, margin, from_logits=True).tolist() == [0.5, 0.5]
+    assert values(losses.margin_weight, [1, 0], z, margin, from_logits=True).tolist() == [0.5, 0.5]
 
 
 def test_confidently_wrong_logit_has_gradient_1():
     z = np.float32([20, 50, 1000, -20, -50, -1000])
-    slope = gradient(lambda x: margin_binary_crossentropy([0, 0, 0, 1, 1, 1], x, from_logits=True), z)
+    slope = gradient(lambda x: losses.margin_binary_crossentropy([0, 0, 0, 1, 1, 1], x, from_logits=True), z)
     np.testing.assert_allclose(slope, np.sign(z), rtol=1e-6)
 
 
-@pytest.mark.parametrize("function", [margin_binary_crossentropy, tolerant_squared_error])
+@pytest.mark.parametrize("function", [losses.margin_binary_crossentropy, losses.tolerant_squared_error])
 def test_outputs_are_averaged_over_their_axis(function):
     y, p = np.ones((2, 3, 2), np.float32), np.random.default_rng(0).uniform(0.1, 0.9, (2, 3, 2)).astype(np.float32)
     each = values(function, y.ravel(), p.ravel()).reshape(2, 3, 2)
@@ -269,14 +240,14 @@ def test_outputs_are_averaged_over_their_axis(function):
 @pytest.mark.parametrize("y_shape", [(3,), (3, 1)])
 def test_column_and_flat_array_mean_the_same(y_shape, p_shape):
     y, p = np.float32([1, 0, 1]).reshape(y_shape), np.float32([0.5, 0.7, 0.9]).reshape(p_shape)
-    for loss in (margin_binary_crossentropy, MarginBinaryCrossentropy(reduction=None)):
+    for loss in (losses.margin_binary_crossentropy, losses.MarginBinaryCrossentropy(reduction=None)):
         np.testing.assert_allclose(array(loss(y, p)), [-np.log(0.5), -np.log(0.3), 0], rtol=1e-5)
 
 
 def test_every_step_of_a_sequence_keeps_its_loss():
     y, p = np.float32([[1, 0], [0, 1]]), np.float32([[0.5, 0.7], [0.2, 0.9]])[..., None]
     expected = [[-np.log(0.5), -np.log(0.3)], [0, 0]]
-    np.testing.assert_allclose(values(margin_binary_crossentropy, y, p), expected, rtol=1e-5)
+    np.testing.assert_allclose(values(losses.margin_binary_crossentropy, y, p), expected, rtol=1e-5)
 
 
 @with_and_without_logits
@@ -287,8 +258,10 @@ def test_two_classes_follow_the_binary_rule(margin, from_logits):
     p = np.tile(p[np.abs(np.abs(p - 0.5) - (margin - 0.5)) > 0.001], 2)
     y = np.arange(len(p)) // (len(p) // 2)
     both = np.stack([1 - p, p], axis=1)
-    two = margin_categorical_crossentropy(np.eye(2)[y], np.log(both) if from_logits else both, margin, from_logits)
-    one = margin_binary_crossentropy(y, logit(p) if from_logits else p, margin, from_logits)
+    if from_logits:
+        p, both = logit(p), np.log(both)
+    two = losses.margin_categorical_crossentropy(np.eye(2)[y], both, margin, from_logits)
+    one = losses.margin_binary_crossentropy(y, p, margin, from_logits)
     np.testing.assert_allclose(array(two), array(one), rtol=1e-4, atol=1e-6)
 
 
@@ -303,13 +276,13 @@ def test_true_class_must_lead_every_other_by_twice_the_margin_less_1():
         ([1.20, 0.80, 0.00], 0.5),  # 0.6 and 0.4 when they sum to 1, and so on the margin
     ]
     p, weight = np.float32([row for row, _ in table]), [weight for _, weight in table]
-    loss = values(margin_categorical_crossentropy, np.tile(np.float32([1, 0, 0]), (len(p), 1)), p, margin=0.6)
+    loss = values(losses.margin_categorical_crossentropy, np.tile(np.float32([1, 0, 0]), (len(p), 1)), p, margin=0.6)
     np.testing.assert_allclose(loss, -np.log(p[:, 0] / p.sum(axis=1)) * weight, rtol=1e-5)
 
 
 def test_label_of_several_classes_is_switched_off_by_one_class():
     y = np.float32([[0.7, 0.3], [0.5, 0.5], [0.3, 0.7]])
-    loss = margin_categorical_crossentropy(y, np.tile(np.float32([0.9, 0.1]), (3, 1)), margin=0.6)
+    loss = losses.margin_categorical_crossentropy(y, np.tile(np.float32([0.9, 0.1]), (3, 1)), margin=0.6)
     expected = [0, -np.log(0.9 * 0.1) / 2, -0.3 * np.log(0.9) - 0.7 * np.log(0.1)]
     np.testing.assert_allclose(array(loss), expected, rtol=1e-5)
 
@@ -319,21 +292,21 @@ def test_class_numbers_give_the_values_of_one_hot_labels(from_logits):
     z = np.random.default_rng(0).normal(size=(5, 3, 4)).astype(np.float32)
     p = z if from_logits else array(ops.softmax(z))
     classes = np.random.default_rng(1).integers(0, 4, (5, 3))
-    expected = values(margin_categorical_crossentropy, np.eye(4)[classes], p, 0.6, from_logits)
+    expected = values(losses.margin_categorical_crossentropy, np.eye(4)[classes], p, 0.6, from_logits)
     moved = np.moveaxis(np.eye(4)[classes], -1, 1), np.moveaxis(p, -1, 1)
-    sparse = margin_sparse_categorical_crossentropy
+    sparse = losses.margin_sparse_categorical_crossentropy
     for loss in (
         sparse(classes, p, 0.6, from_logits),
         sparse(classes[..., None], p, 0.6, from_logits),
         sparse(classes, moved[1], 0.6, from_logits, axis=1),
-        margin_categorical_crossentropy(*moved, 0.6, from_logits, axis=1),
+        losses.margin_categorical_crossentropy(*moved, 0.6, from_logits, axis=1),
     ):
         np.testing.assert_allclose(array(loss), expected, rtol=1e-6)
 
 
 def test_one_output_is_refused_for_classes():
     with pytest.raises(ValueError, match=r"1 class on axis -1; use the binary loss"):
-        margin_sparse_categorical_crossentropy([0], np.float32([[0.5]]))
+        losses.margin_sparse_categorical_crossentropy([0], np.float32([[0.5]]))
 
 
 @pytest.mark.parametrize("case", CASES[:2], ids=IDS[:2])
@@ -349,9 +322,9 @@ def test_smoothed_labels_do_not_move_the_switch(case):
 def test_labels_are_smoothed_over_the_classes_of_another_axis():
     y, p = np.eye(3, dtype=np.float32)[[[0, 1], [2, 2]]], np.full((2, 2, 3), 1 / 3, np.float32)
     p[0] = [0.2, 0.3, 0.5]
-    last = margin_categorical_crossentropy(y, p, label_smoothing=0.3)
+    last = losses.margin_categorical_crossentropy(y, p, label_smoothing=0.3)
     moved = (np.moveaxis(a, -1, 1) for a in (y, p))
-    found = values(margin_categorical_crossentropy, *moved, label_smoothing=0.3, axis=1)
+    found = values(losses.margin_categorical_crossentropy, *moved, label_smoothing=0.3, axis=1)
     np.testing.assert_allclose(found, array(last))
 
 
@@ -360,8 +333,8 @@ def test_ignored_class_has_no_loss_and_does_not_count_in_the_mean(ignored):
     y, settings = np.array([0, ignored, 0]), {"ignore_class": ignored}
     ordinary = values(keras.losses.sparse_categorical_crossentropy, y, ROWS, **settings)
     assert ordinary[1] == 0
-    np.testing.assert_allclose(values(margin_sparse_categorical_crossentropy, y, ROWS, **settings), ordinary, rtol=1e-6)
-    loss = MarginSparseCategoricalCrossentropy(**settings)
+    np.testing.assert_allclose(values(SPARSE.function, y, ROWS, **settings), ordinary, rtol=1e-6)
+    loss = losses.MarginSparseCategoricalCrossentropy(**settings)
     assert float(loss(y, ROWS)) == pytest.approx(ordinary.sum() / 2)
     assert float(compiled(loss)(y, ROWS)) == pytest.approx(ordinary.sum() / 2)
 
@@ -373,18 +346,14 @@ def classifier(loss, outputs=1, activation="sigmoid"):
     return network
 
 
-X = np.random.default_rng(0).normal(size=(32, 3)).astype(np.float32)
-Y = (X[:, :1] > 0).astype(np.float32)
-
-
 @pytest.fixture(scope="module")
 def network():
-    return classifier(MarginBinaryCrossentropy(margin=0.8))
+    return classifier(losses.MarginBinaryCrossentropy(margin=0.8))
 
 
 def test_compiled_model_reports_the_weighted_mean_over_all_examples(network):
     weights = np.random.default_rng(1).uniform(0, 3, len(X)).astype(np.float32)
-    each = values(margin_binary_crossentropy, Y, network.predict(X, verbose=0), margin=0.8)
+    each = values(losses.margin_binary_crossentropy, Y, network.predict(X, verbose=0), margin=0.8)
     assert (each == 0).any()
     assert network.evaluate(X, Y, verbose=0) == pytest.approx(each.mean(), rel=1e-5)
     flat = classifier(network.loss).evaluate(X, Y[:, 0], verbose=0)  # labels beside a column of predictions
@@ -393,9 +362,9 @@ def test_compiled_model_reports_the_weighted_mean_over_all_examples(network):
     assert weighted == pytest.approx((each * weights).mean(), rel=1e-5)
 
 
-@pytest.mark.parametrize("loss", [MarginBinaryCrossentropy(0.8), tolerant_squared_error], ids=["class", "function"])
+@pytest.mark.parametrize("loss", [BINARY.cls(0.8), NUMBERS.function], ids=["class", "function"])
 def test_saved_model_keeps_its_loss(loss, network, tmp_path):
-    network = network if loss is not tolerant_squared_error else classifier(loss)
+    network = classifier(loss) if loss is NUMBERS.function else network
     network.save(tmp_path / "m.keras")
     restored = keras.models.load_model(tmp_path / "m.keras")
     assert getattr(restored.loss, "margin", None) == getattr(loss, "margin", None)
@@ -409,8 +378,8 @@ def test_masked_positions_do_not_count(shape):
     x = np.int32([[1, 2, 3, 0], [4, 0, 0, 0]])
     y = np.float32([[1, 0, 1, 1], [0, 1, 1, 1]]).reshape(shape)
     p = network(x)
-    each = values(margin_binary_crossentropy, y, array(p))
-    assert float(MarginBinaryCrossentropy()(y, p)) == pytest.approx(each[x > 0].mean(), rel=1e-5)
+    each = values(losses.margin_binary_crossentropy, y, array(p))
+    assert float(losses.MarginBinaryCrossentropy()(y, p)) == pytest.approx(each[x > 0].mean(), rel=1e-5)
 
 
 def test_training_leaves_weights_alone_when_all_is_right_by_the_margin(network):
@@ -420,21 +389,18 @@ def test_training_leaves_weights_alone_when_all_is_right_by_the_margin(network):
 
 
 def test_network_of_several_classes_learns():
-    network = classifier(MarginSparseCategoricalCrossentropy(from_logits=True), outputs=3, activation=None)
+    network = classifier(losses.MarginSparseCategoricalCrossentropy(from_logits=True), outputs=3, activation=None)
     network.fit(X, X.argmax(axis=1), epochs=30, verbose=0)
     assert (network.predict(X, verbose=0).argmax(axis=1) == X.argmax(axis=1)).mean() > 0.9
 
 
-@pytest.fixture
-def mixed_precision():
+def test_mixed_precision_trains():
     before = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
-    yield
-    keras.config.set_dtype_policy(before)
-
-
-def test_mixed_precision_trains(mixed_precision):
-    history = classifier(MarginBinaryCrossentropy()).fit(X, Y, epochs=10, verbose=0).history["loss"]
+    try:
+        history = classifier(losses.MarginBinaryCrossentropy()).fit(X, Y, epochs=10, verbose=0).history["loss"]
+    finally:
+        keras.config.set_dtype_policy(before)
     assert history[-1] < history[0]
 
 
