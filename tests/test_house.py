@@ -1,5 +1,6 @@
 """The files around the package agree: pins, extras, make targets, what travels in the wheel."""
 
+import itertools
 import os
 import re
 import shutil
@@ -23,6 +24,7 @@ import kexue_nlp
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = [(python, system) for python in PYTHONS for system in ("linux", "darwin")]
+EXTRAS = ("lab", "test", "bench", "browser")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 
@@ -36,16 +38,12 @@ def parse_pins(lines):
     return pins
 
 
-def constraint_lines():
-    lines = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
-    return [line for line in lines if not line.startswith("#")]
+CONSTRAINTS = (ROOT / "constraints.txt").read_text("utf-8").splitlines()
+PINS = parse_pins(line for line in CONSTRAINTS if not line.startswith("#"))
 
 
-def binder_environment():
-    dependencies = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))["dependencies"]
-    pip = next(entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    python = next(entry for entry in dependencies if str(entry).startswith("python="))
-    return python.partition("=")[2], parse_pins(pip)
+def names_of(distributions):
+    return {canonicalize_name(distribution.name) for distribution in distributions}
 
 
 def requirements_of(extras):
@@ -55,13 +53,8 @@ def requirements_of(extras):
 
 def closure(extras, python, system):
     """Yield every requirement that an installation meets, as (who asks, requirement)."""
-    environment = default_environment() | {
-        "python_version": python,
-        "python_full_version": f"{python}.0",
-        "sys_platform": system,
-        "platform_system": {"linux": "Linux", "darwin": "Darwin"}[system],
-        "os_name": "posix",
-    }
+    environment = default_environment() | {"python_version": python, "python_full_version": f"{python}.0"}
+    environment |= {"sys_platform": system, "platform_system": system.title(), "os_name": "posix"}
     todo = [("kexue_nlp", requirement) for requirement in requirements_of(extras)]
     seen = set()
     while todo:
@@ -75,26 +68,16 @@ def closure(extras, python, system):
             lines = metadata.requires(requirement.name) or []
         except metadata.PackageNotFoundError:
             continue  # [bench], or another system's package: pinned, but not here to be asked
-        for line in lines:
-            below = Requirement(line)
-            asked = [below.marker is None] + [
-                below.marker is not None and below.marker.evaluate(environment | {"extra": extra})
-                for extra in {"", *requirement.extras}
-            ]
-            if any(asked):
+        settings = [environment | {"extra": extra} for extra in {"", *requirement.extras}]
+        for below in map(Requirement, lines):
+            if below.marker is None or any(map(below.marker.evaluate, settings)):
                 todo.append((requirement.name, below))
-
-
-PINS = parse_pins(constraint_lines())
-
-
-EXTRAS = ("lab", "test", "bench", "browser")
 
 
 @pytest.mark.parametrize(("python", "system"), PLATFORMS)
 def test_pins_are_there_and_satisfy_all_that_ask_for_them(python, system):
     asked = list(closure(EXTRAS, python, system))
-    assert {canonicalize_name(requirement.name) for _, requirement in asked} - PINS.keys() == set()
+    assert names_of(requirement for _, requirement in asked) - PINS.keys() == set()
     broken = [
         f"{asker} asks for {requirement}, pinned is {PINS[canonicalize_name(requirement.name)]}"
         for asker, requirement in asked
@@ -104,47 +87,33 @@ def test_pins_are_there_and_satisfy_all_that_ask_for_them(python, system):
 
 
 def test_pinned_releases_run_on_every_supported_python():
-    broken = []
-    for distribution in metadata.distributions():
-        wanted = distribution.metadata.get("Requires-Python")
-        if PINS.get(canonicalize_name(distribution.name)) != distribution.version or wanted is None:
-            continue
-        # The first release of each: a distribution may still carry it.
-        broken += [
-            f"{distribution.name} {distribution.version} wants Python {wanted}, not {python}.0"
-            for python in PYTHONS
-            if not SpecifierSet(wanted).contains(f"{python}.0")
-        ]
-    assert broken == []
+    pinned = [d for d in metadata.distributions() if PINS.get(canonicalize_name(d.name)) == d.version]
+    # The first release of each Python: a distribution may still carry it.
+    assert [
+        f"{d.name} {d.version} does not want Python {python}.0"
+        for d, python in itertools.product(pinned, PYTHONS)
+        if not SpecifierSet(d.metadata.get("Requires-Python") or "").contains(f"{python}.0")
+    ] == []
 
 
 def test_constraints_hold_nothing_that_is_not_installed():
-    installed = {canonicalize_name(distribution.name) for distribution in metadata.distributions()}
-    if {canonicalize_name(requirement.name) for requirement in requirements_of(("lab", "test"))} - installed:
+    installed = names_of(metadata.distributions())
+    if names_of(requirements_of(("lab", "test"))) - installed:
         pytest.skip("what the missing packages need cannot be asked; `make test` installs them all")
-    needed = {
-        canonicalize_name(requirement.name)
-        for python, system in PLATFORMS
-        for _, requirement in closure(EXTRAS, python, system)
-    }
+    needed = names_of(requirement for place in PLATFORMS for _, requirement in closure(EXTRAS, *place))
     unneeded = PINS.keys() - needed
-    if {canonicalize_name(requirement.name) for requirement in requirements_of(EXTRAS)} - installed:
+    if names_of(requirements_of(EXTRAS)) - installed:
         unneeded &= installed  # the rest may be what the missing packages need
     assert unneeded == set()
 
 
 def test_binder_pins_all_that_the_lessons_install_as_the_constraints_do():
-    python, pins = binder_environment()
-    needed = {canonicalize_name(requirement.name) for _, requirement in closure(("lab",), python, "linux")}
+    python, *_, pip = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))["dependencies"]
+    python, pins = python.removeprefix("python="), parse_pins(pip["pip"])
+    needed = names_of(requirement for _, requirement in closure(("lab",), python, "linux"))
+    assert python in PYTHONS
     assert needed - pins.keys() == set()
     assert {name: pin for name, pin in pins.items() if PINS.get(name) != pin} == {}
-
-
-@pytest.mark.parametrize("file", ["environment.yml", "binder/environment.yml"])
-def test_conda_environments_use_a_supported_python(file):
-    dependencies = yaml.safe_load((ROOT / file).read_text("utf-8"))["dependencies"]
-    (python,) = [str(entry) for entry in dependencies if str(entry).startswith("python=")]
-    assert python.removeprefix("python=") in PYTHONS
 
 
 def test_binder_installs_only_the_package_and_asks_nothing_about_news():
@@ -154,15 +123,15 @@ def test_binder_installs_only_the_package_and_asks_nothing_about_news():
     assert (ROOT / re.search(r"kexue_nlp/\S+", script.read_text())[0]).is_dir()
 
 
-def test_conda_environment_installs_the_lab_against_the_constraints():
-    dependencies = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
-    assert dependencies[-1] == {"pip": ["--constraint constraints.txt", "--editable .[lab]"]}
+def test_conda_environment_installs_the_lab_as_pinned_on_a_supported_python():
+    python, *_, pip = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
+    assert python.removeprefix("python=") in PYTHONS
+    assert pip == {"pip": ["--constraint constraints.txt", "--editable .[lab]"]}
 
 
 def test_supported_pythons_are_declared_alike():
     declared = SpecifierSet(PROJECT["requires-python"])
-    candidates = [f"3.{minor}" for minor in range(8, 20)]
-    assert [python for python in candidates if declared.contains(f"{python}.0")] == list(PYTHONS)
+    assert [f"3.{minor}" for minor in range(8, 20) if declared.contains(f"3.{minor}.0")] == list(PYTHONS)
 
 
 def test_workflow_tests_every_system_and_both_ends_of_the_python_range():
@@ -191,8 +160,11 @@ def test_citation_and_changelog_name_the_version_of_the_package():
     assert f"\n## {kexue_nlp.__version__} " in (ROOT / "CHANGELOG.md").read_text("utf-8")
 
 
-# --- make, with a stand-in for Python that only notes what it is asked to install -------------------------
+PARTS = ["install-browser", "test", "test-backends", "test-explorers"]
+EXTRAS_OF = {"lab": "lab", "test": "lab,test", "bench": "lab,test,bench"}
+EXTRAS_OF |= dict.fromkeys(("test-explorers", "test-browser"), "lab,test,browser")
 
+# In place of Python, for make: it only notes what it is asked to install.
 STAND_IN = """#!/bin/sh
 case "$*" in
     *"-m venv"*) rm -rf .venv; mkdir -p .venv/bin; cp "$0" .venv/bin/python ;;
@@ -221,21 +193,9 @@ def clone(tmp_path):
         command = ["make", *arguments]
         return subprocess.run(command, cwd=make.folder, env=environment, capture_output=True, text=True, check=False)
 
-    def installs():
-        log = make.folder / "installs"
-        return log.read_text().splitlines() if log.exists() else []
-
-    make.folder, make.installs = folder, installs
+    make.folder = folder
+    make.installs = lambda: (make.folder / "installs").read_text().splitlines()
     return make
-
-
-EXTRAS_OF = {
-    "lab": "lab",
-    "test": "lab,test",
-    "bench": "lab,test,bench",
-    "test-explorers": "lab,test,browser",
-    "test-browser": "lab,test,browser",
-}
 
 
 @pytest.mark.parametrize("target", EXTRAS_OF)
@@ -253,27 +213,16 @@ def test_make_installs_only_what_is_not_there_yet(clone, targets, times):
     assert len(clone.installs()) == times
 
 
-def change(name):
-    return lambda clone: (clone.folder / name).write_text("# changed\n")
-
-
-def move(clone):
-    clone.folder = clone.folder.rename(clone.folder.with_name("elsewhere"))
-
-
-def lose_python(clone):
-    (clone.folder / ".venv/bin/python").unlink()
-    (clone.folder / ".venv/bin/python").symlink_to("/nowhere/python3.13")
-
-
-@pytest.mark.parametrize(
-    "event",
-    [change("pyproject.toml"), change("constraints.txt"), move, lose_python],
-    ids=["requirements changed", "pins changed", "folder moved", "Python vanished"],
-)
+@pytest.mark.parametrize("event", ["pyproject.toml", "constraints.txt", "folder moved", "Python vanished"])
 def test_make_installs_again_what_may_not_be_right_any_more(clone, event):
     clone("lab")
-    event(clone)
+    if event == "folder moved":
+        clone.folder = clone.folder.rename(clone.folder.with_name("elsewhere"))
+    elif event == "Python vanished":
+        (clone.folder / ".venv/bin/python").unlink()
+        (clone.folder / ".venv/bin/python").symlink_to("/nowhere/python3.13")
+    else:
+        (clone.folder / event).write_text("# changed\n")
     assert clone("lab").returncode == 0
     assert len(clone.installs()) == 2
 
@@ -343,9 +292,6 @@ def test_make_alone_lists_the_targets(clone):
     assert all(f"  make {target} " in listed for target in targets)
 
 
-# --- .ci/run ----------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def ci_run(tmp_path):
     """Run a copy of .ci/run with stand-ins: a make that prints what reaches it, and may fail, and a browser."""
@@ -367,9 +313,6 @@ def ci_run(tmp_path):
         return subprocess.run([script], env=environment, capture_output=True, text=True, check=False)
 
     return run
-
-
-PARTS = ["install-browser", "test", "test-backends", "test-explorers"]
 
 
 def test_ci_runs_the_test_command_of_the_readme_and_the_rest(ci_run):
@@ -394,16 +337,9 @@ def test_ci_uses_real_data_beside_the_checkout_where_there_is_some(ci_run, tmp_p
     assert f"data={tmp_path / 'shared/data'}" in ci_run().stdout
 
 
-# --- what is handed to people who install the package ------------------------------------------------------
-
-
 def build(kind, folder):
-    subprocess.run(
-        [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(folder)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
+    command = [sys.executable, "-m", "hatchling", "build", "--target", kind, "--directory", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     (archive,) = folder.iterdir()
     return archive
 
@@ -436,25 +372,16 @@ def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_nam
 
 
 def test_wheel_carries_nothing_else(wheel_names):
-    stray = {
-        name
-        for name in wheel_names
-        if not (ROOT / name).is_file()
-        and not (ROOT / name.removeprefix("kexue_nlp/")).is_file()
-        and not (ROOT / "benchmarks/results" / name.removeprefix("kexue_nlp/_")).is_file()
-    }
-    hidden = {name for name in wheel_names if "/." in name}
-    assert stray | hidden == set()
+    for name in wheel_names:
+        places = name, name.removeprefix("kexue_nlp/"), f"benchmarks/results/{name.removeprefix('kexue_nlp/_')}"
+        assert any((ROOT / place).is_file() for place in places), name
+        assert "/." not in name
 
 
 def test_installed_command_copies_the_notebooks_out(wheel, tmp_path):
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    subprocess.run(
-        [sys.executable, "-m", "kexue_nlp", "start", "lessons", "--no-open"],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(tmp_path / "site")},
-        check=True,
-    )
+    command = [sys.executable, "-m", "kexue_nlp", "start", "lessons", "--no-open"]
+    subprocess.run(command, cwd=tmp_path, env=os.environ | {"PYTHONPATH": str(tmp_path / "site")}, check=True)
     copied = {path.name for path in (tmp_path / "lessons").iterdir()}
     assert copied == {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
 
