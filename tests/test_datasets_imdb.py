@@ -20,6 +20,7 @@ from kexue_nlp.datasets.imdb import read_ragged_npz, read_texts, word_ids, word_
 from kexue_nlp.text import Vocabulary
 
 REAL_DATA = os.environ.get("KEXUE_NLP_DATA")
+TWENTY = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
 
 
 def needs(name):
@@ -56,9 +57,6 @@ def test_sample_has_all_training_reviews_half_of_them_positive(sample):
     assert not set(sample.train) & set(sample.test)
     worst = np.array(["worst" in text.lower() for text in sample.train])
     assert worst[sample.train_labels == 0].sum() > 5 * worst[sample.train_labels == 1].sum()
-
-
-TWENTY = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
 
 
 def test_reviews_of_other_sites_are_left_out_and_line_ends_kept(packaged):
@@ -153,12 +151,11 @@ def test_archive_without_a_label_for_each_review_is_refused(keras_archive, label
         load_imdb("full")
 
 
-class Malicious:
-    def __reduce__(self):
-        return os.system, ("touch /tmp/kexue_nlp_was_here",)
-
-
 def test_code_in_the_archive_does_not_run(keras_archive, monkeypatch):
+    class Malicious:
+        def __reduce__(self):
+            return os.system, ("touch /tmp/kexue_nlp_was_here",)
+
     path = keras_archive(x_train=ragged([Malicious()]))
     monkeypatch.setattr(os, "system", lambda command: pytest.fail(f"ran {command}"))
     with pytest.raises(ValueError, match=r"no archive of numbers \(a pickle in it asks for .*system\)"):
@@ -294,11 +291,8 @@ def test_real_texts_have_their_sizes_and_as_many_repetitions_as_documented(real)
 
 @needs("aclImdb_v1.tar.gz")
 def test_sample_is_the_training_part_with_the_same_labels(real, sample):
-    def labelled(texts, labels):
-        return sorted(zip(texts, labels.tolist(), strict=True))
-
-    ours = labelled(sample.train, sample.train_labels) + labelled(sample.test, sample.test_labels)
-    assert sorted(ours) == labelled(real("texts").train, real("texts").train_labels)
+    ours = zip(sample.train + sample.test, [*sample.train_labels, *sample.test_labels], strict=True)
+    assert sorted(ours) == sorted(zip(real("texts").train, real("texts").train_labels, strict=True))
 
 
 @needs("aclImdb_v1.tar.gz")
