@@ -12,6 +12,7 @@ import zipfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import pooch
 import pytest
@@ -21,8 +22,8 @@ from kexue_nlp.datasets import DatasetUnavailable
 from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines, read_text
 
 TEXT = "中文 分词\n".encode() * 20_000
+LOST_BYTE = "中文分词".encode()[:2] + "中文分词".encode()[3:] + b"a"  # valid GB18030 too, and nonsense
 STALL = 0  # in place of a status: no answer at all
-NOBODY_LISTENS = "http://127.0.0.1:9"
 
 
 @pytest.fixture(autouse=True)
@@ -30,50 +31,36 @@ def own_cache(own_folders, tmp_path):
     return tmp_path / "cache"
 
 
-class Server:
-    """Answers each path with a scripted sequence of answers, repeating the last one."""
-
-    def __init__(self):
-        self.script, self.requests, self.closing = {}, [], threading.Event()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.requests.append(self.path)
-                answers = outer.script.get(self.path, [(404, b"", 0)])
-                status, body, announced = answers.pop(0) if len(answers) > 1 else answers[0]
-                if status == STALL:
-                    outer.closing.wait(5)
-                    return
-                self.send_response(status)
-                self.send_header("Content-Length", str(announced))
-                self.end_headers()
-                self.wfile.write(body)  # fewer bytes than announced: the client sees the connection break
-
-            def log_message(self, *args):
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True)
-        self._thread.start()
-
-    def serve(self, path, body, status=200, sent=None):
-        self.script.setdefault(path, []).append((status, body[:sent], len(body)))
-
-    def close(self):
-        self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
-
-
 @pytest.fixture
 def server(monkeypatch):
+    """Answer each path with a scripted sequence of answers, repeating the last one."""
     monkeypatch.delenv("KEXUE_NLP_MIRROR")
-    server = Server()
-    yield server
-    server.close()
+    script, requests, closing = {}, [], threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            requests.append(self.path)
+            answers = script.get(self.path, [(404, b"", 0)])
+            status, body, announced = answers.pop(0) if len(answers) > 1 else answers[0]
+            if status == STALL:
+                closing.wait(5)
+                return
+            self.send_response(status)
+            self.send_header("Content-Length", str(announced))
+            self.end_headers()
+            self.wfile.write(body)  # fewer bytes than announced: the client sees the connection break
+
+        def log_message(self, *args):
+            pass
+
+    def serve(path, body, status=200, sent=None):
+        script.setdefault(path, []).append((status, body[:sent], len(body)))
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
+        threading.Thread(target=http.serve_forever, args=(0.01,), daemon=True).start()
+        yield SimpleNamespace(url=f"http://127.0.0.1:{http.server_port}", requests=requests, serve=serve)
+        closing.set()
+        http.shutdown()
 
 
 def one_file(*urls):
@@ -95,10 +82,6 @@ def files_under(folder):
     return [path.relative_to(folder).as_posix() for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def assert_nothing_left(cache):
-    assert not cache.exists() or list(cache.iterdir()) == []
-
-
 def test_data_folder_comes_before_the_cache(own_cache, tmp_path):
     for folder in (own_cache, tmp_path / "data"):
         (folder / "toy").mkdir(parents=True)
@@ -109,15 +92,13 @@ def test_data_folder_comes_before_the_cache(own_cache, tmp_path):
 def test_absent_offline_names_file_places_and_remedy(own_cache, tmp_path):
     with pytest.raises(DatasetUnavailable) as caught:
         one_file("http://example.invalid/words.txt").find("toy/words.txt")
-    for part in (
-        "toy/words.txt (A toy) is not available",
-        f"{tmp_path / 'data/toy/words.txt'} does not exist",
-        f"{own_cache / 'toy/words.txt'} does not exist",
-        f"{NOBODY_LISTENS}/words.txt: the server could not be reached",
-        "kexue-nlp fetch toy",
-        "set KEXUE_NLP_DATA",
-    ):
-        assert part in str(caught.value)
+    message = str(caught.value)
+    assert "toy/words.txt (A toy) is not available" in message
+    assert f"{tmp_path / 'data/toy/words.txt'} does not exist" in message
+    assert f"{own_cache / 'toy/words.txt'} does not exist" in message
+    assert "http://127.0.0.1:9/words.txt: the server could not be reached" in message
+    assert "kexue-nlp fetch toy" in message
+    assert "set KEXUE_NLP_DATA" in message
 
 
 def test_data_without_an_address_is_to_be_put_into_a_folder():
@@ -170,7 +151,7 @@ def test_failed_download_is_reported_and_leaves_no_half_file(server, own_cache):
     urls = [f"{server.url}/{name}/words.txt" for name in ("tampered", "cut", "missing")]
     with pytest.raises(DatasetUnavailable, match=r"not match the known hash.*cut before the end.*answered 404"):
         one_file(*urls).fetch()
-    assert_nothing_left(own_cache)
+    assert list(own_cache.rglob("*")) == []
 
 
 def test_download_is_retried_until_it_works(server):
@@ -222,7 +203,7 @@ def test_full_disk_leaves_nothing(server, own_cache, monkeypatch, place):
     monkeypatch.setattr(place, refuse)
     with pytest.raises(DatasetUnavailable, match=r"cannot write to the cache .*No space left"):
         zipped(f"{server.url}/b.zip").fetch()
-    assert_nothing_left(own_cache)
+    assert list(own_cache.rglob("*")) == []
 
 
 def test_only_registered_members_are_unpacked(server, own_cache):
@@ -249,7 +230,7 @@ def test_damaged_archive_is_refused(server, own_cache):
     urls = [f"{server.url}/{name}.zip" for name in ("missing", "cut", "damaged")]
     with pytest.raises(DatasetUnavailable, match=r"no item named 'b/two\.txt'.*not a zip file.*Bad CRC-32"):
         zipped(*urls).fetch()
-    assert_nothing_left(own_cache)
+    assert list(own_cache.rglob("*")) == []
 
 
 @pytest.mark.parametrize("package", ["no_such_package_here", "pooch"])
@@ -283,9 +264,6 @@ def test_fetched_bakeoff_is_present_after_a_progress_bar(server, own_cache, monk
 def test_encoding_is_detected(tmp_path, encoding):
     (tmp_path / "text").write_text("扫描二维码，关注微信号。😀\n", encoding)
     assert read_text(tmp_path / "text") == "扫描二维码，关注微信号。😀\n"
-
-
-LOST_BYTE = "中文分词".encode()[:2] + "中文分词".encode()[3:] + b"a"  # valid GB18030 too, and nonsense
 
 
 @pytest.mark.parametrize(
