@@ -68,9 +68,6 @@ def test_help_imports_nothing_heavy():
     assert python("-c", code).stdout.endswith("heavy: set()\n")
 
 
-# --- start ------------------------------------------------------------------------------------------------
-
-
 def test_start_copies_every_notebook_of_the_checkout(tmp_path):
     assert cli.main(["start", str(tmp_path / "lessons"), "--no-open"]) == 0
     copied = {path.name: path.read_bytes() for path in (tmp_path / "lessons").iterdir()}
@@ -99,21 +96,16 @@ def test_start_without_a_name_copies_nothing(lessons, tmp_path, monkeypatch, cap
     assert contents(tmp_path / "here") == {}
 
 
-@pytest.fixture
-def worked_in(lessons, tmp_path):
-    """Return a folder with one notebook changed and the other one gone."""
-    cli.copy_notebooks(tmp_path / "mine")
-    (tmp_path / "mine/01_margin_loss.ipynb").write_text("my work")
-    (tmp_path / "mine/00_start_here.ipynb").unlink()
-    return tmp_path / "mine"
-
-
-def test_start_overwrites_a_changed_notebook_only_by_force(worked_in, lessons, capsys):
-    assert cli.main(["start", str(worked_in), "--no-open"]) == 1
+def test_start_overwrites_a_changed_notebook_only_by_force(lessons, tmp_path, capsys):
+    mine = tmp_path / "mine"
+    cli.copy_notebooks(mine)
+    (mine / "01_margin_loss.ipynb").write_text("my work")
+    (mine / "00_start_here.ipynb").unlink()
+    assert cli.main(["start", str(mine), "--no-open"]) == 1
     assert "01_margin_loss.ipynb" in capsys.readouterr().err
-    assert contents(worked_in) == {"01_margin_loss.ipynb": "my work"}
-    assert cli.main(["start", str(worked_in), "--no-open", "--force"]) == 0
-    assert contents(worked_in) == contents(lessons)
+    assert contents(mine) == {"01_margin_loss.ipynb": "my work"}
+    assert cli.main(["start", str(mine), "--no-open", "--force"]) == 0
+    assert contents(mine) == contents(lessons)
 
 
 def test_what_is_in_the_way_is_never_overwritten(lessons, tmp_path, capsys):
@@ -173,9 +165,6 @@ def test_start_without_jupyterlab_says_what_to_install_and_copies_nothing(lesson
     assert cli.main(["start", str(tmp_path / "mine")]) == 1
     assert "pip install 'kexue_nlp[lab]'" in capsys.readouterr().err
     assert not (tmp_path / "mine").exists()
-
-
-# --- doctor -----------------------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -239,9 +228,6 @@ def test_doctor_advises_when_memory_is_short(monkeypatch):
         monkeypatch.setattr(cli, "_memory", lambda free=free: (8.0, free))
         check = cli._check_memory()
         assert (bool(check.advice), check.needed) == (advised, False)
-
-
-# --- fetch ------------------------------------------------------------------------------------------------
 
 
 def test_fetch_of_data_that_is_here_prints_where(capsys):
