@@ -27,8 +27,6 @@ def _no_answers_yet():
 
 
 # Answers in other words than the references, to be right and to be spoilt.
-
-
 def weight_of(y, p, m):
     q = p if y == 1 else 1 - p
     return 0.5 if (p == m if y == 1 else p == 1 - m) else float(q < m)
@@ -91,10 +89,6 @@ def contest_f1(right, wrong, missed, extra):
     return 2 * right / ((right + wrong + extra) + (right + missed)) if right else 0.0
 
 
-def winners(activations, k):
-    return sorted(sorted(range(len(activations)), key=lambda unit: -activations[unit])[:k])
-
-
 def em(X, W, normalised=True, idle=True):
     W = W / np.linalg.norm(W, axis=1, keepdims=True) if normalised else W
     best = (X @ W.T).argmax(axis=1)
@@ -116,7 +110,7 @@ RIGHT = {
     "04.1": runs,
     "04.2": contest_f1,
     "04.3": lambda plain, forced: tuple([start, end, int(tag)] for start, end, tag in vote(plain, forced)),
-    "05.1": lambda a, k: np.array(winners(a, k)),
+    "05.1": lambda a, k: np.array(sorted(sorted(range(len(a)), key=lambda unit: -a[unit])[:k])),
     "05.2": lambda a, b: -np.sin(np.pi * (np.mean(a != b) - 0.5)),
     "05.3": lambda X, W: em(X.astype("float32"), W.astype("float32")),
 }
@@ -184,6 +178,12 @@ WRONG = [
     ("05.3", "one unit", lambda X, W: em(X, W)[:1], "expected [["),
     ("05.3", "a list", lambda X, W: em(X, W).tolist(), "expected [["),
 ]
+NO_ANSWERS = {
+    "stopped with IndexError: list index out of range": lambda words: words[99],
+    "returned nothing": lambda words: tag_sentence(words) if len(words) == 2 else None,
+    "this is 'sbe': give its name, no parentheses": "sbe",
+    "expected 'sbe'": lambda words: "s" * 10_000,
+}
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -196,14 +196,6 @@ def test_a_wrong_answer_is_told_what_is_wrong(name, answer, said):
     result = check(name, answer)
     assert not result
     assert said in result.message
-
-
-NO_ANSWERS = {
-    "stopped with IndexError: list index out of range": lambda words: words[99],
-    "returned nothing": lambda words: tag_sentence(words) if len(words) == 2 else None,
-    "this is 'sbe': give its name, no parentheses": "sbe",
-    "expected 'sbe'": lambda words: "s" * 10_000,
-}
 
 
 @pytest.mark.parametrize("said", NO_ANSWERS)
