@@ -14,6 +14,8 @@ from kexue_nlp.datasets import available, load_segmentation
 from kexue_nlp.lexicon import forward_maximum_matching
 from kexue_nlp.scoring import WordScores, score_viewpoints, score_words
 
+DIFF = shutil.which("diff")
+IS_GNU = DIFF and "GNU" in subprocess.run([DIFF, "--version"], capture_output=True, text=True).stdout
 # Words that repeat within a sentence, but never six times: there the alignment is a longest one.
 sentences = st.lists(st.sampled_from("甲乙丙丁"), min_size=1, max_size=12).filter(
     lambda words: max(Counter(words).values()) <= 5
@@ -23,14 +25,6 @@ sentences = st.lists(st.sampled_from("甲乙丙丁"), min_size=1, max_size=12).f
 def changes(gold, predicted):
     scores = score_words([gold], [predicted])
     return scores.insertions, scores.deletions, scores.substitutions
-
-
-def longest_common_length(x, y):
-    """By the textbook table."""
-    table = [[0] * (len(y) + 1) for _ in range(len(x) + 1)]
-    for i, j in itertools.product(range(len(x)), range(len(y))):
-        table[i + 1][j + 1] = table[i][j] + 1 if x[i] == y[j] else max(table[i][j + 1], table[i + 1][j])
-    return table[-1][-1]
 
 
 @pytest.mark.parametrize(
@@ -113,9 +107,11 @@ def test_white_space_is_no_word():
     assert score_words([["甲", "乙"]], [["甲", " ", "\u3000", "\t", "", "乙"]]).f1 == 1.0
 
 
-def test_no_words_at_all_score_zero():
+def test_no_words_and_no_viewpoints_at_all_score_zero():
     scores = score_words([[], [" "]], [[], [" "]], vocabulary={"甲"})
     assert (scores.precision, scores.recall, scores.f1, scores.oov_rate) == (0.0, 0.0, 0.0, None)
+    scores = score_viewpoints([[]], [[]])
+    assert scores.contest_f1 == scores.strict_f1 == scores.precision == 0.0
 
 
 def test_scores_print_large_counts_with_commas_and_no_vocabulary_unless_given():
@@ -126,16 +122,14 @@ def test_scores_print_large_counts_with_commas_and_no_vocabulary_unless_given():
 
 
 @given(sentences, sentences)
-def test_correct_words_are_a_longest_common_subsequence(gold, predicted):
-    assert score_words([gold], [predicted]).correct == longest_common_length(gold, predicted)
+def test_correct_words_are_a_longest_common_subsequence(x, y):
+    table = [[0] * (len(y) + 1) for _ in range(len(x) + 1)]
+    for i, j in itertools.product(range(len(x)), range(len(y))):
+        table[i + 1][j + 1] = table[i][j] + 1 if x[i] == y[j] else max(table[i][j + 1], table[i + 1][j])
+    assert score_words([x], [y]).correct == table[-1][-1]
 
 
-def is_gnu_diff():
-    diff = shutil.which("diff")
-    return diff and "GNU" in subprocess.run([diff, "--version"], capture_output=True, text=True).stdout
-
-
-@pytest.mark.skipif(not is_gnu_diff(), reason="no GNU diff here to compare with")
+@pytest.mark.skipif(not IS_GNU, reason="no GNU diff here to compare with")
 @pytest.mark.parametrize("kind", ["unrelated", "edited", "frequent word among foreign ones"])
 def test_counts_agree_with_gnu_diff(kind, tmp_path):
     draw = random.Random(kind)
@@ -199,11 +193,6 @@ def test_a_view_predicted_twice_counts_once_with_its_most_frequent_polarity():
     assert score_viewpoints(gold, [[pos, neg, neg]]).right == 1
     assert score_viewpoints(gold, [[neg, pos]]).right == 1
     assert score_viewpoints(gold, [[pos, neg]]).wrong == 1
-
-
-def test_no_viewpoints_score_zero():
-    scores = score_viewpoints([[]], [[]])
-    assert scores.contest_f1 == scores.strict_f1 == scores.precision == 0.0
 
 
 def test_viewpoints_out_of_step_or_contradictory_are_refused():
