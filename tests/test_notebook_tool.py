@@ -1,7 +1,4 @@
-"""The tool behind ``make notebooks``, the watch over kernels in conftest.py, and test_notebooks.py itself.
-
-All on notebooks of their own: ``lesson_template.ipynb``, which keeps every rule, and copies of it that break one.
-"""
+"""What runs and watches notebooks, and test_notebooks.py, on a small lesson that keeps each rule or breaks one."""
 
 import inspect
 import os
@@ -17,27 +14,20 @@ import test_notebooks as anatomy
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
 
 import notebooks as tool
-from kexue_nlp import widgets
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = Path(__file__).with_name("lesson_template.ipynb")
 NAME = "03_small_lesson.ipynb"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg=="
-
-WIDGET_ERROR = """\
-import sys
-import types
-
-sys.modules["kexue_nlp.widgets"] = types.SimpleNamespace(errors=["ValueError: slider"])"""
-
-ALLOCATE = """\
-data = bytearray(b"x") * 300_000_000
-del data"""
-
-NOISE = """\
-import sys
-
-print("careful", file=sys.stderr)"""
+ALLOCATE = 'data = bytearray(b"x") * 300_000_000\ndel data'
+NOISE = 'import sys\n\nprint("careful", file=sys.stderr)'
+WIDGET_ERROR = 'from kexue_nlp.widgets import errors\n\nerrors.append("ValueError: slider")'
+PATHS = ("/home/ann/x", "see /opt/data.", "'/Users/ann/x'", "(/tmp)", "file:///x", r"C:\Users", '<a href="/var/x/y">')
+NO_PATHS = (
+    *("https://kexue.fm/archives/4195", "data/sample/x.txt", "../data/x", "~/data/x", "<b>b</b></td></tr>"),
+    *("1 / 2 / 3", "b/m/e", "n/s 的/u", "x[1]/y/z", "# -*- / -*-", "Note:\\n"),
+    'src="data:image/png;base64,iVBOR/home/x"',
+)
 
 
 def text(id, source):
@@ -72,18 +62,10 @@ def _kernels_see_this_checkout():
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory):
-    """Path of the small lesson as the tool stored it."""
     path = tmp_path_factory.mktemp("notebooks") / NAME
     nbformat.write(used_lesson(), path)
     tool.refresh(path, cores=2)
     return path
-
-
-# --- what the tool stores ---------------------------------------------------------------------------
-
-
-def outputs(path, id):
-    return cell(anatomy.read(path), id).outputs
 
 
 def test_the_measured_badge_replaces_the_old_one(stored):
@@ -104,11 +86,12 @@ def test_ids_and_sources_stay(stored):
 
 
 def test_of_outputs_stays_what_can_be_looked_at(stored):
-    assert [output.text for output in outputs(stored, "count")] == ["100 %\n"]  # the last state of a progress bar
-    (explorer,) = outputs(stored, "explorer")
+    count, explorers, slider = (cell(anatomy.read(stored), id).outputs for id in ("count", "explorer", "slider"))
+    assert [output.text for output in count] == ["100 %\n"]  # the last state of a progress bar
+    (explorer,) = explorers
     assert "at rest" in explorer.data["text/html"]
     assert tool.WIDGET_VIEW not in explorer.data
-    assert outputs(stored, "slider") == []  # a widget without a static fallback
+    assert slider == []  # a widget without a static fallback
 
 
 def test_a_second_run_changes_nothing_but_the_badge(stored, tmp_path):
@@ -124,9 +107,6 @@ def test_the_badge_counts_the_memory_of_the_kernel(tmp_path):
     notebook = new_notebook(cells=[code("allocate", ALLOCATE)])
     _, gb = tool.run(notebook, tmp_path)
     assert len(data) / 1e9 > 0.5 > gb > 0.3
-
-
-# --- what the tool refuses --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -189,30 +169,18 @@ def test_the_command_says_which_notebook_failed_and_goes_on_to_the_next(tmp_path
     assert re.match(r"02_whole\.ipynb: ≈ \d+ s · 0\.\d GB on [12] cores?\n", done.stdout)
 
 
-PATHS = ("/home/ann/x", "see /opt/data.", "'/Users/ann/x'", "(/tmp)", "file:///x", r"C:\Users", '<a href="/var/x/y">')
-NO_PATHS = (
-    *("https://kexue.fm/archives/4195", "data/sample/x.txt", "../data/x", "~/data/x", "<b>b</b></td></tr>"),
-    *("1 / 2 / 3", "b/m/e", "n/s 的/u", "x[1]/y/z", "# -*- / -*-", "Note:\\n"),
-    'src="data:image/png;base64,iVBOR/home/x"',
-)
-
-
 def test_an_absolute_path_is_found_and_what_only_looks_like_one_is_not():
     found = [text for text in PATHS + NO_PATHS if tool.absolute_paths(code("c", text))]
     assert found == list(PATHS)
 
 
-# --- the watch over kernels during `pytest --nbval-lax` ---------------------------------------------
-
-NBVAL = ("--nbval-lax", "--nbval-cell-timeout", "6")  # nbval waits that long for the kernel that dies
-LOWER_BUDGET = "import notebooks\n\nnotebooks.MAX_GB = 0.3\n"
-
+# The watch over kernels during `pytest --nbval-lax`: what the last cell does, its verdict, and what is said
 WATCHED = {
-    "fine": 'print("done")',
-    "large": ALLOCATE,
-    "noisy": NOISE,
-    "callback": WIDGET_ERROR,
-    "dies": "import os\n\nos._exit(1)",
+    "fine": ('print("done")', "PASSED", ""),
+    "large": (ALLOCATE, "ERROR", r"large\.ipynb: needed 0\.3\d GB of memory; the budget is 0\.3 GB"),
+    "noisy": (NOISE, "FAILED", "careful"),
+    "callback": (WIDGET_ERROR, "ERROR", r"callback\.ipynb: a widget's callback raised ValueError: slider"),
+    "dies": ("import os\n\nos._exit(1)", "ERROR", r"dies\.ipynb: the kernel did not say how much memory it needed"),
 }
 
 
@@ -220,35 +188,21 @@ WATCHED = {
 def watched(tmp_path_factory):
     """Return code and text of one nbval run over small notebooks, with a budget of 0.3 GB."""
     folder = tmp_path_factory.mktemp("watched")
-    for name, source in WATCHED.items():
-        cells = [code("first", "1"), code("second", source)]
-        nbformat.write(new_notebook(cells=cells), folder / f"{name}.ipynb")
-    (folder / "lower_budget.py").write_text(LOWER_BUDGET)
+    for name, (source, *_) in WATCHED.items():
+        nbformat.write(new_notebook(cells=[code("first", "1"), code("second", source)]), folder / f"{name}.ipynb")
+    (folder / "lower_budget.py").write_text("import notebooks\n\nnotebooks.MAX_GB = 0.3\n")
     options = ["-p", "conftest", "-p", "lower_budget", "-p", "no:cacheprovider", "-rA", "--color=no"]
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, "--rootdir", folder, *NBVAL, folder],
-        cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    # nbval waits 6 seconds for the kernel that dies.
+    nbval = ["--rootdir", folder, "--nbval-lax", "--nbval-cell-timeout", "6", folder]
+    command = [sys.executable, "-m", "pytest", *options, *nbval]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("name", "verdict", "message"),
-    [
-        ("fine", "PASSED", ""),
-        ("large", "ERROR", r"large\.ipynb: needed 0\.3\d GB of memory; the budget is 0\.3 GB"),
-        ("noisy", "FAILED", "careful"),
-        ("callback", "ERROR", r"callback\.ipynb: a widget's callback raised ValueError: slider"),
-        ("dies", "ERROR", r"dies\.ipynb: the kernel did not say how much memory it needed"),
-    ],
-    ids=WATCHED,
-)
-def test_a_notebook_with_a_fault_fails_in_its_last_cell(watched, name, verdict, message):
-    code, output = watched
+@pytest.mark.parametrize("name", WATCHED)
+def test_a_notebook_with_a_fault_fails_in_its_last_cell(watched, name):
+    (code, output), (_, verdict, message) = watched, WATCHED[name]
     verdicts = re.findall(rf"^(PASSED|FAILED|ERROR) \S*\b{name}\.ipynb::(Cell \d)", output, re.MULTILINE)
     assert ("PASSED", "Cell 0") in verdicts
     assert (verdict, "Cell 1") in verdicts
@@ -261,12 +215,6 @@ def test_seconds_and_memory_of_each_notebook_are_printed(watched):
     assert [name for name, *_ in table] == ["callback", "fine", "large", "noisy"]
 
 
-def test_widgets_record_their_errors_where_the_watch_looks():
-    assert isinstance(widgets.errors, list)
-
-
-# --- the rules of test_notebooks.py -----------------------------------------------------------------
-
 RULES = {
     name: rule
     for name, rule in vars(anatomy).items()
@@ -277,12 +225,7 @@ RULES = {
 def obey(name, path):
     """Call one rule with every value of its other parameter."""
     rule = RULES[name]
-    others = [
-        dict(zip(mark.args[0], value, strict=True)) if isinstance(mark.args[0], tuple) else {mark.args[0]: value}
-        for mark in rule.pytestmark
-        if mark.name == "parametrize" and mark.args[0] != "path"
-        for value in mark.args[1]
-    ]
+    others = [{m.args[0]: value} for m in rule.pytestmark if m.args[0] != "path" for value in m.args[1]]
     for other in others or [{}]:
         rule(path, **other)
 
@@ -320,10 +263,6 @@ def link_picture(link):
     return change
 
 
-def code_solution():
-    return new_code_cell("def legal(tags): ...", id="solution-code", metadata={"tags": ["solution"]})
-
-
 def remove(id):
     return lambda nb: nb.cells.remove(cell(nb, id))
 
@@ -338,8 +277,7 @@ def say(stream, text):
 
 BROKEN = {
     "test_format_is_valid_and_cell_ids_are_stable": [
-        edit("count", id="build"),
-        edit("count", id="has spaces"),
+        *(edit("count", id=id) for id in ("build", "has spaces")),
         lambda nb: cell(nb, "count").pop("id"),
         lambda nb: nb.update(nbformat_minor=4),
     ],
@@ -357,10 +295,7 @@ BROKEN = {
         lambda nb: nb.metadata.language_info.update(version="3.11.0"),
         lambda nb: nb.metadata.kernelspec.update(name="my-kernel"),
     ],
-    "test_cells_were_executed_in_order": [
-        edit("count", execution_count=99),
-        edit("count", execution_count=None),
-    ],
+    "test_cells_were_executed_in_order": [edit("count", execution_count=n) for n in (99, None)],
     "test_size_is_within_budget": [say("stdout", "x" * tool.MAX_BYTES)],
     "test_every_cell_has_a_slide_type_and_a_slide_comes_first": [
         lambda nb: cell(nb, "count").metadata.pop("slideshow"),
@@ -370,14 +305,11 @@ BROKEN = {
     "test_title_and_a_promise_of_one_sentence_come_first": [
         replace("title", "# Word", "Word"),
         lambda nb: nb.cells.insert(0, code("first", "1")),
-        replace("title", "into words.", "into words. It is fast."),
-        replace("title", "into words.", "into words"),
+        *(replace("title", "into words.", end) for end in ("into words. It is fast.", "into words")),
         edit("title", source="# Title"),
     ],
     "test_comments_for_tools_do_not_face_the_student": [
-        edit("count", source="import re  # noqa: F401"),
-        edit("count", source="# NBVAL_CHECK_OUTPUT\n1"),
-        edit("count", source="# isort: skip_file\n1"),
+        edit("count", source=f"import re  # {note}") for note in ("noqa: F401", "NBVAL_CHECK_OUTPUT", "isort: skip")
     ],
     "test_cells_that_only_import_or_draw_are_folded": [
         edit("count", source="import re"),
@@ -397,9 +329,7 @@ BROKEN = {
     ],
     "test_three_bullets_say_what_is_learned": [replace("aims", "- draw\n", "")],
     "test_the_idea_has_a_picture": [
-        link_picture("![The idea](missing.svg)"),
-        link_picture("![The idea](attachment:idea.svg)"),
-        link_picture("![](03_broken_lesson.ipynb)"),
+        *map(link_picture, ("![Idea](missing.svg)", "![Idea](attachment:idea.svg)", "![](03_broken_lesson.ipynb)"))
     ],
     "test_parameters_come_before_the_build": [
         remove("parameters"),
@@ -423,12 +353,12 @@ BROKEN = {
         lambda nb: cell(nb, "table").outputs.pop(),
     ],
     "test_figures_of_the_lesson_are_drawn_in_it": [
-        lambda nb: nb.metadata.kexue_nlp.update(figures=["hashing_diagram"]),
+        lambda nb: nb.metadata.kexue_nlp.update(figures=["hashing_diagram"])
     ],
     "test_three_exercises_are_each_followed_by_their_folded_solution": [
         remove("solution-2"),
         replace("solution-2", "<details>", "<details open>"),
-        lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "solution-2")), code_solution()),
+        lambda nb: nb.cells.insert(nb.cells.index(cell(nb, "solution-2")), CODE_SOLUTION),
     ],
     "test_a_profile_that_does_not_exist_is_refused": [replace("imports", "is_full(PROFILE)", "False")],
     "test_stubs_fail_and_solutions_pass": [
@@ -440,6 +370,7 @@ BROKEN = {
     ],
     "test_further_reading_has_a_link": [edit("reading", source="## Further reading\n\nNone.")],
 }
+CODE_SOLUTION = new_code_cell("def legal(tags): ...", id="solution-code", metadata={"tags": ["solution"]})
 JIEBA_FIRST = "<table><tr><td>jieba</td></tr><tr><td>forward maximum matching</td></tr></table>"
 REFUSALS = (AssertionError, pytest.fail.Exception, tool.NotebookError)
 
