@@ -84,12 +84,15 @@ test test-explorers test-browser: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_S
 test test-explorers test-browser: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
 
 # Notebooks come first, as they take longest; tests fill what is left of two processes.
+# A run that was stopped may have left half of what it compiled: then nothing of it is used again.
 .PHONY: test
 test: install-test ## check the style, run every test and every notebook
 	$(venv_python) -m ruff check .
 	$(venv_python) -m ruff format --check .
+	@[ -e build/compiled/whole ] || rm -rf build/compiled
+	@mkdir -p build/compiled && rm -f build/compiled/whole
 	$(venv_python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env \
-		--doctest-modules notebooks tests kexue_nlp $(ARGS)
+		--doctest-modules notebooks tests kexue_nlp $(ARGS); status=$$?; touch build/compiled/whole; exit $$status
 
 .PHONY: test-backends install-backends
 test-backends: install-backends ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)

@@ -17,13 +17,7 @@ from kexue_nlp.lessons.margin import explorer as margin
 from kexue_nlp.lessons.segmentation import explorer as segmentation
 from kexue_nlp.lessons.sentiment import explorer as sentiment
 from kexue_nlp.lessons.viewpoint import explorer as viewpoint
-from kexue_nlp.widgets import (
-    HashExplorer,
-    MarginExplorer,
-    SegmentationExplorer,
-    SentimentExplorer,
-    ViewpointExplorer,
-)
+from kexue_nlp.widgets import HashExplorer, MarginExplorer, SegmentationExplorer, SentimentExplorer, ViewpointExplorer
 
 
 def peer(explorer: object) -> widgets.interactive:

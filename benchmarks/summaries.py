@@ -264,14 +264,7 @@ def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> p
                 "{:.2f} → {:.2f}".format(*published.SEMI_SUPERVISED) if of_the_article else "",
             ]
         )
-    columns = [
-        "draws",
-        "accuracy, %",
-        "after self-training",
-        "gain [95 %]",
-        "minus TF-IDF [95 %]",
-        "article",
-    ]
+    columns = ["draws", "accuracy, %", "after self-training", "gain [95 %]", "minus TF-IDF [95 %]", "article"]
     return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
 
 
@@ -324,15 +317,7 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
             above = sum(ours[fold] > theirs[fold] for fold in both)
             gain = f"{_difference(ours, theirs, 1 / (N_FOLDS - 1))}, above 0 in {above} of {len(both)}" if both else ""
         rows.append([method, str(len(by_fold)), *figures, simpler.get(method, ""), gain])
-    columns = [
-        "folds",
-        "contest F1",
-        "strict F1",
-        "precision",
-        "strict recall",
-        "compared with",
-        "gain in strict F1",
-    ]
+    columns = ["folds", "contest F1", "strict F1", "precision", "strict recall", "compared with", "gain in strict F1"]
     return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
 
 
@@ -392,9 +377,7 @@ def _calibration(runs: list[dict[str, Any]]) -> str:
 
 
 def _paired(
-    ours: dict[int, dict[str, Any]],
-    theirs: dict[int, dict[str, Any]],
-    statistic: Callable[[dict[str, Any]], float],
+    ours: dict[int, dict[str, Any]], theirs: dict[int, dict[str, Any]], statistic: Callable[[dict[str, Any]], float]
 ) -> str:
     """Mean difference of a statistic of the runs over the seeds that both have, and its 95 % interval."""
     return _difference(*({seed: statistic(run) for seed, run in runs.items()} for runs in (ours, theirs)))

@@ -21,7 +21,7 @@ def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None)
     sequences : sequence of ndarray, each of shape (T_i, ...)
         At least one, none longer than `length`; same trailing shape and dtype.
     length, n_rows : int
-        Of the result, (n_rows, length, ...); by default there are as many rows as sequences.
+        The result has shape (n_rows, length, ...); by default there are as many rows as sequences.
 
     Examples
     --------
@@ -43,7 +43,7 @@ def batches_by_length(
     Parameters
     ----------
     lengths, limits : sequence of int
-        Of each sequence, none above the last limit; and the lengths to pad to, ascending.
+        The length of each sequence, none above the last limit, and the lengths to pad to, ascending.
     max_tokens : int
         Rows × length of a batch, padding included; a single row may be longer.
     rng : Generator, optional

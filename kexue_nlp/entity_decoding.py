@@ -74,7 +74,8 @@ def entities_among(
 ) -> list[Entity]:
     """Find the entities, from left to right, of the most probable tags whose entities are all among given spans.
 
-    Names that overlap compete, and the network decides: of 北京奔驰 it may tag all, only 奔驰, or nothing.
+    Names that overlap compete, and the network decides: of 北京奔驰 it may tag all, only 奔驰, or nothing. This is
+    Viterbi over spans instead of characters (semi-Markov decoding, Sarawagi and Cohen 2004), and costs O(T + N).
 
     Parameters
     ----------
@@ -83,10 +84,6 @@ def entities_among(
         Spans inside the text that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
     bonus : float
         Added to the log-probability of each entity: above 0 more are found, below 0 fewer.
-
-    Notes
-    -----
-    Viterbi over spans instead of characters: semi-Markov decoding (Sarawagi and Cohen 2004). It costs O(T + N).
 
     Examples
     --------
@@ -166,7 +163,7 @@ class Alignment:
 def align_entities(
     log_emissions: np.ndarray, starts: np.ndarray, ends: np.ndarray, inside: float = 100.0, outside: float = 50.0
 ) -> Alignment:
-    """Make a tagger find the names of a gazetteer whole, and let it say which polarity each has.
+    """Make a tagger find the names of a gazetteer whole, and let it say which polarity each has: article 4118's code.
 
     Tags are found without the gazetteer. Then all polarities get a bonus inside each name, "outside" gets one just
     before and just behind it, and tags are found again: their runs are the entities. An entity's polarity is that of
@@ -181,10 +178,6 @@ def align_entities(
         Where names occur in the text, as :meth:`Matcher.find` gives it. Bonuses of names that overlap add up.
     inside, outside : float
         The bonuses; the article's by default.
-
-    Notes
-    -----
-    Article 4118 (https://kexue.fm/archives/4118), its code.
 
     Examples
     --------

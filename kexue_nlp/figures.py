@@ -152,17 +152,17 @@ def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
     """Draw which characters one tag depends on in a stack of convolutions of an odd width."""
     if n_layers < 1 or width < 1 or width % 2 == 0:
         raise ValueError(f"need at least one layer and an odd width, got n_layers={n_layers}, width={width}")
-    reach = n_layers * (width // 2)  # to each side
-    ax = _axes(4.6 + reach, 0.8 + 0.7 * n_layers)
-    _draw_layers(ax, reach + np.arange(-reach - 2, reach + 3), range(n_layers + 1), width // 2, centre=reach)
+    side = n_layers * (width // 2)  # characters on each side that a unit sees
+    ax = _axes(4.6 + side, 0.8 + 0.7 * n_layers)
+    _draw_layers(ax, side + np.arange(-side - 2, side + 3), range(n_layers + 1), width // 2, centre=side)
     for layer in range(n_layers + 1):
         name = "characters" if layer == 0 else f"convolution {layer}" + " → tag" * (layer == n_layers)
         ax.text(-2.8, layer, name, ha="right", va="center")
-    for t in range(-reach, reach + 1):
-        ax.text(reach + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
-    ax.set_title(f"one tag sees {2 * reach + 1} characters", size=11)
+    for t in range(-side, side + 1):
+        ax.text(side + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
+    ax.set_title(f"one tag sees {2 * side + 1} characters", size=11)
     ax.set_axis_off()
-    ax.figure.alt = f"Units above characters: one unit of convolution {n_layers} depends on {2 * reach + 1} characters."
+    ax.figure.alt = f"Units above characters: one unit of convolution {n_layers} depends on {2 * side + 1} characters."
     return ax.figure
 
 

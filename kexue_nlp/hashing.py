@@ -153,7 +153,7 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 
 
 class LSH(_Hasher):
-    """Locality-sensitive hashing by signs of random projections, to codes of `n_bits` bits.
+    """Locality-sensitive hashing by signs of projections drawn with `random_state`, to codes of `n_bits` bits.
 
     The chance that two vectors at angle θ agree in a bit is 1 − θ/π: codes keep the order of the cosines, not their
     values. Charikar, "Similarity Estimation Techniques from Rounding Algorithms" (2002). A projection of exactly 0
@@ -181,7 +181,7 @@ class LSH(_Hasher):
 
 
 class FlyHash(_Hasher):
-    """Hashing as in the fruit fly's olfactory circuit: many sparse random projections, few winners.
+    """Hashing as in the fruit fly's olfactory circuit: many sparse projections drawn with `random_state`, few winners.
 
     Two codes are 2k − 2·(ones in common) bits apart. Dasgupta, Stevens and Navlakha, "A neural algorithm for a
     fundamental computing problem" (2017). The attribute `components_`, a csr_array of float32 (K, D), holds zeros and
@@ -223,7 +223,7 @@ class BioHash(_Hasher):
     """Hashing by learned units: cluster centres under the normalised inner product, of which the k best fire.
 
     EM compares ⟨x, w/‖w‖⟩ but a code is made by ⟨x, w⟩: once the lengths are 1 these agree. Ryali, Hopfield, Grinberg
-    and Krotov (2020), arXiv 2001.04907.
+    and Krotov (2020), arXiv 2001.04907. `random_state` decides where the units start and the order of mini-batches.
 
     Parameters
     ----------

@@ -13,7 +13,7 @@ from keras import layers, ops
 
 from kexue_nlp.batching import pad
 from kexue_nlp.ngrams import WindowBatches, ngram_perplexity
-from kexue_nlp.saved_model import SavedModel, check_process, predict
+from kexue_nlp.saved_model import SavedModel, check_process, exclusive, predict
 from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, split_words
 
 __all__ = ["LanguageModel", "NextToken", "Perplexity", "WindowBatches", "ngram_perplexity", "padded"]
@@ -128,7 +128,9 @@ class LanguageModel(SavedModel):
     """A recurrent network that reads a text once and predicts each of its tokens on the way.
 
     Embedding → LSTM or GRU → linear layer to the size of the embedding → product with the table of embeddings (tied
-    weights) → softmax. One padding token is read before each text, so that the first token too has something before it.
+    weights, Press and Wolf 2017) → softmax. One padding token is read before each text, so that the first token too has
+    something before it. Article 4374 (https://kexue.fm/archives/4374); one pass for all words is a reader's question
+    there. The pretrained model has read the IMDB reviews and knows 10,000 words.
 
     The attribute ``encoder`` is a Keras model from ids, int32 (B, T), to states, float32 (B, T, units). A network built
     on it can freeze or fine-tune its layers ``"embedding"`` and ``"recurrent"``, which are the model's own.
@@ -141,12 +143,7 @@ class LanguageModel(SavedModel):
         Numbers per token and per state.
     n_sampled : int or None
         In training compare each target with so many drawn tokens instead of the whole vocabulary, which must be
-        ordered by falling frequency.
-
-    Notes
-    -----
-    Article 4374 (https://kexue.fm/archives/4374); one pass for all words is a reader's question there. Tied weights:
-    Press and Wolf 2017. Sampled softmax: Bengio and Senécal 2008; Blanc and Rendle 2018.
+        ordered by falling frequency (sampled softmax: Bengio and Senécal 2008; Blanc and Rendle 2018).
 
     Examples
     --------
@@ -210,6 +207,7 @@ class LanguageModel(SavedModel):
         gradients clipped to a norm of 1. Its ``save_weights`` and ``load_weights`` keep an interrupted training, the
         optimizer's memory included.
         """
+        check_process()
         if self._trainer is None:
             self._trainer = _Trainer(batch_size, self.embedding, self.recurrent, self.next_token)
             self._trainer.compile(keras.optimizers.Adam(learning_rate, global_clipnorm=1.0))
@@ -235,7 +233,10 @@ class LanguageModel(SavedModel):
             rows = _stateful_rows(shuffled, batch_size, steps)
             for variable in trainer.carried:
                 variable.assign(ops.zeros(variable.shape))
-            history = trainer.fit(rows, batch_size=batch_size, shuffle=False, verbose=verbose, callbacks=[*callbacks])
+            with exclusive():
+                history = trainer.fit(
+                    rows, batch_size=batch_size, shuffle=False, verbose=verbose, callbacks=[*callbacks]
+                )
             shown.append(history.history["perplexity"][0])
         return shown
 
@@ -343,8 +344,8 @@ class LanguageModel(SavedModel):
     @classmethod
     def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         model = cls(Vocabulary(meta.pop("tokens")), **meta)
-        for i, variable in enumerate(model._variables()):
-            variable.assign(arrays[f"weights_{i}"].astype(np.float32))
+        for variable, weight in zip(model._variables(), arrays.values(), strict=True):
+            variable.assign(weight.astype(np.float32))
         return model
 
     def _variables(self) -> list[keras.Variable]:

@@ -33,7 +33,7 @@ def margin_weight(y_true, y_pred, margin=0.6, from_logits=False):
 
     With the unit step θ, θ(0) = 1/2, the article writes λ(y, p) = 1 − θ(y − m) θ(p − m) − θ(1 − m − y) θ(1 − m − p).
     The share of examples with λ > 0 is the share that still trains the network. Arguments are those of
-    `margin_binary_crossentropy`, and the result has the shape of the predictions.
+    `margin_binary_crossentropy`; there is one weight for each prediction.
 
     Examples
     --------

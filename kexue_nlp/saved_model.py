@@ -8,6 +8,7 @@ import io
 import json
 import operator
 import os
+import sys
 import threading
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-__all__ = ["SavedModel", "check_process", "network_parts", "predict", "restore_network"]
+__all__ = ["SavedModel", "check_process", "exclusive", "network_parts", "predict", "restore_network"]
 
 _PRETRAINED = Path(__file__).parent / "pretrained"
 
@@ -26,13 +27,14 @@ _forked_behind_it = False  # or before, in the process of which this one is a fo
 def _set_locks() -> None:
     """Make the locks; a fork needs new ones, since a thread that is not in it may hold those of its parent."""
     global _one_at_a_time, _unpacking
-    _one_at_a_time = threading.Lock()  # Keras runs one network at a time, which uses all cores
+    _one_at_a_time = threading.RLock()  # Keras runs or trains one network at a time, which uses all cores
     _unpacking = threading.RLock()
 
 
 def _after_fork() -> None:
     global _forked_behind_it
-    _forked_behind_it |= _network_made
+    jax = sys.modules.get("jax._src.xla_bridge")  # somebody else may have run a network of their own
+    _forked_behind_it |= _network_made or bool(jax and getattr(jax, "_backends", None))
     _set_locks()
 
 
@@ -58,13 +60,15 @@ def check_process() -> None:
 
 
 def predict(network: Any, inputs: Any) -> Any:
-    """Run a Keras network on one batch, an array or list of arrays, in any thread.
-
-    A forked process is refused as by :func:`check_process`.
-    """
-    check_process()
-    with _one_at_a_time:
+    """Run a Keras network on one batch, an array or list of arrays, in any thread."""
+    with exclusive():
         return network.predict_on_batch(inputs)
+
+
+def exclusive() -> threading.RLock:
+    """Return the lock under which networks run and train; a forked process is refused as by :func:`check_process`."""
+    check_process()
+    return _one_at_a_time
 
 
 def network_parts(network: Any) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -174,8 +178,8 @@ class SavedModel:
     _packed: tuple[str, bytes] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._packed:
-            return {"_packed": self._packed}
+        if packed := self._packed:
+            return {"_packed": packed}
         meta, arrays = self._parts()
         np.savez(buffer := io.BytesIO(), **arrays)
         return {"_packed": (json.dumps(meta, default=operator.index), buffer.getvalue())}
@@ -190,12 +194,13 @@ class SavedModel:
 
     def __getattr__(self, name: str) -> Any:
         # Python comes here for what it does not find: anything at all of a packed model.
-        if not (name.startswith("__") and name.endswith("__")):
+        if not name.startswith(("__", "_repr_", "_ipython_")):  # which Python and Jupyter only try
             self._unpack()
             if name in self.__dict__:
                 return self.__dict__[name]
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def __setattr__(self, name: str, value: Any) -> None:
-        self._unpack()  # which would overwrite the value later
+        if self._packed:
+            self._unpack()  # which would overwrite the value later
         super().__setattr__(name, value)

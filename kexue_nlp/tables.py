@@ -23,17 +23,13 @@ def load_table(name: str) -> pd.DataFrame:
     Parameters
     ----------
     name : str
-        Such as ``"margin_loss"``; an unknown one is answered with a list of the known ones.
+        Such as ``"margin_loss"``; ValueError names the known tables if it is none of them.
 
     Returns
     -------
     pandas.DataFrame
-        One row per method, the trivial baseline first.
-
-    Raises
-    ------
-    ValueError
-        If there is no table of that name.
+        One row per method, the trivial baseline first; in ``"label_curve"`` one per number of labels, and in
+        ``"margin_sweep"`` one per margin.
 
     Examples
     --------

@@ -144,7 +144,8 @@ class BioWord(SavedModel):
     alternates: windows go to the unit that they excite most; units become the average of their windows, with each
     word counted relative to its frequency. In the end every window counts for its best few units. Liang, Ryali,
     Hoover, Grinberg, Navlakha, Zaki and Krotov, "Can a Fruit Fly Learn Word Embeddings?" (2021), arXiv 2101.06887,
-    learn by small steps; here whole batches are counted, as the article suggests.
+    learn by small steps; here whole batches are counted, as the article suggests. The pretrained vectors are of 20,000
+    words of the IMDB reviews. `random_state` seeds the order of the windows and the first units.
 
     Parameters
     ----------
@@ -258,9 +259,9 @@ class BioWord(SavedModel):
         k = self._k(k)
         check_number("n", n, 1)
         word, code = self._resolve(query, k)
-        if k not in self._all_codes:
-            self._all_codes = {k: self.codes(k=k)}
-        codes = self._all_codes[k]
+        if (codes := self._all_codes.get(k)) is None:
+            codes = self.codes(k=k)
+            self._all_codes = {k: codes}  # of the last k only
         overlaps = codes.astype(np.int32) @ code.astype(np.int32)
         cosines = overlaps / np.sqrt(np.diff(codes.indptr) * code.sum(dtype=np.int64))
         cosines[self._ids[word]] = -1

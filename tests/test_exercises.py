@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import pkgutil
 import re
 from importlib import import_module
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from kexue_nlp import exercises
+from kexue_nlp import exercises, lessons
 from kexue_nlp.exercises import check
 from kexue_nlp.lessons import is_full
 from kexue_nlp.lessons.sentiment.exercises import choose
@@ -17,7 +18,7 @@ from kexue_nlp.lessons.viewpoint.exercises import entities_of, vote
 from kexue_nlp.tagging import SBME, words_to_tags
 from kexue_nlp.viterbi import viterbi
 
-LESSONS = ("margin", "sentiment", "segmentation", "viewpoint", "hashing")
+LESSONS = [module.name for module in pkgutil.iter_modules(lessons.__path__)]
 ALL = {k: v for name in LESSONS for k, v in import_module(f"kexue_nlp.lessons.{name}.exercises").EXERCISES.items()}
 
 

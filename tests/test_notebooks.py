@@ -19,14 +19,7 @@ ROOT = Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LESSONS = [path for path in NOTEBOOKS if not path.name.startswith("00_")]
 
-SECTIONS = (
-    "What you will be able to do",
-    "Build it",
-    "Play with it",
-    "Measure it",
-    "Exercises",
-    "Further reading",
-)
+SECTIONS = ("What you will be able to do", "Build it", "Play with it", "Measure it", "Exercises", "Further reading")
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 MAX_LINES = 15
 FOR_TOOLS = re.compile(r"#.*\b(noqa|isort|NBVAL)", re.IGNORECASE)

@@ -84,8 +84,7 @@ def test_with_begin_tags_an_entity_begins_and_keeps_its_polarity():
 
 
 @pytest.mark.parametrize(
-    "entities",
-    [[(0, 0, "pos")], [(-1, 2, "pos")], [(3, 6, "pos")], [(0, 2, "pos"), (1, 3, "neg")], [(0, 2, "good")]],
+    "entities", [[(0, 0, "pos")], [(-1, 2, "pos")], [(3, 6, "pos")], [(0, 2, "pos"), (1, 3, "neg")], [(0, 2, "good")]]
 )
 def test_entities_that_make_no_sense_are_refused(entities):
     with pytest.raises(ValueError, match="entity"):

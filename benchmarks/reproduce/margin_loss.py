@@ -121,10 +121,9 @@ class Run:
     def make_loss(self) -> keras.losses.Loss:
         if self.loss == "margin":
             return MarginBinaryCrossentropy(self.margin)
-        return {
-            "cross-entropy": keras.losses.BinaryCrossentropy,
-            "focal": keras.losses.BinaryFocalCrossentropy,
-        }[self.loss]()
+        return {"cross-entropy": keras.losses.BinaryCrossentropy, "focal": keras.losses.BinaryFocalCrossentropy}[
+            self.loss
+        ]()
 
 
 # --- the same network with less work -----------------------------------------------------------------------

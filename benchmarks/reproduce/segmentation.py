@@ -100,17 +100,11 @@ class KeepBest(keras.callbacks.Callback):
         f1 = score_words(self.sentences, self.segmenter("".join(words) for words in self.sentences)).f1
         if f1 > best:
             self.segmenter.save(self.folder / "best.npz")
-        record = {
-            "epoch": epoch + 1,
-            "heldout_f1": f1,
-            "loss": logs["loss"],
-            "seconds": time.monotonic() - self.start,
-        }
+        record = {"epoch": epoch + 1, "heldout_f1": f1, "loss": logs["loss"], "seconds": time.monotonic() - self.start}
         # An epoch that was scored but not backed up before an interruption is run, and recorded, again.
         self.log.write_text("".join(json.dumps(r) + "\n" for r in [*earlier, record]))
         print(
-            f"epoch {epoch + 1}: loss {logs['loss']:.4f}, held-out F1 {f1:.4f}, {record['seconds']:.0f} s",
-            flush=True,
+            f"epoch {epoch + 1}: loss {logs['loss']:.4f}, held-out F1 {f1:.4f}, {record['seconds']:.0f} s", flush=True
         )
 
 

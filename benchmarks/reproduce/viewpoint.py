@@ -317,10 +317,7 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         one(replace(ARTICLE, weights=False), decoding="forced"),
     ),
     "article's tagger, begin tags": ("article's tagger", one(replace(ARTICLE, begin_tags=True))),
-    "article's tagger, names compete": (
-        "article's tagger, forced alignment",
-        one(ARTICLE, decoding="names"),
-    ),
+    "article's tagger, names compete": ("article's tagger, forced alignment", one(ARTICLE, decoding="names")),
     "tagger that sees the names, names compete": (
         "article's tagger, all sentences weigh alike, forced alignment",
         one(NAMES, decoding="names"),

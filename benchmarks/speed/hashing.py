@@ -185,8 +185,7 @@ def word_vectors(documents: list[list[str]], rounds: int) -> dict:
     ours, theirs = f"BioWord, {N_UNITS} units", "gensim Word2Vec (CBOW), 100 numbers, 5 epochs"
     settings = {"max_final_vocab": VOCABULARY, "min_count": 1, "workers": os.cpu_count(), "seed": 0}
     times = medians(
-        {ours: lambda: bio.fit(documents), theirs: lambda: Word2Vec(documents, vector_size=100, **settings)},
-        rounds,
+        {ours: lambda: bio.fit(documents), theirs: lambda: Word2Vec(documents, vector_size=100, **settings)}, rounds
     )
     n_words = int(bio.counts_.sum())  # each is the centre of a window
     return {

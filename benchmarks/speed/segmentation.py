@@ -69,13 +69,7 @@ def make(tool: str, lexicon: dict[str, float] | None):
 
 
 # Each tool, and the size of the dictionary given to it.
-TOOLS = {
-    "jieba": 0,
-    "rjieba": 0,
-    "ours": 0,
-    "ours, 100-word dictionary": 100,
-    "ours, 100,000-word dictionary": 100_000,
-}
+TOOLS = {"jieba": 0, "rjieba": 0, "ours": 0, "ours, 100-word dictionary": 100, "ours, 100,000-word dictionary": 100_000}
 
 
 def measure(tool: str) -> dict:
@@ -118,10 +112,7 @@ def main() -> None:
             command = [sys.executable, __file__, "--tool", tool]
             out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             rounds[tool].append(json.loads(out.splitlines()[-1]))
-            print(
-                f"round {i + 1}, {tool}: {rounds[tool][-1]['characters_per_s'] / 1e6:.2f} M characters/s",
-                flush=True,
-            )
+            print(f"round {i + 1}, {tool}: {rounds[tool][-1]['characters_per_s'] / 1e6:.2f} M characters/s", flush=True)
     tools = {
         tool: {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
         for tool, runs in rounds.items()

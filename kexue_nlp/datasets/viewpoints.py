@@ -29,7 +29,7 @@ class ViewpointData:
     ----------
     sentences, unlabelled : list of str
         Those with labels, and further ones.
-    labels : list of tuple of (view, polarity)
+    labels : list of tuple of (name, polarity)
         For each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
     gazetteer : tuple of str
         The list of known names.
@@ -114,7 +114,7 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
     labels: dict[str, dict[str, str]] = {identity: {} for identity, _ in train}
     if len(labels) < len(train):
         raise ValueError(f"{train_path}: a SentenceId occurs twice; take the file from one release")
-    for number, (identity, view, polarity) in _read_rows(label_path, 3):
+    for number, (identity, name, polarity) in _read_rows(label_path, 3):
         where = f"{label_path}, line {number}"
         if identity not in labels:
             if identity not in blank:
@@ -123,10 +123,10 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
             continue
         if polarity not in POLARITIES:
             raise ValueError(f"{where}: the polarity is {polarity!r}, not one of {', '.join(POLARITIES)}")
-        if view in labels[identity]:
-            same = labels[identity][view] == polarity
+        if name in labels[identity]:
+            same = labels[identity][name] == polarity
             skipped["label given twice" if same else "label with another polarity than before"] += 1
-        labels[identity].setdefault(view, polarity)
+        labels[identity].setdefault(name, polarity)
     return ViewpointData(
         sentences=[sentence for _, sentence in train],
         labels=[tuple(labels[identity].items()) for identity, _ in train],

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class ViewpointScores:
-    """Counts of (sentence, view) pairs, and the scores made of them; a score of nothing is 0.0.
+    """Counts of (sentence, name) pairs, and the scores made of them; a score of nothing is 0.0.
 
     The contest's recall leaves out pairs that were found with a wrong polarity, so a strict recall stands beside it.
 
@@ -60,8 +60,8 @@ def score_viewpoints(
 
     Parameters
     ----------
-    gold, predicted : sequence of iterable of (view, polarity)
-        One for each sentence, of one length. A view that is predicted several times in a sentence counts once, with its
+    gold, predicted : sequence of iterable of (name, polarity)
+        One for each sentence, of one length. A name that is predicted several times in a sentence counts once, with its
         most frequent polarity (the first of equals); one with two polarities in `gold` is a ValueError.
 
     Examples
@@ -78,11 +78,11 @@ def score_viewpoints(
         given = list(given)
         truth = dict(given)
         if len(truth) < len(set(given)):
-            raise ValueError(f"sentence {number} has two polarities on one view: {given}")
-        # What comes last into a dict stays: the most frequent polarity of a view, and of equals the first.
+            raise ValueError(f"sentence {number} has two polarities on one name: {given}")
+        # What comes last into a dict stays: the most frequent polarity of a name, and of equals the first.
         guesses = dict(pair for pair, _ in reversed(Counter(map(tuple, found)).most_common()))
         both = truth.keys() & guesses.keys()
-        agreed = sum(truth[view] == guesses[view] for view in both)
+        agreed = sum(truth[name] == guesses[name] for name in both)
         right, wrong = right + agreed, wrong + len(both) - agreed
         missed, extra = missed + len(truth) - len(both), extra + len(guesses) - len(both)
     return ViewpointScores(right, wrong, missed, extra)
