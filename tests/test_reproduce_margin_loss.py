@@ -178,6 +178,7 @@ def test_queue_takes_seed_after_seed_and_the_sweep_last():
     comparison, sweep = runs[:30], runs[30:]
     assert [run.seed for run in comparison] == [seed for seed in range(5) for _ in range(6)]
     assert comparison == script.queue(["cnn", "lstm"], range(5), sweep=False)
+    assert len(set(script.queue(["cnn", "lstm"], range(5), sweep=False, stopped=True)) - set(runs)) == 40
     assert len(runs) == len(set(runs)) == 45  # the sweep shares the runs of the article's margin
     assert {(run.network, run.loss, run.margin, run.seed) for run in sweep} == {
         ("cnn", "margin", margin, seed) for margin in (0.55, 0.7, 0.8, 0.9, 0.95) for seed in range(3)

@@ -1,4 +1,4 @@
-"""Train the networks of article 4293 on IMDB with cross-entropy, the margin loss and focal loss.
+"""Train the networks of article 4293 on IMDB with cross-entropy, the margin loss and its relatives.
 
 Runs are paired: those of one seed start from the same weights and see the same batches and the same dropout
 masks, whatever the loss. Each finished run appends one JSON line to ``benchmarks/results/margin_loss.jsonl``;
@@ -6,12 +6,15 @@ runs already there are skipped, and an interrupted run goes on from its last fin
 seed after seed, so that what is finished at any time is nearly balanced.
 
 Nothing is chosen on the test reviews: their accuracy is recorded after every epoch, as the article does, and
-the number of epochs is the article's.
+the number of epochs is the article's. With ``--stopped`` a tenth of the training reviews is held out instead of
+learned from, and its accuracy is recorded too: the epoch in which it is highest is where one would have stopped.
+These runs, with label smoothing as a fourth loss, go to ``margin_loss_stopped.jsonl``.
 
 Usage::
 
     python benchmarks/reproduce/margin_loss.py                    # both networks, three losses, seeds 0 … 4
     python benchmarks/reproduce/margin_loss.py --sweep            # and other margins on the CNN, seeds 0 1 2
+    python benchmarks/reproduce/margin_loss.py --stopped          # both networks, four losses, an epoch chosen
     python benchmarks/reproduce/margin_loss.py --networks cnn --seeds 0
 
 Processes at work at the same time must not share runs: give them other networks or other seeds.
@@ -41,6 +44,7 @@ import numpy as np
 from runs import append_run, read_runs
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import train_test_split
 from sklearn.pipeline import make_pipeline
 
 import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
@@ -61,6 +65,9 @@ RUNS = ROOT / ".runs" / "margin_loss"
 BATCH = 32
 MARGIN = 0.6  # the article's
 LOSSES = ("cross-entropy", "margin", "focal")
+LOSSES_STOPPED = (*LOSSES, "label smoothing")
+SMOOTHING = 0.1
+N_HELD_OUT = 2_500  # of the 25,000 training reviews
 SWEEP = (0.55, 0.7, 0.8, 0.9, 0.95)
 SWEEP_SEEDS = (0, 1, 2)
 TFIDF = "TF-IDF and logistic regression"
@@ -109,6 +116,7 @@ class Run:
     loss: str
     margin: float | None  # of the loss, or for the other losses the one by which active examples are counted
     seed: int | None  # the last two are None for what has none
+    stopped: bool = False  # an epoch is chosen on held-out reviews
 
     @property
     def epochs(self) -> int:
@@ -116,14 +124,16 @@ class Run:
 
     @property
     def folder(self) -> Path:
-        return RUNS / f"{self.network}-{self.loss}-{self.margin}-{self.seed}"
+        return RUNS / f"{'stopped-' * self.stopped}{self.network}-{self.loss}-{self.margin}-{self.seed}"
 
     def make_loss(self) -> keras.losses.Loss:
         if self.loss == "margin":
             return MarginBinaryCrossentropy(self.margin)
-        return {"cross-entropy": keras.losses.BinaryCrossentropy, "focal": keras.losses.BinaryFocalCrossentropy}[
-            self.loss
-        ]()
+        if self.loss == "label smoothing":
+            return keras.losses.BinaryCrossentropy(label_smoothing=SMOOTHING)
+        if self.loss == "focal":
+            return keras.losses.BinaryFocalCrossentropy()
+        return keras.losses.BinaryCrossentropy()
 
 
 # --- the same network with less work -----------------------------------------------------------------------
@@ -187,6 +197,10 @@ def seed_dropout(network: keras.Model, *seed: int) -> None:
 def train(run: Run, data, report) -> dict:
     """Train one network, or finish training it, and return its record."""
     x_train, y_train, x_test, y_test = data
+    if run.stopped:
+        x_train, x_held_out, y_train, y_held_out = train_test_split(
+            x_train, y_train, test_size=N_HELD_OUT, stratify=y_train, random_state=run.seed
+        )
     keras.utils.set_random_seed(run.seed)
     network = lean(NETWORKS[run.network].build())
 
@@ -202,11 +216,16 @@ def train(run: Run, data, report) -> dict:
         seed_dropout(network, run.seed, epoch)
         history = network.fit(x_train[order], y_train[order], batch_size=BATCH, shuffle=False, verbose=0)
         p = NETWORKS[run.network].predict(network, x_test)
+        chosen_on = {}
+        if run.stopped:
+            held_out = NETWORKS[run.network].predict(network, x_held_out)
+            chosen_on["held_out_accuracy"] = round(float(np.mean((held_out > 0.5) == y_held_out)), 5)
         epochs.append(
             {
                 "loss": round(history.history["loss"][0], 5),
                 "train_accuracy": round(history.history["accuracy"][0], 5),
                 "active": round(history.history["active"][0], 5),
+                **chosen_on,
                 "test_accuracy": round(float(np.mean((p > 0.5) == y_test)), 5),
                 "test_crossentropy": round(crossentropy(p, y_test), 5),
                 "seconds": round(time.monotonic() - start, 1),
@@ -302,17 +321,26 @@ def baselines(imdb, networks: list[str], seeds: list[int], done: set[Run]) -> It
 # --- the queue ---------------------------------------------------------------------------------------------
 
 
-def queue(networks: list[str], seeds: list[int], sweep: bool) -> list[Run]:
+def queue(networks: list[str], seeds: list[int], sweep: bool, stopped: bool = False) -> list[Run]:
     """List the runs, most wanted first, so that what is finished at any time is nearly balanced."""
+    if stopped:
+        return [Run(name, loss, MARGIN, seed, True) for seed in seeds for name in networks for loss in LOSSES_STOPPED]
     runs = [Run(network, loss, MARGIN, seed) for seed in seeds for network in networks for loss in LOSSES]
     if sweep and "cnn" in networks:
         runs += [Run("cnn", "margin", margin, seed) for seed in seeds if seed in SWEEP_SEEDS for margin in SWEEP]
     return runs
 
 
+def results(stopped: bool) -> Path:
+    """Where runs of this kind are stored."""
+    return RESULTS.with_name("margin_loss_stopped.jsonl") if stopped else RESULTS
+
+
 def finished() -> set[Run]:
     """Runs already stored."""
-    return {Run(r["network"], r["loss"], r["margin"], r["seed"]) for r in read_runs(RESULTS)}
+    names = ("network", "loss", "margin", "seed")
+    kinds = (False, True)
+    return {Run(*(r[n] for n in names), stopped) for stopped in kinds for r in read_runs(results(stopped))}
 
 
 class Progress:
@@ -343,15 +371,16 @@ def main() -> None:
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2, 3, 4])
     parser.add_argument("--sweep", action="store_true", help="train the CNN with other margins too")
+    parser.add_argument("--stopped", action="store_true", help="hold reviews out to choose the epoch on")
     args = parser.parse_args()
     try:
         imdb = load_imdb("full")
     except DatasetUnavailable as error:
         sys.exit(str(error))
     done = finished()
-    for record in baselines(imdb, args.networks, args.seeds, done):
+    for record in () if args.stopped else baselines(imdb, args.networks, args.seeds, done):
         append_run(RESULTS, record)
-    runs = [run for run in queue(args.networks, args.seeds, args.sweep) if run not in done]
+    runs = [run for run in queue(args.networks, args.seeds, args.sweep, args.stopped) if run not in done]
     report = Progress(runs)
     data = {}
     for run in runs:
@@ -365,7 +394,7 @@ def main() -> None:
                 word_ids(imdb.test, *shape),
                 imdb.test_labels.astype(np.float32),
             )
-        append_run(RESULTS, train(run, data[run.network], report))
+        append_run(results(run.stopped), train(run, data[run.network], report))
         keras.utils.clear_session()  # or the compiled steps of all runs pile up
 
 
