@@ -83,6 +83,10 @@ test test-explorers test-browser: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/
 test test-explorers test-browser: export JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS := 0.1
 test test-explorers test-browser: export JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES := -1
 
+# Two processes share the cores: threads of NumPy's own that wait for each other would take time from both.
+test: export OMP_NUM_THREADS := 1
+test: export OPENBLAS_NUM_THREADS := 1
+
 # Notebooks come first, as they take longest; tests fill what is left of two processes.
 # A run that was stopped may have left half of what it compiled: then nothing of it is used again.
 .PHONY: test
