@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from joblib.externals.loky import ProcessPoolExecutor
 
+from kexue_nlp import saved_model
 from kexue_nlp.features import Features
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.language_model import LanguageModel, NextToken, Perplexity
@@ -114,3 +115,25 @@ def test_workers_answer_like_the_model_and_a_late_fork_says_what_to_do(models, t
     if late:  # not where there are no forks
         np.testing.assert_equal([*early, late[-1]], [expected[1:2], expected[-1]])  # BioWord has no network
         assert all(word in said for said in late[:-1] for word in ("spawn", "loky", "load the model in the worker"))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="the others are not asked whether they have begun")
+def test_a_network_of_somebody_else_counts_too(monkeypatch):
+    keras.ops.ones(1)
+    monkeypatch.setattr(saved_model, "_network_made", False)
+    monkeypatch.setattr(saved_model, "_forked_behind_it", False)
+    saved_model._after_fork()
+    with pytest.raises(RuntimeError, match="spawn"):
+        saved_model.check_process()
+
+
+def test_no_model_is_made_or_trained_in_a_late_fork(monkeypatch):
+    network, model = article_tagger(5, 4, (4, 4)), LanguageModel(Vocabulary("ab"), "character", embedding=4, units=6)
+    monkeypatch.setattr(saved_model, "_forked_behind_it", True)
+    for late in (
+        lambda: ViewpointTagger(network, Vocabulary("本田好"), ["本田"]),
+        model.trainer,
+        lambda: model.fit(["ab"]),
+    ):
+        with pytest.raises(RuntimeError, match="spawn"):
+            late()
