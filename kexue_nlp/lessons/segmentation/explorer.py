@@ -169,6 +169,7 @@ class SegmentationExplorer(Explorer):
             raise ValueError("segmenters is empty; give at least one Segmenter")
         if lexicon is None:
             lexicon = {word: 1.0 for example in EXAMPLES for word in example.words}
+        words = {word: _NAMES.get(multiplier, multiplier) for word, multiplier in Lexicon(lexicon).items()}
         texts = [example.text for example in EXAMPLES]
         typed = "" if text in texts else text
         names = [f"{example.text}  {example.gloss}" for example in EXAMPLES]
@@ -190,7 +191,7 @@ class SegmentationExplorer(Explorer):
 
         self._readings = [read(self._segmenters, text) for text in [*texts, self.sentence.value]]
         self._start = {
-            "lexicon": {w: _NAMES.get(m, m) for w, m in Lexicon(lexicon).items()},
+            "lexicon": words,
             "network": 0,
             "index": texts.index(text) if text in texts else len(texts),
             "step": _DONE if step is None else step,
