@@ -171,7 +171,7 @@ class SegmentationExplorer(Explorer):
             lexicon = {word: 1.0 for example in EXAMPLES for word in example.words}
         words = {word: _NAMES.get(multiplier, multiplier) for word, multiplier in Lexicon(lexicon).items()}
         texts = [example.text for example in EXAMPLES]
-        typed = "" if text in texts else text
+        self._typed = "" if text in texts else text
         names = [f"{example.text}  {example.gloss}" for example in EXAMPLES]
 
         self.example = widgets.Dropdown(
@@ -179,7 +179,7 @@ class SegmentationExplorer(Explorer):
             description="sentence",
             layout={"flex": "1 1 300px"},
         )
-        self.sentence = TextBox(typed, placeholder="or type your own", layout={"flex": "1 1 200px"})
+        self.sentence = TextBox(self._typed, placeholder="or type your own", layout={"flex": "1 1 200px"})
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description="network", tooltip="which network reads the sentence"
         )
@@ -215,6 +215,7 @@ class SegmentationExplorer(Explorer):
 
     def reset(self) -> None:
         """Go back to the sentence, dictionary, network and step of the beginning."""
+        self.sentence.value = self._typed
         self.example.index, self.network.index = self._start["index"], 0
         with self.view.hold_sync():
             for name, value in self._start.items():
