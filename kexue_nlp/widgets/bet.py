@@ -12,7 +12,7 @@ __all__ = ["Bet"]
 
 _FILE = Path(__file__).with_name("bet.js")
 _WORDS = {
-    "right": "Right.", "wrong": "Not so.", "answer": "The answer is “{answer}”.", "bet": "your bet", "mark": "right",
+    "right": "Right.", "wrong": "Not so.", "answer": "The answer: “{answer}”", "bet": "your bet", "mark": "right",
     "hint": "Choose before you go on; you may change your mind.",
 }  # fmt: skip
 

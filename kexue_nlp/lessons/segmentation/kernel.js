@@ -70,12 +70,18 @@ function render({ model, el }) {
     const under = (t) => Math.abs(t - place) <= half && "kx-under";
     const at = [...Array(n + 2 * half).keys()].map((i) => i - half);
     const inside = (t) => t >= 0 && t < n;
-    const scoreRow = (name, values, offset, filled, key) => [
+    const scoreRow = (name, values, filled, kind) => [
       label(name),
       ...values.map((score, t) => cell(
-        column(t + offset), `kx-score ${key}${t < filled ? " kx-filled" : ""}${t === filled - 1 && key ? " kx-now" : ""}`,
+        column(t), `kx-score ${kind}${t < filled ? " kx-filled" : ""}${t === filled - 1 && kind ? " kx-now" : ""}`,
         t < filled && digits(score))),
     ];
+    // From each score without the blank to the same score with it, one place on.
+    const arrows = (n, filled) => element(
+      "svg", { class: "kx-arrows", viewBox: `0 0 ${n} 1`, preserveAspectRatio: "none", "aria-hidden": "true",
+        style: `grid-column: ${column(0)} / span ${n}` },
+      ...[...Array(Math.max(filled - 1, 0)).keys()].map((t) =>
+        element("line", { x1: t + 0.5, x2: t + 1.5, y1: 0, y2: 1 })));
     const rows = [
       [label(words.position), ...at.filter(inside).map((t) => cell(column(t), "kx-quiet", t + 1))],
       [label(words.sentence), ...at.map((t) => cell(
@@ -88,10 +94,11 @@ function render({ model, el }) {
       [label(words.kernel), kernel],
       [label(words.products), ...parts.map((row, i) => cell(
         column(place - half + i), "kx-product", ...stack(row.map((x, d) =>
-          `${bracket(vectors[place - half + i]?.[d] ?? 0)} × ${bracket(weights[i][d])} = ${digits(x)}`))))],
+          `${bracket(vectors[place - half + i]?.[d] ?? 0)}×${bracket(weights[i][d])} = ${digits(x)}`))))],
       ...(model.get("blank")
-        ? [scoreRow(words.before, scoresOf(model.get("vectors"), weights), 0, n, ""), scoreRow(words.after, scores, 0, step, "kx-main")]
-        : [scoreRow(words.score, scores, 0, step, "kx-main")]),
+        ? [scoreRow(words.before, scoresOf(model.get("vectors"), weights), n, ""), [arrows(n, step)],
+          scoreRow(words.after, scores, step, "kx-main")]
+        : [scoreRow(words.score, scores, step, "kx-main")]),
     ];
     grid.style.setProperty("--columns", n + 2 * half);
     // Only what surrounds the kernel is made anew.
