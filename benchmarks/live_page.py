@@ -5,7 +5,7 @@
 
 The second argument names a function or class, `module:name`, that makes the widget when called without arguments; a
 file of tests/browser/light, whose last line is an explorer, will do as well. npm must be on the PATH: it fetches, by
-name, what shows widgets in a page. Of the package's font, the characters that are in the page go with it.
+name, what shows widgets in a page. Of the package's font, the characters that are in the page go with it, and are used.
 """
 
 import argparse
@@ -38,8 +38,9 @@ PAGE = """<!doctype html>
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <style>
-@font-face {{ font-family: "Kexue Sans SC"; src: url(data:font/otf;base64,{font}); }}
-body {{ --jp-ui-font-family: system-ui, sans-serif, "Kexue Sans SC"; font-family: var(--jp-ui-font-family); margin: 16px; }}
+@font-face {{ font-family: "Kexue Sans SC"; src: url(data:font/otf;base64,{font}); unicode-range: U+2190-FFEF; }}
+body {{ --jp-ui-font-family: "Kexue Sans SC", system-ui, sans-serif; font-family: var(--jp-ui-font-family); }}
+:is(input, textarea, select, button) {{ font-family: inherit; }}
 </style>
 </head>
 <body>

@@ -1,6 +1,6 @@
 // What every view does for the page it appears in, and for what it stands for: the widget whose model id is `shows`.
 
-const KEXUE_FONT = '"Kexue Sans SC"';
+const KEXUE_FONT = "Kexue Sans SC";
 
 /** Add a rule to the page, once. */
 function addRule(rule) {
@@ -26,20 +26,24 @@ function drawsChinese() {
   return distinct && one.height < small.height / 2;
 }
 
-/** Ask the kernel for the package's font and put it behind those that the page has. */
+/** Ask the kernel for the package's font, for Chinese and signs, and put it before the fonts that the page has.
+ *
+ * Behind them it would not be asked: Chromium stops at a generic name such as system-ui or monospace. */
 async function borrowFont(model) {
   const font = await new Promise((resolve) => {
     model.on("msg:custom", (content, buffers) => { if (content?.kexue === "font") resolve(buffers[0]); });
     model.send({ kexue: "font" });
   });
-  document.fonts.add(await new FontFace(KEXUE_FONT, font).load());
+  const face = new FontFace(KEXUE_FONT, font, { unicodeRange: "U+2190-9FFF, U+F900-FAFF, U+FE30-FE4F, U+FF00-FFEF" });
+  document.fonts.add(await face.load());
   const page = getComputedStyle(document.documentElement);
   const stacks = ["ui", "content", "code"].map((part) => `--jp-${part}-font-family`).map((name) => {
     const stack = page.getPropertyValue(name).trim();
-    return stack && `${name}: ${stack}, ${KEXUE_FONT};`;
+    return stack && `${name}: "${KEXUE_FONT}", ${stack};`;
   });
   addRule(`html:root { ${stacks.join(" ")} }`);
-  addRule(`html body { font-family: ${getComputedStyle(document.body).fontFamily}, ${KEXUE_FONT}; }`);
+  addRule(`html body { font-family: "${KEXUE_FONT}", ${getComputedStyle(document.body).fontFamily}; }`);
+  addRule("html :is(input, textarea, select, button) { font-family: inherit; }");
   return true;
 }
 
