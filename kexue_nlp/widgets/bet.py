@@ -1,19 +1,19 @@
 """A bet: predict what will come out, then see whether you were right, and why."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
 import traitlets
 
-from kexue_nlp.widgets.base import escape
 from kexue_nlp.widgets.view import View
 
 __all__ = ["Bet"]
 
 _FILE = Path(__file__).with_name("bet.js")
 _WORDS = {
-    "right": "Right.", "wrong": "Not so.", "answer": "The answer: “{answer}”", "bet": "your bet", "mark": "right",
-    "hint": "Choose before you go on; you may change your mind.",
+    "right": "Right.", "wrong": "Not so.", "answer": "The answer: “{answer}”", "fold": "Answer", "bet": "your bet",
+    "mark": "right", "hint": "Choose before you go on; you may change your mind.",
 }  # fmt: skip
 
 
@@ -22,13 +22,10 @@ class Bet(View):
 
     Parameters
     ----------
-    question : str
-    options : sequence of str
-        At least two different ones; ValueError otherwise.
-    answer : int
-        Index of the right one; ValueError if there is none.
-    why : str
-        One or two sentences that are shown with the answer.
+    question, options : str, sequence of str
+        There are at least two different options; ValueError otherwise.
+    answer, why : int, str
+        Index of the right option, ValueError if there is none, and a sentence or two that are shown with it.
 
     Examples
     --------
@@ -45,7 +42,7 @@ class Bet(View):
 
     def __init__(self, question: str, options: Sequence[str], answer: int, why: str) -> None:
         options = list(options)
-        if len(options) < 2 or len(set(options)) < len(options):
+        if not 1 < len(options) == len(set(options)):
             raise ValueError(f"options must be at least two different answers, got {options}")
         if isinstance(answer, bool) or answer not in range(len(options)):
             raise ValueError(f"answer must be the index of one of the {len(options)} options, got {answer!r}")
@@ -57,7 +54,8 @@ class Bet(View):
 
     def static_html(self) -> str:
         """Return question, options and, folded, the answer."""
-        options = "".join(f"<li>{escape(option)}</li>" for option in self.options)
-        answer = self.words["answer"].format(answer=self.options[self.answer])
-        folded = f"<details><summary>Answer</summary><p>{escape(f'{answer} {self.why}')}</p></details>"
-        return f"<p><strong>{escape(self.question)}</strong></p><ul>{options}</ul>{folded}"
+        question, why, *options = map(html.escape, (self.question, self.why, *self.options))
+        answer = self.words["answer"].format(answer=options[self.answer])
+        listed = "".join(f"<li>{option}</li>" for option in options)
+        folded = f"<details><summary>{self.words['fold']}</summary><p>{answer} {why}</p></details>"
+        return f"<p><b>{question}</b></p><ul>{listed}</ul>{folded}"

@@ -4,6 +4,7 @@ In IPython, what is here and every box or output with it inside is shown twice: 
 and readers of stored notebooks see, then as a widget, which hides that HTML as soon as it lives (page.js).
 """
 
+import html
 from collections.abc import Iterator
 from typing import ClassVar
 from weakref import WeakKeyDictionary
@@ -17,13 +18,17 @@ __all__ = ["Pictured"]
 
 
 class Pictured(DOMWidget):
-    """A widget with a static picture, which a subclass returns from `static_html`."""
+    """A widget with a static picture."""
 
     styles: ClassVar[str] = ""  # CSS of the static picture
 
     def static_text(self) -> str:
         """Return what is shown, in words, for viewers that show only text."""
         return type(self).__name__
+
+    def static_html(self) -> str:
+        """Return what is shown, for viewers that run no widgets."""
+        return f"<p>{html.escape(self.static_text())}</p>"
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}>"

@@ -1,5 +1,6 @@
 """A convolution by hand: a kernel slides over a sentence of four characters, two numbers each."""
 
+import html
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -7,7 +8,6 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
-from kexue_nlp.widgets.base import escape
 from kexue_nlp.widgets.view import View
 
 __all__ = ["SlidingKernel", "slide"]
@@ -45,16 +45,14 @@ def slide(vectors: ArrayLike, kernel: ArrayLike) -> np.ndarray:
 class SlidingKernel(View):
     """Slide a kernel over a sentence, change its weights, put a blank in front; the scores follow.
 
+    Its traits `kernel`, `step` (how many scores are filled in) and `blank` can be linked with other widgets.
+
     Parameters
     ----------
-    sentence : str of length T
-    glosses : sequence of str, length T
-        What is written under each character.
+    sentence, glosses : str of length T, sequence of T str
+        The characters, and what is written under each.
     vectors, kernel : array-like, shape (T, D) and (K, D), K odd
-        Numbers of the characters, and the weights to begin with.
-
-    The traits `kernel`, `step` (how many scores are filled in) and `blank` can be linked with other widgets. ValueError
-    if the shapes do not fit one another, or a number is not finite.
+        Numbers of the characters, and the weights to begin with. ValueError if they do not fit or are not finite.
     """
 
     _esm, _css = View.script(_FILE), View.style(_FILE.with_suffix(".css"))
@@ -88,7 +86,7 @@ class SlidingKernel(View):
     def static_html(self) -> str:
         """Return sentence, numbers and scores as a table, and the kernel below."""
         vectors, kernel = ([", ".join(f"{x:.3g}" for x in row) for row in rows] for rows in (self.vectors, self.kernel))
-        characters = [f"{escape(c)}<br>{escape(gloss)}" for c, gloss in zip(self.sentence, self.glosses, strict=True)]
+        characters = [html.escape(f"{c} {gloss}") for c, gloss in zip(self.sentence, self.glosses, strict=True)]
         scores = [f"<b>{score:.3g}</b>" for score in slide(self.vectors, self.kernel)]
         rows = {"sentence": characters, "numbers": vectors, "score": scores}.items()
         cells = (f"<tr><th>{self.words[name]}</th><td>{'</td><td>'.join(row)}</td></tr>" for name, row in rows)
