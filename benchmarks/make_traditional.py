@@ -1,4 +1,4 @@
-"""Write kexue_nlp/traditional.txt: traditional characters on one line, their simplified forms on the next.
+"""Write kexue_nlp/opencc/traditional.txt: traditional characters on one line, their simplified forms on the next.
 
 The pairs are those of OpenCC (Apache License 2.0), as the PyPI package `opencc-python-reimplemented` has them. Left out
 are characters that the People's Daily of the sample writes itself, such as 乾 in 乾隆, and all beyond the basic plane.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from kexue_nlp.datasets import load_segmentation
 
-TARGET = Path(__file__).parents[1] / "kexue_nlp" / "traditional.txt"
+TARGET = Path(__file__).parents[1] / "kexue_nlp" / "opencc" / "traditional.txt"
 
 
 def main(wheel: str) -> None:

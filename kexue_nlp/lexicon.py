@@ -6,12 +6,10 @@ the word is glued together, below 1 it is pushed apart; nothing is retrained. On
 normalised afterwards. The article's prose says ``s`` for the first character of a longer word; with that reading its
 own 微信号 example does not work, with ``b`` it does.
 
-A multiplier promises nothing: how large it must be depends on how sure the network is. Two words in its place do.
-``"always"`` keeps the word whole wherever it occurs, unless another such word overlaps it; ``"never"`` cuts it
-somewhere, unless such a word forbids it.
+A multiplier promises nothing: what it takes depends on how sure the network is. ``"always"`` in its place keeps the
+word whole unless another word that is always or never whole overlaps it, and so does ``"never"`` cut it somewhere.
 """
 
-import csv
 import math
 import re
 from collections.abc import Collection, ItemsView, Iterable, Mapping
@@ -26,29 +24,26 @@ from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import fold as fold_text
 
-__all__ = ["ALWAYS", "Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "leftmost_longest", "span_bonuses"]
+__all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "leftmost_longest", "span_bonuses"]
 
 _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
-
-ALWAYS = 1e4
-"""The bonus of "always" and "never": more than a network's log-probabilities, which are above -100, add up to."""
-
+_ALWAYS = 1e4  # what "always" and "never" add: a network's log-probabilities are above -100
 _MOST = 5e4  # of all bonuses of a cell together; Viterbi takes up to 1e5
 _SPECIAL = {"always": math.inf, "never": 0.0}
 
-# As jieba reads a line of its dictionaries: a word, how often it occurs, its part of speech. A single word of the
-# latter must look like one (n, vn, nrfg, eng), and stand behind Chinese if there is no number.
+_HEADERS = ("word,multiplier", "word,weight")
+_QUOTED = re.compile(r'"((?:[^"]|"")+)"\s*(?:[,\t](.*))?')
+# Jieba's line: a word, how often it occurs, its part of speech (v, nz, eng), alone only behind Chinese.
 _SPEECH = "(?:n[a-z]{0,3}|[a-z]{1,2}|eng)"
 _JIEBA = re.compile(rf"(.+?)(?: +[0-9]+(?: +{_SPEECH})?|(?<=[^\x00-\x7f]) +{_SPEECH})?")
 _LIKE_A_MULTIPLIER = re.compile(r" (?:always|never|[-+.0-9]*[0-9])$")
-_HEADERS = ("word,multiplier", "word,weight")
 
 
 class Matcher:
     """Find every occurrence of every word of a list, in one pass however many there are (Aho–Corasick).
 
-    The words are distinct, not empty, and literal text: ``C++`` means itself. Occurrences may overlap. With `fold`,
-    words and text are compared by :func:`kexue_nlp.text.fold`; of words that are then the same the last one is found.
+    The words are not empty, and literal text: ``C++`` means itself. Occurrences may overlap. With `fold` what counts is
+    what :func:`kexue_nlp.text.fold` makes of words and text. Of words that are the same the last one is found.
 
     Examples
     --------
@@ -90,11 +85,11 @@ class Lexicon:
     Parameters
     ----------
     multipliers : mapping of str to float, "always" or "never"
-        Word → multiplier, a finite number above 0, "always" (or infinity) or "never" (or 0); ValueError if it is not,
-        or a word is empty.
+        Word → multiplier, a number above 0, "always" (infinity) or "never" (0); ValueError if it is not, or a word is
+        empty.
     fold : bool
-        Ignore case, width, and whether characters are traditional or simplified: ``V1.0`` is found in ``ｖ１.０``.
-        Words that are then the same must have the same multiplier; ValueError otherwise.
+        Ignore case, width and traditional script: ``V1.0`` is found in ``ｖ１.０``. Words that are then the same need
+        the same multiplier; ValueError otherwise.
 
     Examples
     --------
@@ -107,12 +102,9 @@ class Lexicon:
             raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
         self._multipliers = {_checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()}
         self.fold = fold
-        if fold:
-            seen: dict[str, str] = {}
-            for word, multiplier in self._multipliers.items():
-                other = seen.setdefault(fold_text(word), word)
-                if self._multipliers[other] != multiplier:
-                    raise ValueError(f"{other!r} and {word!r} are the same with fold=True; give both one multiplier")
+        folded = {fold_text(word): multiplier for word, multiplier in self._multipliers.items()} if fold else {}
+        if clash := [word for word in self._multipliers if fold and folded[fold_text(word)] != self._multipliers[word]]:
+            raise ValueError(f"with fold=True {clash[0]!r} and another word are the same; give both one multiplier")
         self._matcher = Matcher(self._multipliers, fold)
         self._values = np.array(list(self._multipliers.values()), dtype=np.float64)
 
@@ -120,22 +112,16 @@ class Lexicon:
     def read(cls, path: str | Path, default: float | str = 10.0, fold: bool = False) -> Self:
         """Read a file of words, one a line, in UTF-8 (with or without BOM) or GB18030.
 
-        ==============================  ===========================================================================
-        line                            meaning
-        ==============================  ===========================================================================
-        ``微信号,10``                   word and multiplier; the last comma separates. A first line
-                                        ``word,multiplier`` or ``word,weight`` is a header
-        ``"a,b",5``                     a word in the quotes of CSV files
-        ``leap motion<TAB>always``      the same with a tab; ``always`` and ``never`` are multipliers
-        ``云计算 5 n``, ``云计算 5``    a line of jieba's dictionary: its number says how often the word occurs and is
-                                        no multiplier; the word gets `default`
-        ``微信号``                      a word alone gets `default`, too
-        ``# note``, an empty line       left out
-        ==============================  ===========================================================================
+        ``微信号,10`` or, with a tab, ``微信号<TAB>always``
+            Word and multiplier; the last comma separates. A first line ``word,multiplier`` or ``word,weight`` is left
+            out. A word may have the quotes of CSV files: ``"a,b",5``.
+        ``云计算 5 n``, ``云计算 5``, ``微信号``, ``leap motion``
+            A line of jieba's dictionaries or a word alone: it gets `default`, since jieba's number is no multiplier but
+            a frequency. ``iphone 7`` is such a line, too; as a word it needs a comma, a tab or quotes.
+        ``# a note``, an empty line
+            Left out; a word that begins with ``#`` needs quotes.
 
-        So a word that begins with ``#`` needs quotes, and one with a space and a number at its end, as ``iphone 7``,
-        a comma or a tab; after a bare space, only jieba's whole numbers are read. Spaces around word and number are left out. Any other line, a bad multiplier or a word with
-        two multipliers raises ValueError, which names file and line.
+        A bad multiplier, one behind a bare space, or a word with two raises ValueError, which names file and line.
         """
         default = _checked_multiplier("default", default)
         multipliers: dict[str, float] = {}
@@ -145,8 +131,8 @@ class Lexicon:
                 continue
             try:
                 word, value = _split_line(line)
-                multiplier = default if value is None else _checked_multiplier(_checked_word(word), value)
-                if multipliers.setdefault(word, multiplier) != multiplier:
+                multiplier = default if value is None else _checked_multiplier(word, value)
+                if multipliers.setdefault(_checked_word(word), multiplier) != multiplier:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
@@ -193,9 +179,9 @@ def span_bonuses(
 ) -> np.ndarray:
     """Turn spans into log-bonuses: the log of the multiplier at each tag that keeps the span whole.
 
-    "Always" counts as :data:`ALWAYS` in place of the log. "Never" gives s and b that bonus at one place inside the
-    span, where a cut is most probable before any bonus; from a single character it takes the bonus of s away. Those of
-    overlapping spans add up, to 50,000 at most. The result is float32 of shape (T, 4), with columns s, b, m, e.
+    "Always" (infinity) counts 10,000 in place of the log. "Never" (0) gives as much to s and b at the one place inside
+    where a cut is most probable before any bonus, and takes it from s of a single character. Bonuses of overlapping
+    spans add up, to 50,000 at most. The result is float32 of shape (T, 4), with columns s, b, m, e.
 
     Parameters
     ----------
@@ -215,21 +201,19 @@ def span_bonuses(
     """
     bonuses = np.zeros((length, 4))
     with np.errstate(divide="ignore"):  # log 0 is -inf
-        gains = np.clip(np.log(multipliers), -ALWAYS, ALWAYS)
+        gains = np.clip(np.log(multipliers), -_ALWAYS, _ALWAYS)
     # A word of one character is s.
     single = ends - starts == 1
     np.add.at(bonuses, (starts[single], _S), gains[single])
-    # A word that is never whole is cut where the network likes it best, the first such place.
+    # A word that is never whole is cut where the network likes it best, at the first such place.
     never = (multipliers == 0) & ~single
     if never.any():
         if log_probabilities is None:
-            raise ValueError("a word that is never whole is cut where it is most probable; give log_probabilities")
+            raise ValueError("a word that is never whole is cut where that is most probable; give log_probabilities")
         s, b, m, e = np.asarray(log_probabilities, dtype=np.float64).T
         likes_cut = np.logaddexp(s, b) - np.logaddexp(m, e)
-        spans = zip(starts[never].tolist(), ends[never].tolist(), strict=True)
-        places = [start + 1 + int(likes_cut[start + 1 : end].argmax()) for start, end in spans]
-        np.add.at(bonuses, (places, _S), ALWAYS)
-        np.add.at(bonuses, (places, _B), ALWAYS)
+        for start, end in zip(starts[never] + 1, ends[never], strict=True):
+            bonuses[start + likes_cut[start:end].argmax(), [_S, _B]] += _ALWAYS
     # Any other is b at its first character, e at its last, and m between them.
     longer = ~single & ~never
     starts, ends, gains = starts[longer], ends[longer], gains[longer]
@@ -294,12 +278,9 @@ def _checked_multiplier(word: str, value: float | str) -> float:
 
 
 def _split_line(line: str) -> tuple[str, str | None]:
-    """Split one line of a file that :meth:`Lexicon.read` reads into word and multiplier, None if it has none."""
-    if line[0] == '"':
-        word, *rest = next(csv.reader([line], delimiter="\t" if '"\t' in line else ","))
-        if len(rest) > 1 or not word.strip():
-            raise ValueError(f"expected '\"word\",multiplier', for instance '\"a,b\",10', got {line!r}")
-        return word.strip(), rest[0].strip() if rest else None
+    """Split one line of a file into word and multiplier, or None if it has none."""
+    if quoted := _QUOTED.fullmatch(line):
+        return quoted[1].replace('""', '"'), quoted[2]
     for separator in "\t,":
         if separator in line:
             word, _, value = line.rpartition(separator)

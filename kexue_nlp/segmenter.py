@@ -35,6 +35,7 @@ _MAX_TOKENS = 65_536  # in one batch for Viterbi, so that one long sentence cann
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
 _IMPOSSIBLE = -1e4
+_LOG_2 = np.float32(np.log(2))
 _S, _B, _M, _E = range(4)
 
 # Characters that never combine with a neighbour; only texts with others are searched for grapheme clusters.
@@ -92,9 +93,8 @@ class Segmenter(SavedModel):
     lexicon : Lexicon or mapping of str to float, optional
         Words with multipliers, applied before decoding. May be set later through the attribute of the same name.
     keep_whole : bool
-        Keep what :func:`kexue_nlp.text.fixed_spans` finds, such as 3.5% or a mail address, as one word each. A word of
-        the lexicon that reaches beyond such a place has the say there, and so has one inside it that is "always",
-        "never" or below 1. May be set later; the pretrained segmenter does it.
+        Make one word of each span of :func:`kexue_nlp.text.fixed_spans`, such as 3.5%, unless a word of the lexicon
+        reaches beyond it or, inside, is "always", "never" or below 1. May be set later; on in the pretrained segmenter.
 
     Examples
     --------
@@ -232,10 +232,9 @@ class Segmenter(SavedModel):
     ) -> Self:
         """Read a segmenter as :meth:`SavedModel.load` does; `lexicon` and `keep_whole` replace what is stored."""
         segmenter = super().load(path)
-        if lexicon is not None:
-            segmenter.lexicon = lexicon
-        if keep_whole is not None:
-            segmenter.keep_whole = keep_whole
+        for name, value in (("lexicon", lexicon), ("keep_whole", keep_whole)):
+            if value is not None:
+                setattr(segmenter, name, value)
         return segmenter
 
 
@@ -268,17 +267,17 @@ def _with_words(
     length = len(stream.text)
     starts, ends, multipliers = lexicon.find(stream.text)
     # A word is not there if it goes on into another text, or begins or ends inside a character with its accents.
-    text_of_start, text_of_end = (np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1))
-    there = (text_of_start == text_of_end) & ~np.isin([starts, ends], stream.attached).any(axis=0)
+    texts = np.searchsorted(stream.offsets, [starts, ends - 1], side="right")
+    there = (texts[0] == texts[1]) & ~np.isin([starts, ends], stream.attached).any(axis=0)
     starts, ends, multipliers = (column[there] for column in (starts, ends, multipliers))
 
     # Fixed spans are kept where the dictionary wants nothing else: no word reaches beyond them or breaks them up.
-    fixed_starts, fixed_ends = stream.fixed.T
+    first, last = stream.fixed.T
     across = _depth(starts + 1, ends, length)
-    decides = (multipliers < 1) | np.isinf(multipliers)
-    decided = np.append(0, (_depth(starts[decides], ends[decides], length) > 0).cumsum())
-    free = (across[fixed_starts] == 0) & (across[fixed_ends] == 0) & (decided[fixed_starts] == decided[fixed_ends])
-    starts, ends = np.append(starts, fixed_starts[free]), np.append(ends, fixed_ends[free])
+    firm = (multipliers < 1) | np.isinf(multipliers)
+    firm_before = np.append(0, (_depth(starts[firm], ends[firm], length) > 0).cumsum())
+    free = (across[first] == 0) & (across[last] == 0) & (firm_before[first] == firm_before[last])
+    starts, ends = np.append(starts, first[free]), np.append(ends, last[free])
     multipliers = np.append(multipliers, np.full(free.sum(), np.inf))
     bonuses = span_bonuses(starts, ends, multipliers, length, log_probabilities)
 
@@ -286,12 +285,11 @@ def _with_words(
     # a word goes on there: what it says of the characters on both sides is made to favour neither.
     kept = multipliers > 1
     crossed = _depth(starts[kept] + 1, ends[kept], length)[cuts] > 0
-    log_probabilities = log_probabilities.astype(np.float32)
-    after = cuts[crossed]
-    for positions, pairs in ((after - 1, ((_S, _B), (_E, _M))), (after, ((_S, _E), (_B, _M)))):
+    log_probabilities, after = log_probabilities.astype(np.float32), cuts[crossed]
+    for positions, *pairs in ((after - 1, [_S, _B], [_M, _E]), (after, [_S, _E], [_B, _M])):
         for pair in pairs:
-            both = np.logaddexp(*log_probabilities[positions][:, pair].T) - np.float32(np.log(2))
-            log_probabilities[positions[:, None], pair] = both[:, None]
+            cells = positions[:, None], pair
+            log_probabilities[cells] = np.logaddexp.reduce(log_probabilities[cells], axis=1, keepdims=True) - _LOG_2
     return log_probabilities + bonuses, cuts[~crossed]
 
 

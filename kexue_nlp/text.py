@@ -5,10 +5,8 @@ Nothing here knows about a task or a network; NumPy is the only dependency.
 
 import re
 import string
-import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from functools import cache
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +35,7 @@ UNKNOWN = 1
 _HALF_WIDTH = {chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)}
 _CLASS = dict.fromkeys(string.digits, "0") | dict.fromkeys(string.ascii_letters, "a")
 _SPACES = {chr(c): " " for c in range(0x3001) if chr(c).isspace()}  # U+3000 is the last of them
+_HALF = str.maketrans(_HALF_WIDTH | _SPACES)
 _NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES)
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(set(string.punctuation) - {"'"}, " "))
@@ -45,12 +44,12 @@ _SENTENCE_ENDS = "。!?;"
 SENTENCE_END = re.compile(f"(?<=[{_SENTENCE_ENDS}])")
 """Matches the empty string after each character of a normalised text that ends a sentence: 。！？；"""
 
-# Traditional characters and the simplified one of each, OpenCC's, put together by benchmarks/make_traditional.py.
-_SIMPLIFIED = str.maketrans(*Path(__file__).with_name("traditional.txt").read_text(encoding="utf-8").split())
+# Traditional characters and the simplified one of each, from OpenCC by benchmarks/make_traditional.py.
+_TABLE = Path(__file__).parent / "opencc" / "traditional.txt"
+_SIMPLIFIED = str.maketrans(*_TABLE.read_text(encoding="utf-8").split())
 _TRADITIONAL = re.compile(f"[{''.join(map(chr, _SIMPLIFIED))}]")
 
-# What reads as one thing although there are marks in it. The pattern sees full-width ASCII as half-width, but for
-# ，：？ and other punctuation of Chinese text, which it names where they can only belong to a number or an address.
+# Addresses, and numbers with marks in them. Full-width ASCII is seen as half-width, but for the punctuation of Chinese.
 _NARROW = {ord(wide): half for wide, half in _HALF_WIDTH.items() if wide not in "！，：；？（）"}
 _WIDE = re.compile(f"[{''.join(map(chr, _NARROW))}]")
 _NUMBER = r"(?<!\d)(?<!\d[.·])\d+(?:[.·]\d+)*"  # 3, 3.5, 3·5, 1.2.3, 192.168.0.1
@@ -60,9 +59,8 @@ _FIXED = re.compile(
       (?:[\w/=\#%+] | [-.,:;?&~$@!*]+(?=[\w/=\#%+])(?!\w+://) | ？(?=\w+=) | \([\w.,:/%-]*\))+
     | (?<!\w) \w[\w.%+-]{{0,63}}@(?:[A-Za-z\d-]+\.)+[A-Za-z]{{2,}}                         # a.b+c@example.com
     | \+\d+(?:-\d+)+ | (?<!\d)(?:\d+(?:-\d+){{2,}} | 0\d\d\d?-\d{{7,8}}(?!\d))            # +86-10-1234, 2016-12-01
-    | (?<![\d.,，]) \d{{1,3}}(?:[,，]\d{{3}})+(?:\.\d+)?(?![,，]?\d) (?:[%‰] | [万亿萬億]*)  # 1,280
-    | (?<!\d) \d{{1,2}}(?:：\d\d){{1,2}}(?!\d)                                             # 10：30
-    | {_NUMBER}(?: (?:[:∶/]\d+(?:[.·]\d+)*)+[%‰]? | [%‰])                              # 10:30, 1/2, 3.5%
+    | (?<!\d)(?<!\d\.) \d{{1,3}}(?:(?:,\d{{3}})+ | (?:，\d{{3}})+)(?!\d)(?:\.\d+)?(?:[%‰] | [万亿萬億]*)  # 1,280
+    | {_NUMBER}(?: (?:[:：∶/]\d+(?:[.·]\d+)*)+[%‰]? | [%‰])                            # 10:30, 1/2, 3.5%
     | (?<![A-Za-z\d])(?<!\d[.·]) [vV]?\d+(?:[.·]\d+)+[万亿萬億]*                         # 3.5, 3.5万, v1.2.3
     """,
     re.ASCII | re.VERBOSE,
@@ -70,10 +68,9 @@ _FIXED = re.compile(
 
 
 def simplify(text: str) -> str:
-    """Map traditional Chinese characters to simplified ones, character for character.
+    """Map traditional Chinese characters to simplified ones, character for character, to the most usual of several.
 
-    Of several simplified characters the most usual one is taken. 乾, 塚, 榘 and 薹 stay as they are: simplified
-    text has them too, as 乾 in 乾隆.
+    乾, 塚, 榘 and 薹 stay, because simplified text has them too.
 
     Examples
     --------
@@ -84,36 +81,23 @@ def simplify(text: str) -> str:
 
 
 def fold(text: str) -> str:
-    """Make texts equal that differ only in case, width or script (traditional, simplified), character for character.
+    """Take case, width and traditional script from a text, character for character, so that others compare equal.
 
     Examples
     --------
     >>> fold("Ｖ１.０ 體驗")
     'v1.0 体验'
     """
-    return simplify(text.translate(_case_and_width()))
-
-
-@cache
-def _case_and_width() -> dict[int, str]:
-    """Lower case and plain width of each character of the basic plane, where that is one character."""
-    table = {}
-    for character in map(chr, range(0x10000)):
-        half = unicodedata.decomposition(character).startswith(("<wide>", "<narrow>"))
-        plain = unicodedata.normalize("NFKC", character) if half else character
-        lower = next((form for form in (plain.casefold(), plain.lower()) if len(form) == 1), plain)
-        if lower != character:
-            table[ord(character)] = lower
-    return table
+    half = simplify(text).translate(_HALF)
+    return "".join(lower if len(lower := character.lower()) == 1 else character for character in half)
 
 
 def fixed_spans(text: str) -> tuple[np.ndarray, np.ndarray]:
-    """Find what is one word in any surroundings: addresses, and numbers that have marks in them.
+    """Find what is one word in any surroundings; starts and ends, arrays of int (N,), from left to right.
 
-    These are addresses of the web (with ``://`` or ``www.``) and of mail; dates and telephone numbers with hyphens; and
-    numbers with a point, thousands, a percent sign, a colon or a slash, in full and half width. As in the newspaper's
-    annotation 万 and 亿 belong to the number, but no sign and no unit. A whole number alone is none: in 1998年 or 5万 it
-    is part of a longer word. Starts and ends are arrays of int, shape (N,), from left to right without overlap.
+    These are addresses of the web (with ``://`` or ``www.``) and of mail, dates and telephone numbers with hyphens, and
+    numbers with a point, thousands, percent sign, colon or slash, in half and full width; 万 and 亿 belong to them, but
+    no sign and no unit. A whole number alone is left out: in 1998年 or 5万 it is part of a longer word.
 
     Examples
     --------
@@ -122,8 +106,7 @@ def fixed_spans(text: str) -> tuple[np.ndarray, np.ndarray]:
     ['10:30', '3.5万', 'https://example.com/a?b=1']
     """
     narrow = text.translate(_NARROW) if _WIDE.search(text) else text
-    spans = np.array([match.span() for match in _FIXED.finditer(narrow)], dtype=np.intp).reshape(-1, 2)
-    return spans[:, 0], spans[:, 1]
+    return tuple(np.array([match.span() for match in _FIXED.finditer(narrow)], dtype=np.intp).reshape(-1, 2).T)
 
 
 def normalise(text: str) -> str:

@@ -69,7 +69,7 @@ def state(
     before = segmenter.decode(text, log_probabilities)
     after = segmenter.decode(text, log_probabilities, lexicon)
     words_before, words_after = tags_to_words(text, before), tags_to_words(text, after)
-    words, bonuses = dict(lexicon.items()), lexicon.bonuses(text)
+    words, bonuses = dict(lexicon.items()), lexicon.bonuses(text, log_probabilities)
     return SegmentationState(text, words, log_probabilities, bonuses, before, after, words_before, words_after)
 
 
