@@ -32,7 +32,7 @@ _MOST = 5e4  # of all bonuses of a cell together; Viterbi takes up to 1e5
 _SPECIAL = {"always": math.inf, "never": 0.0}
 
 _HEADERS = ("word,multiplier", "word,weight")
-_QUOTED = re.compile(r'"((?:[^"]|"")+)"\s*(?:[,\t](.*))?')
+_QUOTED = re.compile(r'"((?:[^"]|"")+)" *(?:[,\t] *"?([^"]*)"?)?')
 # Jieba's line: a word, how often it occurs, its part of speech (v, nz, eng), alone only behind Chinese.
 _SPEECH = "(?:n[a-z]{0,3}|[a-z]{1,2}|eng)"
 _JIEBA = re.compile(rf"(.+?)(?: +[0-9]+(?: +{_SPEECH})?|(?<=[^\x00-\x7f]) +{_SPEECH})?")
@@ -126,7 +126,7 @@ class Lexicon:
         default = _checked_multiplier("default", default)
         multipliers: dict[str, float] = {}
         for number, line in enumerate(map(str.strip, read_lines(path)), start=1):
-            header = not multipliers and line.lower().replace("\t", ",") in _HEADERS
+            header = not multipliers and re.sub('[ "]', "", line.lower().replace("\t", ",")) in _HEADERS
             if not line or line[0] == "#" or header:
                 continue
             try:
@@ -186,9 +186,7 @@ def span_bonuses(
     Parameters
     ----------
     starts, ends, multipliers : ndarray, shape (N,)
-        As :meth:`Lexicon.find` gives them.
-    length : int
-        Length T of the text.
+        As :meth:`Lexicon.find` gives them, in a text of `length` T.
     log_probabilities : ndarray, shape (T, 4), optional
         What the network says; ValueError if there is a "never" and it is not given.
 

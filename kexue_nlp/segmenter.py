@@ -35,7 +35,6 @@ _MAX_TOKENS = 65_536  # in one batch for Viterbi, so that one long sentence cann
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
 _IMPOSSIBLE = -1e4
-_LOG_2 = np.float32(np.log(2))
 _S, _B, _M, _E = range(4)
 
 # Characters that never combine with a neighbour; only texts with others are searched for grapheme clusters.
@@ -219,8 +218,7 @@ class Segmenter(SavedModel):
         network = restore_network(meta["network"], arrays)
         pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
         features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
-        words = meta["lexicon"]
-        lexicon = None if words is None else Lexicon(words, meta.get("fold", False))
+        lexicon = meta["lexicon"] and Lexicon(meta["lexicon"], meta.get("fold", False))
         return cls(network, features, lexicon, meta.get("keep_whole", True))
 
     @classmethod
@@ -232,9 +230,8 @@ class Segmenter(SavedModel):
     ) -> Self:
         """Read a segmenter as :meth:`SavedModel.load` does; `lexicon` and `keep_whole` replace what is stored."""
         segmenter = super().load(path)
-        for name, value in (("lexicon", lexicon), ("keep_whole", keep_whole)):
-            if value is not None:
-                setattr(segmenter, name, value)
+        segmenter.lexicon = segmenter.lexicon if lexicon is None else lexicon
+        segmenter.keep_whole = segmenter.keep_whole if keep_whole is None else keep_whole
         return segmenter
 
 
@@ -260,9 +257,7 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
     return tags
 
 
-def _with_words(
-    stream: _Stream, log_probabilities: np.ndarray, cuts: np.ndarray, lexicon: Lexicon
-) -> tuple[np.ndarray, np.ndarray]:
+def _with_words(stream: _Stream, log_p: np.ndarray, cuts: np.ndarray, lexicon: Lexicon) -> tuple[np.ndarray, ...]:
     """Add what words of the dictionary and fixed spans change: log-probabilities (T, 4), and the cuts still sure."""
     length = len(stream.text)
     starts, ends, multipliers = lexicon.find(stream.text)
@@ -277,20 +272,21 @@ def _with_words(
     firm = (multipliers < 1) | np.isinf(multipliers)
     firm_before = np.append(0, (_depth(starts[firm], ends[firm], length) > 0).cumsum())
     free = (across[first] == 0) & (across[last] == 0) & (firm_before[first] == firm_before[last])
+    free &= ~np.isin(stream.fixed, stream.attached).any(axis=1)
     starts, ends = np.append(starts, first[free]), np.append(ends, last[free])
     multipliers = np.append(multipliers, np.full(free.sum(), np.inf))
-    bonuses = span_bonuses(starts, ends, multipliers, length, log_probabilities)
+    bonuses = span_bonuses(starts, ends, multipliers, length, log_p)
 
     # Words may hold white space or the end of a sentence. The network does not look across, so it cannot know whether
     # a word goes on there: what it says of the characters on both sides is made to favour neither.
-    kept = multipliers > 1
-    crossed = _depth(starts[kept] + 1, ends[kept], length)[cuts] > 0
-    log_probabilities, after = log_probabilities.astype(np.float32), cuts[crossed]
+    glued = multipliers > 1
+    crossed = _depth(starts[glued] + 1, ends[glued], length)[cuts] > 0
+    log_p, after = log_p.astype(np.float32), cuts[crossed]
     for positions, *pairs in ((after - 1, [_S, _B], [_M, _E]), (after, [_S, _E], [_B, _M])):
         for pair in pairs:
             cells = positions[:, None], pair
-            log_probabilities[cells] = np.logaddexp.reduce(log_probabilities[cells], axis=1, keepdims=True) - _LOG_2
-    return log_probabilities + bonuses, cuts[~crossed]
+            log_p[cells] = np.logaddexp.reduce(log_p[cells], axis=1, keepdims=True) - np.log(2)
+    return log_p + bonuses, cuts[~crossed]
 
 
 def _depth(starts: np.ndarray, ends: np.ndarray, length: int) -> np.ndarray:
