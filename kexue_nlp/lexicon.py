@@ -56,8 +56,9 @@ class Matcher:
         words = list(map(fold_text, words)) if fold else list(words)
         self._lengths = np.array([len(word) for word in words], dtype=np.intp)
         self._automaton = ahocorasick.Automaton()
-        for i, word in enumerate(words):
-            self._automaton.add_word(word, i)
+        # In random order, so that what often follows comes early in its lists of followers, which it searches in turn.
+        for i in np.random.default_rng(0).permutation(len(words)).tolist():
+            self._automaton.add_word(words[i], i)
         if words:
             self._automaton.make_automaton()
 
