@@ -278,14 +278,14 @@ def _checked_multiplier(word: str, value: float | str) -> float:
 
 def _split_line(line: str) -> tuple[str, str | None]:
     """Split one line of a file into word and multiplier, or None if it has none."""
-    if quoted := _QUOTED.fullmatch(line):
+    if quoted := line[0] == '"' and _QUOTED.fullmatch(line):
         return quoted[1].replace('""', '"'), quoted[2]
     for separator in "\t,":
         if separator in line:
             word, _, value = line.rpartition(separator)
             return word.strip(), value.strip()
     word = _JIEBA.fullmatch(line)[1]
-    if _LIKE_A_MULTIPLIER.search(word):
+    if " " in word and _LIKE_A_MULTIPLIER.search(word):
         raise ValueError(f"write a comma or a tab before the multiplier, or behind a word that ends so; got {line!r}")
     return word, None
 
