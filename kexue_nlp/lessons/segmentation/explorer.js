@@ -142,6 +142,9 @@ function moved(p, by) {
   return Math.abs(to) > MOST + STEP / 2 ? Math.sign(to) * EDGE : to;
 }
 
+/** A sum of logs, to the hundredth. */
+const sum = (s) => (Math.abs(s) < 1000 ? (s.toFixed(2) === "-0.00" ? "0.00" : s.toFixed(2)) : s.toFixed(0)).replace("-", "−");
+
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
   if (multiplier >= 1e5) return `×${digits(multiplier / 1e6)} M`;
@@ -195,7 +198,8 @@ function render({ model, el }) {
     path = decode(characters, reading, at().cuts, lexicon);
     found = path.found;
     steps = 2 * characters.length;
-    for (const part of [svg, cuts]) part.setAttribute("width", x(characters.length) + 60);
+    const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length);
+    for (const part of [svg, cuts]) part.setAttribute("width", width);
     svg.setAttribute("height", characters.length ? Y.height : 0);
     cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * (unaided.length + 1) + 6 : 40);
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
@@ -392,7 +396,7 @@ function render({ model, el }) {
         : step < 2 * T ? words.trace
         : words.done,
       {
-        character, tag: tagNames[path.tags[T - 1]], score: digits(path.total), n: 2 * reading.reach + 1,
+        character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
       });
     const lines = [];
@@ -407,13 +411,13 @@ function render({ model, el }) {
       else if (t >= step) cells.push(element("td", { colspan: 4, class: "kx-quiet" }, words.later));
       else {
         const ways = t ? COMES_FROM[tag].filter((before) => Number.isFinite(path.running[t - 1][before])) : [];
-        const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${digits(path.running[t - 1][before])}`);
+        const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${sum(path.running[t - 1][before])}`);
         const gained = Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
         cells.push(
           element("td", {}, ...(ways.length ? ways.map(way) : [words.start])),
           element("td", { class: "kx-blue" }, `+ ${log(Math.exp(reading.logs[t][tag]))}`),
           element("td", { class: "kx-green" }, bonus ? `+ ${gained}` : ""),
-          element("td", {}, element("b", {}, `= ${digits(path.running[t][tag])}`)),
+          element("td", {}, element("b", {}, `= ${sum(path.running[t][tag])}`)),
         );
       }
       lines.push(element("tr", {}, ...cells));
