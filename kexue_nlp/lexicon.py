@@ -16,7 +16,6 @@ from typing import Self
 import ahocorasick
 import numpy as np
 
-from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
 
 __all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "leftmost_longest", "span_bonuses"]
@@ -90,6 +89,8 @@ class Lexicon:
         word and the number. A line of another form, a bad multiplier or a word given twice raises ValueError, which
         names file and line.
         """
+        from kexue_nlp.datasets._files import read_lines  # which loads much that a segmenter does not need
+
         multipliers: dict[str, float] = {}
         for number, line in enumerate(read_lines(path), start=1):
             if not line.strip():

@@ -38,7 +38,7 @@ from kexue_nlp.models import article_segmenter, enriched_segmenter
 from kexue_nlp.scoring import score_words
 from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import words_to_tags
-from kexue_nlp.text import split_sentences
+from kexue_nlp.text import normalise, split_sentences
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "segmentation.jsonl"
@@ -54,12 +54,16 @@ class Recipe:
 
     epochs: int
     learning_rate: float
-    enriched: bool  # reads pairs and known words besides characters
+    words: str | None = None  # where known words are from, "training" or "jieba"; None: reads characters only
+    width: int = 96
+    dropout: float = 0.3
 
 
+# Closed: nothing but the newspaper. Open: the newspaper, and the words (not the frequencies) of jieba's dictionary.
 RECIPES = {
-    "article's network": Recipe(epochs=12, learning_rate=2e-3, enriched=False),
-    "with pairs and known words": Recipe(epochs=4, learning_rate=2e-3, enriched=True),
+    "article's network": Recipe(epochs=12, learning_rate=2e-3),
+    "closed, with pairs and known words": Recipe(epochs=4, learning_rate=2e-3, words="training"),
+    "open, with pairs and jieba's words": Recipe(epochs=4, learning_rate=2e-3, words="jieba", width=48),
 }
 FMM = "forward maximum matching, official word list"
 BATCH = 16  # rows of 256 characters
@@ -74,9 +78,19 @@ def split(data):
 def build(recipe: Recipe, sentences: list[list[str]]) -> Segmenter:
     """Make features and an untrained network."""
     features = Features.fit(sentences)
-    if recipe.enriched:
-        return Segmenter(enriched_segmenter(len(features.characters), len(features.pairs)), features)
-    return Segmenter(article_segmenter(len(features.characters)), Features(features.characters))
+    if recipe.words is None:
+        return Segmenter(article_segmenter(len(features.characters)), Features(features.characters))
+    if recipe.words == "jieba":
+        features = Features(features.characters, features.pairs, jieba_words())
+    sizes = len(features.characters), len(features.pairs)
+    return Segmenter(enriched_segmenter(*sizes, width=recipe.width, dropout=recipe.dropout), features)
+
+
+def jieba_words() -> list[str]:
+    """The words of 2 to 8 characters in the dictionary of the installed jieba, without digits and Latin letters."""
+    with jieba.get_dict_file() as file:
+        words = {normalise(line.decode("utf-8").split(" ")[0]) for line in file}
+    return sorted(word for word in words if 2 <= len(word) <= 8 and "0" not in word and "a" not in word)
 
 
 class KeepBest(keras.callbacks.Callback):
