@@ -18,15 +18,15 @@ N_PATTERNS = 256
 _BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (0, 64, 128)
 _LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
 
+_FEW = 200  # numbers to look up
 # What `normalise` makes of each character up to the last one that it changes; it changes none between the two ranges.
 _NORMAL = np.arange(0xFF5F, dtype=np.uint32)
 for _range in (range(0x3001), range(0xFF01, 0xFF5F)):
     _NORMAL[_range] = code_points(normalise("".join(map(chr, _range))))
 
 
-def normal_points(text: str) -> np.ndarray:
-    """Return the code points of a text as :func:`kexue_nlp.text.normalise` makes it, uint32 of shape (T,)."""
-    points = code_points(text)
+def normal_points(points: np.ndarray) -> np.ndarray:
+    """Do to the code points of a text, uint32 (T,), what :func:`kexue_nlp.text.normalise` does to a text."""
     return np.where(points < len(_NORMAL), _NORMAL.take(points, mode="clip"), points)
 
 
@@ -41,7 +41,6 @@ class Features:
         Single characters and, optional, pairs of them, normalised by :func:`kexue_nlp.text.normalise`.
     words : iterable of str
         Known words, normalised, of at least two characters; only together with `pairs`. ValueError otherwise.
-        Hundreds of thousands cost little time.
 
     Examples
     --------
@@ -57,11 +56,8 @@ class Features:
         self.words = tuple(words)
         if self.words and pairs is None:
             raise ValueError("known words are read together with pairs; give pairs, or no words")
-        if min(map(len, self.words), default=2) < 2:
-            raise ValueError(f"a known word has at least two characters, got {min(self.words, key=len)!r}")
-        if "\n" in "".join(self.words):
-            word = next(word for word in self.words if "\n" in word)
-            raise ValueError(f"known words are normalised, a space for any white space, got {word!r}")
+        if bad := [word for word in self.words if len(word) < 2 or "\n" in word]:
+            raise ValueError(f"a known word has at least two characters and no line break, got {bad[0]!r}")
         self._trie = _trie(self.words)
         # The characters once more as a table of all code points, behind the last of them one that is not known.
         points = code_points("".join(characters.tokens))
@@ -96,10 +92,10 @@ class Features:
         The result holds character ids. With pairs, the columns are character, pair with the one before, pair with the
         one after (0 where there is no such neighbour), and the pattern of known words at this place.
         """
-        return self.of_points(normal_points(text))
+        return self.of_points(normal_points(code_points(text)))
 
     def of_points(self, points: np.ndarray) -> np.ndarray:
-        """Encode a text of which :func:`normal_points` are known."""
+        """Encode a text, given as the code points of its normalised form, uint32 of shape (T,)."""
         ids = self._character_ids.take(points, mode="clip")
         if self.pairs is None:
             return ids
@@ -120,7 +116,8 @@ class Features:
         starts = np.arange(len(numbers))
         for length, (keys, is_word) in enumerate(self._trie, start=2):
             nodes = keys.find(numbers)
-            starts, nodes = starts[nodes >= 0], nodes[nodes >= 0]
+            known = (nodes >= 0).nonzero()[0]
+            starts, nodes = starts[known], nodes[known]
             words = starts[is_word[nodes]]
             kind = min(length, 4) - 2
             patterns[words] |= _BEGINS[kind]
@@ -136,12 +133,14 @@ class Features:
 
 
 class _Keys:
-    """A hash table of distinct numbers, which looks whole arrays up at once: the *i*-th number is found as *i*."""
+    """A table of distinct numbers, which looks whole arrays up at once: the *i*-th number is found as *i*."""
 
     _EMPTY = np.uint64(2**64 - 1)
 
     def __init__(self, numbers: np.ndarray) -> None:
-        bits = max(4, (2 * len(numbers)).bit_length())  # most places stay empty, so most searches end at once
+        order = numbers.argsort(kind="stable")
+        self._sorted, self._order = np.append(numbers[order], self._EMPTY), np.append(order, -1).astype(np.int32)
+        bits = max(4, (2 * len(numbers)).bit_length())
         self._shift, self._last = np.uint64(64 - bits), 2**bits - 1
         self._numbers = np.full(2**bits, self._EMPTY)
         self._found = np.full(2**bits, -1, dtype=np.int32)
@@ -149,28 +148,26 @@ class _Keys:
         while waiting.size:  # whoever finds the place taken tries the next one
             free = self._numbers[places] == self._EMPTY
             self._numbers[places[free]] = numbers[waiting[free]]
-            settled = self._numbers[places] == numbers[waiting]
-            self._found[places[settled]] = waiting[settled]
-            waiting, places = waiting[~settled], (places[~settled] + 1) & self._last
+            lost = self._numbers[places] != numbers[waiting]
+            self._found[places[~lost]] = waiting[~lost]
+            waiting, places = waiting[lost], (places[lost] + 1) & self._last
 
     def _hash(self, numbers: np.ndarray) -> np.ndarray:
         return ((numbers * np.uint64(0x9E3779B97F4A7C15)) >> self._shift).astype(np.intp)
 
     def find(self, numbers: np.ndarray) -> np.ndarray:
         """Return where each number stands among those given, int32, or −1."""
+        if len(numbers) < _FEW:  # bisection takes fewer steps in Python, hashing fewer for each number
+            places = self._sorted.searchsorted(numbers)
+            return np.where(self._sorted[places] == numbers, self._order[places], np.int32(-1))
         places = self._hash(numbers)
         there = self._numbers.take(places)
-        found = self._found.take(places)
-        missed = np.flatnonzero(there != numbers)
-        found[missed] = -1
-        missed = missed[there[missed] != self._EMPTY]
-        while missed.size:
-            places[missed] = (places[missed] + 1) & self._last
-            there = self._numbers[places[missed]]
-            hit = there == numbers[missed]
-            found[missed[hit]] = self._found[places[missed[hit]]]
-            missed = missed[~hit & (there != self._EMPTY)]
-        return found
+        elsewhere = ((there != numbers) & (there != self._EMPTY)).nonzero()[0]
+        while elsewhere.size:
+            places[elsewhere] = (places[elsewhere] + 1) & self._last
+            there[elsewhere] = met = self._numbers[places[elsewhere]]
+            elsewhere = elsewhere[(met != numbers[elsewhere]) & (met != self._EMPTY)]
+        return np.where(there == numbers, self._found.take(places), np.int32(-1))
 
 
 def _trie(words: Iterable[str]) -> list[tuple[_Keys, np.ndarray]]:

@@ -1,7 +1,6 @@
 """The forward pass of the segmentation networks in NumPy: what Keras computes, without Keras.
 
-A trained convolution is a few matrix products, so predicting needs no framework: this starts in no time, has no
-threads that a fork would lose, and runs as fast as the matrix products do.
+A trained convolution is a few matrix products. Without a framework it starts in no time, and no fork loses its threads.
 """
 
 from collections.abc import Mapping
@@ -20,13 +19,8 @@ _PRODUCT = 262_144  # multiplications in one product; from twice as many on Open
 class SegmentationNetwork:
     """A trained network of :func:`kexue_nlp.models.article_segmenter` or ``enriched_segmenter``, without Keras.
 
-    Called on ids of shape (T,) or (T, 4), it gives the tags' probabilities, float32 (T, n_tags); those at padding mean
-    nothing. They equal Keras's up to rounding.
-
-    Parameters
-    ----------
-    weights : mapping of str to ndarray
-        The arrays of the layers, as "mix/kernel". Which there are says what the network is.
+    Called on ids of shape (T,) or (T, 4), it gives the tags' probabilities, float32 (T, n_tags), those of Keras up to
+    rounding; at padding they mean nothing. `weights` has the layers' arrays by Keras's names, such as "mix/kernel".
 
     Examples
     --------
@@ -39,9 +33,9 @@ class SegmentationNetwork:
         self.weights = {name: np.asarray(array, dtype=np.float32) for name, array in weights.items()}
         w = self.weights
         layers = [name.removesuffix("/kernel") for name in w if name.endswith("/kernel") and name != "mix/kernel"]
-        kernels = [w[f"{layer}/kernel"] for layer in layers]  # (width, C, F), or (C, F) of width 1
-        kernels = [kernel.reshape(-1, *kernel.shape[-2:]) for kernel in kernels]
-        *self._convolutions, self._last = [(k, w[f"{layer}/bias"]) for k, layer in zip(kernels, layers, strict=True)]
+        # Kernels (width, C, F); that of a dense layer, (C, F), is one of width 1.
+        kernels = [w[f"{layer}/kernel"].reshape(-1, *w[f"{layer}/kernel"].shape[-2:]) for layer in layers]
+        *self._convolutions, self._last = zip(kernels, [w[f"{layer}/bias"] for layer in layers], strict=True)
         self.context = sum(len(kernel) // 2 for kernel in kernels)
         self._residual = "mix/kernel" in w
         if not self._residual:
@@ -71,7 +65,7 @@ class SegmentationNetwork:
 
     def __call__(self, ids: np.ndarray) -> np.ndarray:
         """Compute the probabilities of a stream of any length, block by block."""
-        ids = ids.reshape(len(ids), -1)
+        ids = ids[:, None] if ids.ndim == 1 else ids
         if len(ids) <= _BLOCK:
             return self._block(ids)
         probabilities = np.empty((len(self._last[1]), len(ids)), np.float32).T
@@ -84,7 +78,7 @@ class SegmentationNetwork:
 
     def _block(self, ids: np.ndarray) -> np.ndarray:
         """Compute a short stream as a whole, (T, columns) → (T, n_tags)."""
-        padding = np.flatnonzero(ids[:, 0] == 0) + 1
+        padding = (ids[:, 0] == 0).nonzero()[0] + 1
         # Embed: of each table the row that the id says; added up. A row of zeros stands before and behind the text.
         x = np.zeros((len(ids) + 2, self._tables[0].shape[1]), np.float32)
         for table, column in zip(self._tables, ids.T, strict=True):
@@ -118,16 +112,17 @@ def _convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
 
 
 def _relu(x: np.ndarray) -> np.ndarray:
-    return np.maximum(x, np.zeros_like(x), out=x)  # with an array of zeros three times as fast as with 0
+    return np.maximum(x, np.zeros(x.shape, x.dtype), out=x)  # with an array of zeros three times as fast as with 0
 
 
 def _product(x: np.ndarray, matrix: np.ndarray) -> np.ndarray:
     """Multiply in pieces, all in one call, each so small that BLAS does not start threads for it."""
     rows = max(1, _PRODUCT // matrix.size)
+    if len(x) <= rows:
+        return x @ matrix
     whole = len(x) - len(x) % rows
     product = np.empty((len(x), matrix.shape[1]), np.float32)
-    if whole:
-        pieces = product[:whole].reshape(-1, rows, matrix.shape[1])
-        np.matmul(x[:whole].reshape(-1, rows, x.shape[1]), matrix, out=pieces)
+    pieces = product[:whole].reshape(-1, rows, matrix.shape[1])
+    np.matmul(x[:whole].reshape(-1, rows, x.shape[1]), matrix, out=pieces)
     np.matmul(x[whole:], matrix, out=product[whole:])
     return product

@@ -5,7 +5,6 @@ overlapping windows of that stream: what it says about a character depends on a 
 the position (article 4195: "translation invariance"), so the windows can be cut anywhere.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -40,8 +39,10 @@ _IMPOSSIBLE = -1e4
 _CLOSED = Path(__file__).parent / "pretrained" / "segmenter_closed.npz"
 _SURE = 0.1  # by how much tags must be better to be sure in spite of rounding
 
-# Characters that never combine with a neighbour; only texts with others are searched for grapheme clusters.
-_UNUSUAL = re.compile("[^\\t\\n\\x20-\\x7e\\u3001-\\u3029\\u4e00-\\u9fff\\uff01-\\uff5e“”‘’…—·]")
+# Code points that never combine with a neighbour; only texts with others are searched for grapheme clusters.
+_COMBINES = np.ones(0xFF60, dtype=bool)
+for _range in ("\t\n", " ~", "\u3001\u3029", "\u4e00\u9fff", "\uff01\uff5e", "‘’", "“”", "……", "——", "··"):
+    _COMBINES[ord(_range[0]) : ord(_range[1]) + 1] = False
 
 _ENDS_SENTENCE = np.zeros(0xFFFF, dtype=bool)  # of a normalised code point
 _ENDS_SENTENCE[code_points(SENTENCE_ENDS)] = True
@@ -62,25 +63,26 @@ class _Stream:
     @classmethod
     def of(cls, texts: Sequence[str]) -> Self:
         text = "".join(texts)
-        points = normal_points(text)
+        raw = code_points(text)
+        points = normal_points(raw)
         offsets = np.array([0, *accumulate(map(len, texts))])
-        attached = [
-            offset + position
-            for offset, one in zip(offsets.tolist(), texts, strict=False)
-            if _UNUSUAL.search(one)
-            for cluster in _clusters(one)
-            for position in range(cluster.start() + 1, cluster.end())
-        ]
-        attached = np.array(attached, dtype=np.intp)
+        attached: list[int] = []
+        unusual = _COMBINES.take(raw, mode="clip").nonzero()[0]
+        if unusual.size:
+            import regex  # most texts need not wait for it
+
+            for number in np.unique(offsets.searchsorted(unusual, side="right") - 1).tolist():
+                for cluster in regex.finditer(r"\X", texts[number]):
+                    attached.extend(range(offsets[number] + cluster.start() + 1, offsets[number] + cluster.end()))
         begins = np.zeros(len(text) + 1, dtype=bool)
         begins[1:] = _ENDS_SENTENCE.take(points, mode="clip")
         begins[attached] = False
         begins[offsets] = True
-        sentences = np.flatnonzero(begins)
-        blank = np.flatnonzero(points == ord(" "))
+        sentences = begins.nonzero()[0]
+        blank = (points == ord(" ")).nonzero()[0]
         begins[blank] = begins[blank + 1] = True
         begins[attached] = False
-        return cls(text, points, offsets, sentences, np.flatnonzero(begins), blank, attached)
+        return cls(text, points, offsets, sentences, begins.nonzero()[0], blank, np.array(attached, dtype=np.intp))
 
 
 class Segmenter(SavedModel):
@@ -94,8 +96,8 @@ class Segmenter(SavedModel):
     network : keras.Model or SegmentationNetwork
         Fully convolutional: ids as `features` gives them, (B, T) or (B, T, 4), to probabilities of the tags s, b, m, e,
         (B, T, 4). It must zero padded positions (id 0) before each convolution, as the builders in
-        :mod:`kexue_nlp.models` do. What those build is a :class:`~kexue_nlp.forward.SegmentationNetwork` once it has
-        been saved, pickled or copied: it says the same without Keras, several times as fast.
+        :mod:`kexue_nlp.models` do. A file, pickle or copy holds what those build as a ``SegmentationNetwork``, which
+        says the same without Keras.
     features : Features
         Turns a text into the network's input.
     lexicon : Lexicon or mapping of str to float, optional
@@ -151,8 +153,10 @@ class Segmenter(SavedModel):
             raise TypeError(f"got a {kind}; give one column of texts, for example segmenter(df['text'])")
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
-        with ThreadPoolExecutor(2) as pool:  # one chunk is prepared or decoded while the network reads another
-            return list(chain.from_iterable(pool.map(self._segment, _chunks(texts))))
+        if len(chunks := list(_chunks(texts))) < 2:
+            return list(chain.from_iterable(map(self._segment, chunks)))
+        with ThreadPoolExecutor(2) as pool:  # NumPy lets two threads compute at once
+            return list(chain.from_iterable(pool.map(self._segment, chunks)))
 
     def log_probabilities(self, text: str) -> np.ndarray:
         """Return log-probabilities of the tags s, b, m, e before any dictionary, float32 of shape (len(text), 4)."""
@@ -180,7 +184,7 @@ class Segmenter(SavedModel):
         """Return the words of each text; the texts go through network and decoder together."""
         stream = _Stream.of(texts)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
-        bounds = np.append(np.flatnonzero(tags < 2), len(tags))  # s or b
+        bounds = np.append((tags < 2).nonzero()[0], len(tags))  # s or b
         words = [stream.text[start:end] for start, end in pairwise(bounds.tolist())]
         first_words = np.searchsorted(bounds, stream.offsets).tolist()
         return [words[first:last] for first, last in pairwise(first_words)]
@@ -253,12 +257,6 @@ class Segmenter(SavedModel):
         return segmenter
 
 
-def _clusters(text: str) -> Iterator[re.Match]:
-    import regex  # a text without unusual characters need not wait for it
-
-    return regex.finditer(r"\X", text)
-
-
 def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None:
     return lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
 
@@ -295,11 +293,11 @@ def _best_tags(log_probabilities: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     begins[1:-1] = (part > _SURE) & (part < np.inf)
     begins[cuts] = True
     tags = np.where(begins[:-1], 1 - begins[1:], 2 + begins[1:]).astype(np.int8)  # s b where one begins, m e elsewhere
-    doubts = np.flatnonzero(~begins[1:-1] & ~((join > _SURE) & (join < np.inf)))
+    doubts = (~begins[1:-1] & ~((join > _SURE) & (join < np.inf))).nonzero()[0]
     if not doubts.size:
         return tags
     # Viterbi decides about the pieces between sure cuts that have a doubt inside.
-    bounds = np.flatnonzero(begins)
+    bounds = begins.nonzero()[0]
     doubtful = np.unique(np.searchsorted(bounds, doubts, side="right") - 1)
     starts, lengths = bounds[doubtful], np.diff(bounds)[doubtful]
     limits = 2 ** np.arange(int(lengths.max()).bit_length() + 1)

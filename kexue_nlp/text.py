@@ -36,9 +36,7 @@ _NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(set(string.punctuation) - {"'"}, " "))
 
-SENTENCE_ENDS = "。!?;"
-"""The characters of a normalised text that end a sentence."""
-
+SENTENCE_ENDS = "。!?;"  # of a normalised text
 SENTENCE_END = re.compile(f"(?<=[{SENTENCE_ENDS}])")
 """Matches the empty string after each character of a normalised text that ends a sentence: 。！？；"""
 
