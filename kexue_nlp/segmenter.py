@@ -105,7 +105,7 @@ class Segmenter(SavedModel):
 
     Examples
     --------
-    >>> segmenter = Segmenter.load(lexicon={"微信号": 20.0})
+    >>> segmenter = Segmenter.load(lexicon={"微信号": 1000.0})
     >>> segmenter("扫描二维码，关注微信号。")
     ['扫描', '二维码', '，', '关注', '微信号', '。']
     """

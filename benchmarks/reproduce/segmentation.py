@@ -210,7 +210,7 @@ def main() -> None:
     parser.add_argument("--methods", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument(
-        "--pretrain", action="store_true", help="train the two pretrained networks, seed 0, and store them"
+        "--pretrain", action="store_true", help="train the two pretrained networks and store them"
     )
     args = parser.parse_args()
     try:
@@ -240,8 +240,9 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
         CLOSED: "those of the newspaper that occur twice or more",
         OPEN: "those of 2 to 8 characters of the dictionary of jieba (PyPI package, MIT)",
     }
-    for method, name in ((CLOSED, "segmenter_closed"), (OPEN, "segmenter")):
-        segmenter, record = train(method, 0, train_sentences, heldout_sentences)
+    # Of the seeds 0 1 2, 0 has the best held-out F1 closed and 1 open.
+    for method, name, seed in ((CLOSED, "segmenter_closed", 0), (OPEN, "segmenter", 1)):
+        segmenter, record = train(method, seed, train_sentences, heldout_sentences)
         path = FOLDER / f"{name}.npz"
         segmenter.save(path, dtype="float16")
         card = {
@@ -249,7 +250,7 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
             "fully convolutional network over characters, pairs and known words",
             "data": f"{newspaper}; last {HELD_OUT} lines held out to choose the epoch",
             "words": lists[method],
-            "seed": 0,
+            "seed": seed,
             "command": "make pretrain-segmenter",
             "metrics": {"heldout_f1": record["heldout_f1"]}
             | ({"pku": test_scores(Segmenter.load(path), full, seen(train_sentences))} if full else {}),

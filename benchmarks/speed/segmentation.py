@@ -115,6 +115,7 @@ def measure(tool: str) -> dict:
     return {
         "characters_per_s": speed,
         "cores_busy": cores,
+        "characters_per_core_s": speed / cores,
         "ready_s": ready,
         "time_without_sentence_ends": with_ends / without,
         "row_ms": 1000 * statistics.median(seconds),
@@ -149,10 +150,10 @@ def main() -> None:
         tool: {key: round(statistics.median(run[key] for run in runs), 3) for key in runs[0]}
         for tool, runs in rounds.items()
     }
-    jieba = [run["characters_per_s"] for run in rounds["jieba"]]
     for tool, runs in rounds.items():
-        ratios = (run["characters_per_s"] / other for run, other in zip(runs, jieba, strict=True))
-        tools[tool]["times_jieba"] = round(statistics.median(ratios), 2)
+        for key in ("characters_per_s", "characters_per_core_s"):
+            ratios = (run[key] / other[key] for run, other in zip(runs, rounds["jieba"], strict=True))
+            tools[tool][f"{key}_over_jieba"] = round(statistics.median(ratios), 2)
     few, many = (statistics.median(run["characters_per_s"] for run in rounds[tool]) for tool in list(TOOLS)[-2:])
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
     result = {

@@ -60,7 +60,7 @@ def state(
     Examples
     --------
     >>> from kexue_nlp.segmenter import Segmenter
-    >>> state(Segmenter.load(), "关注微信号。", {"微信号": 20.0}).words_after
+    >>> state(Segmenter.load("closed"), "关注微信号。", {"微信号": 20.0}).words_after
     ['关注', '微信号', '。']
     """
     lexicon = lexicon if isinstance(lexicon, Lexicon) else Lexicon(lexicon)
