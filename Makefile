@@ -127,7 +127,7 @@ slides: install-lab ## export the lessons, as they are stored, to slides in buil
 
 .PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger
 pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger ## train every network that the package carries
-pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
+pretrain-segmenter: install-bench ## train the word segmenters that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/segmentation.py --pretrain $(ARGS)
 pretrain-bioword: install-bench ## train the word vectors that the package carries
 	$(venv_python) benchmarks/reproduce/word_vectors.py --pretrain $(ARGS)

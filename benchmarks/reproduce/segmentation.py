@@ -209,9 +209,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--methods", nargs="+", default=list(RECIPES), choices=list(RECIPES))
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
-    parser.add_argument(
-        "--pretrain", action="store_true", help="train the two pretrained networks and store them"
-    )
+    parser.add_argument("--pretrain", action="store_true", help="train the two pretrained networks and store them")
     args = parser.parse_args()
     try:
         full = load_segmentation("full")
