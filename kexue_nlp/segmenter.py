@@ -112,9 +112,9 @@ class Segmenter(SavedModel):
 
     Examples
     --------
-    >>> segmenter = Segmenter.load(lexicon={"微信号": 1000.0})
-    >>> segmenter("扫描二维码，关注微信号。")
-    ['扫描', '二维码', '，', '关注', '微信号', '。']
+    >>> segmenter = Segmenter.load(lexicon={"长江大桥": 1000.0})
+    >>> segmenter("南京市长江大桥欢迎您")
+    ['南京市', '长江大桥', '欢迎', '您']
     """
 
     def __init__(
