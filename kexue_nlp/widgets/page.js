@@ -81,13 +81,27 @@ function arrive({ model, el }) {
   return () => { if (mine) window.kexueFont = undefined; }; // the answer will not be heard: let another ask
 }
 
+/**
+ * Keep keys for a view that has the focus: JupyterLab would take the arrows to go to another cell, and d twice to delete
+ * this one. Combinations such as Ctrl+S and Shift+Enter remain JupyterLab's. JupyterLab looks at
+ * the element itself, before anybody else but the window. Returns what ends it.
+ */
+function keepKeys(el) {
+  const ours = (event) => {
+    const theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    if (el.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
+  };
+  window.addEventListener("keydown", ours, true);
+  return () => window.removeEventListener("keydown", ours, true);
+}
+
 /** A view that also does for the page what is said above. */
 function shared(view) {
   return {
     ...view,
     async render(context) {
-      const end = await view.render?.(context), leave = arrive(context);
-      return () => { leave(); end?.(); };
+      const end = await view.render?.(context), ends = [arrive(context), keepKeys(context.el), end];
+      return () => { for (const one of ends) one?.(); };
     },
   };
 }

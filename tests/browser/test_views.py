@@ -68,6 +68,15 @@ def test_player_steps_plays_and_scrubs(page):
     assert page.get_by_role("button", name="one place on").is_disabled()
 
 
+def test_view_with_the_focus_keeps_its_keys_from_jupyterlab(page):
+    show(page, SlidingKernel())
+    slider = page.get_by_role("slider")
+    for key, kept in (("ArrowRight", True), ("Control+s", False), ("Shift+Enter", False)):
+        slider.press(key)
+        assert slider.evaluate("element => element.hasAttribute('data-lm-suppress-shortcuts')") == kept
+    assert trait(page, "step") == 2
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_kernel_adds_up_what_numpy_does(page, seed):
     rng = np.random.default_rng(seed)
