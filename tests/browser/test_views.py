@@ -87,7 +87,7 @@ def test_kernel_adds_up_what_numpy_does(page, seed):
     np.testing.assert_allclose(scores(page), slide(vectors, kernel), rtol=0.006)
 
 
-def test_blank_moves_every_score_on_and_a_weight_changes_all(page):
+def test_blank_moves_every_score_on_and_weights_are_shared(page):
     show(page, SlidingKernel())
     page.get_by_label("a blank in front").check()
     assert scores(page) == [-1, 1, 3, 4, 5]
