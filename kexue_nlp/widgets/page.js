@@ -1,6 +1,6 @@
 // What every view does for the page it appears in, and for what it stands for: the widget whose model id is `shows`.
 
-const KEXUE_FONT = "Kexue Sans SC";
+const KEXUE_FONT = "Kexue Sans SC", KEEP_KEYS = "data-lm-suppress-shortcuts";
 
 /** Add a rule to the page, once. */
 function addRule(rule) {
@@ -89,7 +89,9 @@ function arrive({ model, el }) {
 function keepKeys(el) {
   const ours = (event) => {
     const theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
-    if (el.contains(event.target)) event.target.toggleAttribute("data-lm-suppress-shortcuts", !theirs);
+    if (theirs || !el.contains(event.target)) return;
+    event.target.setAttribute(KEEP_KEYS, "");
+    setTimeout(() => event.target.removeAttribute(KEEP_KEYS));
   };
   window.addEventListener("keydown", ours, true);
   return () => window.removeEventListener("keydown", ours, true);
