@@ -89,8 +89,8 @@ function arrive({ model, el }) {
 function keepKeys(el) {
   const ours = (event) => {
     const theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
-    if (theirs || !el.contains(event.target)) return;
-    event.target.setAttribute(KEEP_KEYS, "");
+    if (!el.contains(event.target)) return;
+    event.target.toggleAttribute(KEEP_KEYS, !theirs);
     setTimeout(() => event.target.removeAttribute(KEEP_KEYS));
   };
   window.addEventListener("keydown", ours, true);
