@@ -10,20 +10,20 @@ from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon
 from kexue_nlp.models import article_segmenter
 from kexue_nlp.segmenter import Segmenter
-from kexue_nlp.text import Vocabulary
+from kexue_nlp.text import Vocabulary, fixed_spans
 from kexue_nlp.widgets import SegmentationExplorer
 
-ALPHABET = "微信号关注 。"
+ALPHABET = "微信号关注 。1:\u0301"
 DECODE = """async ([source, cases]) => {
   const { decode } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  return cases.map(([text, logs, cuts, lexicon]) => decode(Array.from(text), logs, cuts, lexicon).tags);
+  return cases.map(([text, reading, cuts, lexicon]) => decode(Array.from(text), reading, cuts, lexicon).tags);
 }"""
 
 
 @pytest.fixture(scope="module")
 def segmenter():
     characters = Vocabulary(ALPHABET.replace(" ", ""))
-    return Segmenter(article_segmenter(len(characters)), Features(characters))
+    return Segmenter(article_segmenter(len(characters)), Features(characters), keep_whole=True)
 
 
 @pytest.fixture(scope="module")
@@ -37,12 +37,16 @@ def test_page_finds_the_paths_of_python(page, segmenter, explorer):  # noqa: F81
     for _ in range(1000):
         text = "".join(rng.choice(list(ALPHABET), rng.integers(1, 16)))
         logs = np.log(rng.dirichlet(np.full(4, 0.3), len(text)) + 1e-9).astype(np.float32)
+        logs[
+            [i for i, character in enumerate(text) if character == ALPHABET[-1] and i], :2
+        ] = -1e4  # as the segmenter does
         lexicon = {}
         for _ in range(rng.integers(4)):
             start, length = rng.integers(len(text)), rng.integers(1, 5)
             lexicon[text[start : start + length]] = rng.choice(["always", "never", 0.001, 0.3, 1.0, 8.0, 1e4]).item()
         lexicon = {word: value if value in ("always", "never") else float(value) for word, value in lexicon.items()}
-        cases.append([text, logs.tolist(), segmenter.sure_cuts(text).tolist(), lexicon])
+        reading = {"logs": logs.tolist(), "fixed": np.transpose(fixed_spans(text)).tolist()}
+        cases.append([text, reading, segmenter.sure_cuts(text).tolist(), lexicon])
         expected.append(segmenter.decode(text, logs, Lexicon(lexicon)).tolist())
     assert page.evaluate(DECODE, [explorer.view._esm, cases]) == expected
 
