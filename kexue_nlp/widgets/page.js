@@ -1,6 +1,6 @@
 // What every view does for the page it appears in, and for what it stands for: the widget whose model id is `shows`.
 
-const KEXUE_FONT = "Kexue Sans SC";
+const KEXUE_FONT = "Kexue Sans SC", KEEP_KEYS = "data-lm-suppress-shortcuts";
 
 /** Add a rule to the page, once. */
 function addRule(rule) {
@@ -81,13 +81,29 @@ function arrive({ model, el }) {
   return () => { if (mine) window.kexueFont = undefined; }; // the answer will not be heard: let another ask
 }
 
+/**
+ * Keep keys for a view that has the focus: JupyterLab would take the arrows to go to another cell, and d twice to delete
+ * this one. Combinations such as Ctrl+S and Shift+Enter remain JupyterLab's. JupyterLab looks at
+ * the element itself, before anybody else but the window. Returns what ends it.
+ */
+function keepKeys(el) {
+  const ours = (event) => {
+    const theirs = event.ctrlKey || event.metaKey || event.altKey || (event.shiftKey && event.key === "Enter");
+    if (!el.contains(event.target)) return;
+    event.target.toggleAttribute(KEEP_KEYS, !theirs);
+    setTimeout(() => event.target.removeAttribute(KEEP_KEYS));
+  };
+  window.addEventListener("keydown", ours, true);
+  return () => window.removeEventListener("keydown", ours, true);
+}
+
 /** A view that also does for the page what is said above. */
 function shared(view) {
   return {
     ...view,
     async render(context) {
-      const end = await view.render?.(context), leave = arrive(context);
-      return () => { leave(); end?.(); };
+      const end = await view.render?.(context), ends = [arrive(context), keepKeys(context.el), end];
+      return () => { for (const one of ends) one?.(); };
     },
   };
 }

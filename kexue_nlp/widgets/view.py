@@ -53,3 +53,8 @@ class Page(View):
     """A view that draws nothing: it does for an explorer's page what every view does."""
 
     _esm = (_FOLDER / "page.js").read_text("utf-8") + "export default shared({});"
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        # ipykernel 7.4 has what the page asks answered where the comm was opened: behind all cells that wait to be run.
+        vars(self.comm).pop("_reply_subshell_id", None)

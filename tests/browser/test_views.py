@@ -68,6 +68,18 @@ def test_player_steps_plays_and_scrubs(page):
     assert page.get_by_role("button", name="one place on").is_disabled()
 
 
+def test_view_with_the_focus_keeps_its_keys_from_jupyterlab(page):
+    show(page, SlidingKernel())
+    page.evaluate("""window.kept = {}, document.addEventListener("keydown", ({ target, key }) => {
+        window.kept[key] = target.hasAttribute("data-lm-suppress-shortcuts");
+    }, true)""")
+    for key in ("ArrowRight", "Alt+s", "Shift+Enter"):
+        page.get_by_role("slider").press(key)
+    kept = page.evaluate("window.kept")
+    assert (kept["ArrowRight"], kept["s"], kept["Enter"]) == (True, False, False)
+    assert trait(page, "step") == 2
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_kernel_adds_up_what_numpy_does(page, seed):
     rng = np.random.default_rng(seed)
@@ -78,7 +90,7 @@ def test_kernel_adds_up_what_numpy_does(page, seed):
     np.testing.assert_allclose(scores(page), slide(vectors, kernel), rtol=0.006)
 
 
-def test_blank_moves_every_score_on_and_a_weight_changes_all(page):
+def test_blank_moves_every_score_on_and_weights_are_shared(page):
     show(page, SlidingKernel())
     page.get_by_label("a blank in front").check()
     assert scores(page) == [-1, 1, 3, 4, 5]

@@ -19,7 +19,7 @@ _WORDS = {
     "position": "place", "sentence": "sentence", "numbers": "numbers", "kernel": "kernel", "products": "products",
     "score": "score", "before": "without blank", "after": "with blank", "weight": "weight {column} of kernel row {row}",
     "sum": "Place {place}, {character}: {products} = {score}",
-    "hint": "Change a weight of the kernel: every score changes, because every place uses the same weights.",
+    "hint": "Change a weight of the kernel: the scores of all places follow, because all places use the same weights.",
     "shift": "Every score is the same as before, one place later.",
 }  # fmt: skip
 
