@@ -1,0 +1,488 @@
+"""Chinese lessons out of the English ones: make and merge catalogues, check them, write `notebooks/zh/`.
+
+    python po/catalogues.py extract                    # make translations: merge what changed into po/zh_CN/
+    python po/catalogues.py check [NOTEBOOK ...]       # what is missing or wrong, unit by unit
+    python po/catalogues.py build [--no-execute] [...] # make zh: write, execute and store notebooks/zh/
+
+A unit is a paragraph, a heading, a list item, a table row, or a comment or string literal of a code cell that a reader
+sees. Its context is `notebook/cell-id/n`. po/README.md tells how to work with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import csv
+import difflib
+import io
+import re
+import sys
+import tokenize
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import polib
+from markdown_it import MarkdownIt
+
+ROOT = Path(__file__).resolve().parents[1]
+CATALOGUES = ROOT / "po" / "zh_CN"
+NOTEBOOKS = ROOT / "notebooks"
+GLOSSARY = ROOT / "po" / "glossary.csv"
+
+MARKDOWN = MarkdownIt("commonmark").enable("table")
+BADGE = re.compile(r"^≈ (\d+) s · (\d+\.\d) GB on (\d+) cores?$", re.MULTILINE)
+WORD = re.compile(r"\b[A-Z]?[a-z]{2,}\b")  # what has none is a name, a number or a formula, and no unit
+CODE_SPAN = re.compile(r"`[^`]+`")
+FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
+LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))|https?://[^\s)>，。；]+")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+
+# A single word in code is seen by a reader as an argument of these calls or keywords, as a dictionary's key or value, or
+# in a list. As another argument it is an option ("adam"), and no unit. Two words and more are a label wherever they stand.
+SHOWN_BY = {"print", "display", "where", "DataFrame", "Series", "text", "annotate", "suptitle", "legend", "set_title"}
+SHOWN_AS = {"label", "xlabel", "ylabel", "title", "alt", "index", "columns", "labels"}
+TAGS = {"pos", "neg", "neu"}  # values of the package, no words
+
+
+class TranslationError(Exception):
+    """Something in the catalogues stands in the way; the message names notebook, cell and unit."""
+
+
+@dataclass
+class Unit:
+    """A stretch of a cell's source that is translated: its offsets, its text, and what kind of text it is."""
+
+    start: int
+    stop: int
+    text: str
+    kind: str
+    indent: str = ""  # what a further line begins with
+
+
+# --- units of a cell --------------------------------------------------------------------------------
+
+
+def markdown_units(source: str) -> Iterator[Unit]:
+    """Find what a reader reads in a markdown cell."""
+    lines = source.split("\n")
+    offsets = [0]
+    for line in lines:
+        offsets.append(offsets[-1] + len(line) + 1)
+    kind, in_table = "paragraph", False
+    for token in MARKDOWN.parse(source):
+        first, stop = token.map or (0, 0)
+        if token.type in ("heading_open", "list_item_open", "paragraph_open"):
+            nested = token.type == "paragraph_open" and token.level > 0
+            kind = "list item" if nested else token.type.removesuffix("_open").replace("_", " ")
+        elif token.type in ("table_open", "table_close"):
+            in_table = token.type == "table_open"
+        elif token.type == "tr_open":
+            row = lines[first]
+            yield Unit(offsets[first], offsets[first] + len(row), row, "table row")
+        elif token.type == "inline" and not in_table:
+            content = token.content.split("\n")
+            column = lines[first].index(content[0])
+            last = first + len(content) - 1
+            indent = lines[last][: lines[last].index(content[-1])] if last > first else ""
+            end = offsets[last] + lines[last].rindex(content[-1]) + len(content[-1])
+            yield Unit(offsets[first] + column, end, token.content, kind, indent)
+        elif token.type == "html_block":
+            block = source[offsets[first] : offsets[stop] - 1]
+            for match in re.finditer(r">\s*([^<>]*\w[^<>]*?)\s*<", block):
+                yield Unit(offsets[first] + match.start(1), offsets[first] + match.end(1), match[1], "HTML")
+        elif token.type == "fence" and token.info.strip() == "python":
+            for unit in code_units(token.content):
+                unit.start += offsets[first + 1]
+                unit.stop += offsets[first + 1]
+                yield unit
+
+
+def string_tokens(source: str) -> Iterator[tuple[int, int, str]]:
+    """Yield offsets and text of every string literal, f-strings whole (3.12 cuts them up), and of every comment."""
+    starts = [0, 0]
+    for line in source.split("\n"):
+        starts.append(starts[-1] + len(line) + 1)
+    # Since 3.12 the parts of an f-string are tokens; before, these names do not exist.
+    opening, closing = (getattr(tokenize, name, None) for name in ("FSTRING_START", "FSTRING_END"))
+    depth = begin = 0
+    for token in tokenize.generate_tokens(io.StringIO(source).readline):
+        start, stop = (starts[line] + column for line, column in (token.start, token.end))
+        if token.type == opening:
+            begin = begin if depth else start
+            depth += 1
+        elif token.type == closing:
+            depth -= 1
+            if not depth:
+                yield begin, stop, source[begin:stop]
+        elif token.type in (tokenize.STRING, tokenize.COMMENT) and not depth:
+            yield start, stop, token.string
+
+
+def parts(literal: str) -> tuple[str, str, str]:
+    """Cut a literal into its opening (prefix and quotes), its body as it is written, and its closing quotes."""
+    opening = re.match(r"[A-Za-z]*(\"\"\"|'''|\"|')", literal)
+    return opening[0], literal[opening.end() : -len(opening[1])], opening[1]
+
+
+def spoken(body: str) -> str:
+    """Return the words of an f-string: without its expressions, but with the literals in them that choose no item."""
+    nested = re.findall(r"(?<!\[)(['\"])((?:(?!\1).)*)\1", " ".join(re.findall(r"\{[^{}]*\}", body)))
+    return " ".join([re.sub(r"\{[^{}]*\}", " ", body), *(text for _, text in nested)])
+
+
+def shown(node: ast.AST, parents: dict[ast.AST, ast.AST], options: set[str]) -> bool | None:
+    """Say of a single word in code whether a reader sees it (True), a function takes it (False), or neither (None)."""
+    child, listed, chosen = node, False, False
+    while (parent := parents.get(child)) is not None:
+        if isinstance(parent, ast.keyword):
+            return parent.arg in SHOWN_AS
+        if isinstance(parent, ast.Call):
+            return listed or getattr(parent.func, "attr", getattr(parent.func, "id", "")) in SHOWN_BY
+        if isinstance(parent, ast.Dict):
+            above = parents[parent]
+            while isinstance(above, ast.Tuple):
+                above = parents[above]
+            names = {n.id for t in getattr(above, "targets", []) for n in ast.walk(t) if isinstance(n, ast.Name)}
+            return not (names & options or (isinstance(above, ast.keyword) and above.arg is None))
+        if isinstance(parent, ast.Compare):
+            return isinstance(parent.ops[0], ast.In) or None
+        if isinstance(parent, ast.Subscript):
+            return None
+        if isinstance(parent, ast.stmt):
+            return listed or chosen or None
+        listed |= isinstance(parent, ast.Tuple | ast.List)
+        chosen |= isinstance(parent, ast.IfExp)
+        child = parent
+    return None
+
+
+@cache
+def _literals(source: str) -> tuple[tuple[int, int, str, bool | None], ...]:
+    """Return the literals and comments of code: offsets, body as written, and whether a reader sees it."""
+    tree = ast.parse(source)
+    parents = {child: node for node in ast.walk(tree) for child in ast.iter_child_nodes(node)}
+    starts = [0, 0]
+    for line in source.split("\n"):
+        starts.append(starts[-1] + len(line.encode()) + 1)
+    encoded = source.encode()
+
+    def place(line: int, column: int) -> int:
+        return len(encoded[: starts[line] + column].decode())
+
+    options = {
+        node.value.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.keyword) and node.arg is None and isinstance(node.value, ast.Name)
+    }
+    inside = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in ast.walk(node)}
+    nodes = [
+        (place(node.lineno, node.col_offset), place(node.end_lineno, node.end_col_offset), node)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.JoinedStr)
+        or (isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inside)
+    ]
+    found = []
+    for start, stop, text in string_tokens(source):
+        if text.startswith("#"):
+            body = text.lstrip("# ")
+            found.append((stop - len(body), stop, body, True))
+            continue
+        node = next(node for first, last, node in nodes if first <= start and stop <= last)
+        opening, body, closing = parts(text)
+        words = spoken(body) if "f" in opening.lower() else body
+        keyword = parents.get(node)
+        if re.search(r"[<>\\/]", body.split(" ")[0]) and " " not in body.strip() or body.startswith("<"):
+            seen = None  # a path or a tag
+        elif isinstance(keyword, ast.keyword) and keyword.arg == "loc":
+            seen = False
+        elif isinstance(node, ast.JoinedStr) or (WORD.search(words) and " " in body.strip()):
+            seen = bool(WORD.search(words))
+        elif not re.search(r"[a-z]{3}", body) or re.fullmatch(r"\s*[a-z]+(_[a-z]+|\d+)+\s*", body):
+            seen = False  # a string of tags, a name of Python's
+        else:
+            seen = shown(node, parents, options)
+        found.append((start + len(opening), stop - len(closing), body, seen))
+    return tuple(found)
+
+
+def code_units(source: str, labels: Iterable[str] = ()) -> Iterator[Unit]:
+    """Find the comments and literals of code that a reader sees, and those that are one of the `labels`."""
+    for start, stop, text, seen in _literals(source):
+        if (seen and WORD.search(text) and text not in TAGS) or (seen is None and text in labels):
+            yield Unit(start, stop, text, "comment" if source[max(0, start - 2) : start] == "# " else "literal")
+
+
+def notebook_units(notebook: nbformat.NotebookNode) -> dict[str, list[Unit]]:
+    """Return the units of each cell that has any, by cell id.
+
+    A literal that a reader sees in one place is a unit where it chooses an item, too: a key that is also a label.
+    """
+    code = [cell for cell in notebook.cells if cell.cell_type == "code" and not _is_parameters(cell)]
+    labels = {unit.text for cell in code for unit in code_units(cell.source) if unit.kind == "literal"}
+    units: dict[str, list[Unit]] = {}
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            found = [u for u in markdown_units(cell.source) if WORD.search(_prose(u.text)) and not BADGE.match(u.text)]
+        else:
+            found = [] if _is_parameters(cell) else list(code_units(cell.source, labels))
+        if found:
+            units[cell.id] = found
+    return units
+
+
+def _is_parameters(cell: nbformat.NotebookNode) -> bool:
+    return "parameters" in cell.metadata.get("tags", [])
+
+
+def _prose(text: str) -> str:
+    """Return the text without code, formulas and addresses."""
+    for pattern in (CODE_SPAN, FORMULA, LINK):
+        text = pattern.sub(" ", text)
+    return text
+
+
+# --- catalogues -------------------------------------------------------------------------------------
+
+
+def catalogue(path: Path) -> polib.POFile:
+    """Read a catalogue, or begin an empty one."""
+    if path.exists():
+        try:
+            return polib.pofile(str(path), wrapwidth=110)
+        except OSError as error:
+            raise TranslationError(f"{path.name}: not a catalogue: {error}") from None
+    po = polib.POFile(wrapwidth=110)
+    po.metadata = {"Language": "zh_CN", "MIME-Version": "1.0", "Content-Type": "text/plain; charset=UTF-8"}
+    po.metadata["Content-Transfer-Encoding"] = "8bit"
+    return po
+
+
+def merge(old: Iterable[polib.POEntry], new: list[polib.POEntry]) -> tuple[list[polib.POEntry], list[str]]:
+    """Give the new units the old ones' Chinese; return all entries and what happened, a line each.
+
+    The same English keeps its Chinese, wherever it has moved. English that changed in its cell keeps the Chinese of
+    what it was most like, marked fuzzy. Chinese whose English is gone stays at the end of the file, as obsolete.
+    """
+    left, said = [entry for entry in old if entry.msgstr], []
+
+    def take(candidates: list[polib.POEntry]) -> polib.POEntry | None:
+        if candidates:
+            left.remove(candidates[0])
+            return candidates[0]
+        return None
+
+    def cell(entry: polib.POEntry) -> str:
+        return (entry.msgctxt or "").split("/")[-2:-1]
+
+    pending = []
+    for same_cell in (True, False):
+        pending = []
+        for entry in new:
+            if entry.msgstr:
+                continue
+            same = [o for o in left if o.msgid == entry.msgid and (not same_cell or cell(o) == cell(entry))]
+            if was := take(sorted(same, key=lambda o: o.msgctxt != entry.msgctxt)):
+                entry.msgstr, entry.tcomment, entry.flags = was.msgstr, was.tcomment, [*was.flags]
+                entry.previous_msgid = was.previous_msgid
+            else:
+                pending.append(entry)
+    for entry in pending:
+        near = [(difflib.SequenceMatcher(None, o.msgid, entry.msgid).ratio(), o) for o in left if cell(o) == cell(entry)]
+        near = [(ratio + (o.msgctxt == entry.msgctxt) / 4, o) for ratio, o in near if not o.obsolete]
+        if was := take([o for ratio, o in sorted(near, key=lambda pair: -pair[0]) if ratio > 0.5]):
+            entry.msgstr, entry.tcomment, entry.flags = was.msgstr, was.tcomment, ["fuzzy"]
+            entry.previous_msgid = was.msgid
+            said.append(f"{entry.msgctxt}: the English changed, look at its Chinese again")
+        else:
+            said.append(f"{entry.msgctxt}: new, no Chinese yet")
+    for entry in left:
+        if not entry.obsolete:
+            said.append(f"{entry.msgctxt}: no longer in the English; its Chinese is kept at the end, as obsolete")
+        entry.obsolete = True
+    return new + left, said
+
+
+def store(path: Path, entries: list[polib.POEntry]) -> None:
+    """Write a catalogue, with the header it had."""
+    po = catalogue(path)
+    po[:] = entries
+    path.write_text(str(po).rstrip() + "\n", encoding="utf-8", newline="\n")
+
+
+def extract(names: list[str]) -> list[str]:
+    """Merge what the English notebooks say now into their catalogues."""
+    said = []
+    for path in notebooks(names):
+        entries = [
+            polib.POEntry(msgctxt=f"{path.stem}/{cell}/{n}", msgid=unit.text, comment=unit.kind)
+            for cell, units in notebook_units(read(path)).items()
+            for n, unit in enumerate(units, start=1)
+        ]
+        target = CATALOGUES / f"{path.stem}.po"
+        merged, news = merge(catalogue(target), entries)
+        store(target, merged)
+        said += news
+    if not names:
+        said += [
+            f"{po.name}: there is no notebook {po.stem}; rename or delete the catalogue as the notebook was"
+            for po in sorted(CATALOGUES.glob("[0-9]*.po"))
+            if not (NOTEBOOKS / f"{po.stem}.ipynb").exists()
+        ]
+    return said
+
+
+def notebooks(names: list[str]) -> list[Path]:
+    """Return the English notebooks of these names, with or without folder and ending; of none, all."""
+    if not names:
+        return sorted(NOTEBOOKS.glob("*.ipynb"))
+    paths = [NOTEBOOKS / f"{Path(name).stem}.ipynb" for name in names]
+    for path in paths:
+        if not path.exists():
+            raise TranslationError(f"there is no notebook {path.stem}; has it been renamed? Rename its catalogue with it")
+    return paths
+
+
+def read(path: Path) -> nbformat.NotebookNode:
+    return nbformat.read(path, as_version=4)
+
+
+# --- checks -----------------------------------------------------------------------------------------
+
+
+@cache
+def glossary() -> tuple[tuple[re.Pattern, list[str]], ...]:
+    """Return the fixed terms, longest first: a pattern for the English, the Chinese words that are right."""
+    with GLOSSARY.open(encoding="utf-8", newline="") as file:
+        rows = sorted(csv.DictReader(file), key=lambda row: -len(row["english"]))
+    return tuple(
+        (re.compile(rf"\b{re.escape(r['english'])}(?:s|es)?\b", re.IGNORECASE), r["chinese"].split("|")) for r in rows
+    )
+
+
+def expressions(body: str) -> list[str]:
+    """Return what stands in the braces of an f-string, strings in it blanked, in alphabetical order."""
+    tree = ast.parse('f"""' + body.replace('"""', "'''") + '"""' if not body.endswith('"') else f"f'''{body}'''")
+    found = [node for node in ast.walk(tree) if isinstance(node, ast.FormattedValue)]
+    return sorted(ast.dump(_Blank().visit(node)) for node in found)
+
+
+class _Blank(ast.NodeTransformer):
+    """Blank string literals, but for those that choose an item."""
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        return node
+
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        node.value = self.visit(node.value)  # the format stays as it is
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        return ast.Constant("") if isinstance(node.value, str) else node
+
+
+def unit_problems(english: str, chinese: str, kind: str, exempt: str = "", fstring: bool = False) -> list[str]:
+    """Say what is wrong with one translated unit; `exempt` names terms that mean something else in it."""
+    found = []
+    if fstring:
+        try:
+            if expressions(english) != expressions(chinese):
+                found.append("the braces hold something else than in English")
+        except SyntaxError:
+            return [f"a broken format string: {chinese}"]
+        english, chinese = (re.sub(r"\{[^{}]*\}", " ", text) for text in (english, chinese))
+    for pattern, name in ((CODE_SPAN, "inline code"), (FORMULA, "formulas"), (LINK, "links")):
+        ours, theirs = (Counter(pattern.findall(text)) for text in (english, chinese))
+        if ours != theirs:
+            found.append(f"other {name}: {[*(ours - theirs)]} in English, {[*(theirs - ours)]} in Chinese")
+    ours, theirs = (Counter(n.replace(",", "") for n in NUMBER.findall(_prose(t))) for t in (english, chinese))
+    if ours != theirs:
+        found.append(f"other numbers: {[*(ours - theirs)]} in English, {[*(theirs - ours)]} in Chinese")
+    if kind == "literal" and english == chinese:
+        return found  # kept on purpose: data, or a name
+    if kind == "table row" and english.count("|") != chinese.count("|"):
+        found.append("another number of columns")
+    if kind in ("paragraph", "heading", "list item", "table row"):
+        inline = MARKDOWN.parseInline(_prose(chinese))[0].children
+        if any("**" in token.content for token in inline if token.type == "text"):
+            found.append("** that does not become bold: put punctuation outside of it, or a space beside it")
+    rest = _prose(english)
+    for pattern, right in glossary():
+        rest, count = pattern.subn(" ", rest)
+        term = re.sub(r"\\b|\(\?:s\|es\)\?|\\", "", pattern.pattern)
+        if count and term not in exempt and not any(word in chinese for word in right):
+            found.append(f"{term!r} is {' or '.join(right)} in the glossary")
+    return found
+
+
+def problems(path: Path) -> list[str]:
+    """Say all that stands in the way of the Chinese of one English notebook, a line per unit."""
+    source, target = read(path), CATALOGUES / f"{path.stem}.po"
+    if not target.exists():
+        return [f"{path.stem}: no catalogue; run make translations"]
+    entries = {entry.msgctxt: entry for entry in catalogue(target) if not entry.obsolete}
+    found, chosen = [], {}
+    cells = {cell.id: cell for cell in source.cells}
+    for cell, units in notebook_units(source).items():
+        for n, unit in enumerate(units, start=1):
+            where = f"{path.stem}, cell {cell}, unit {n}"
+            entry = entries.pop(f"{path.stem}/{cell}/{n}", None)
+            if entry is None or entry.msgid != unit.text:
+                found.append(f"{where}: the English changed; run make translations. It is: {unit.text}")
+            elif entry.fuzzy:
+                found.append(f"{where}: fuzzy, the English changed. It is: {unit.text}")
+            elif not entry.msgstr.strip():
+                found.append(f"{where}: not translated: {unit.text}")
+            else:
+                opening = cells[cell].source[: unit.start]
+                fstring = unit.kind == "literal" and bool(re.search(r"[fF][rR]?[\"']{1,3}$", opening))
+                exempt = entry.tcomment.partition("glossary:")[2]
+                found += [f"{where}: {p}" for p in unit_problems(unit.text, entry.msgstr, unit.kind, exempt, fstring)]
+                if unit.kind == "literal" and chosen.setdefault(unit.text, entry.msgstr) != entry.msgstr:
+                    found.append(f"{where}: {unit.text!r} is {chosen[unit.text]!r} elsewhere in the notebook")
+    found += [
+        f"{path.stem}, cell {context.split('/')[1]}, unit {context.split('/')[2]}: not in the notebook; a cell id that "
+        "was changed or deleted? Run make translations"
+        for context in entries
+    ]
+    return found
+
+
+# --- the Chinese lessons ----------------------------------------------------------------------------
+
+
+def translated(notebook: nbformat.NotebookNode, chinese: dict[tuple[str, int], str]) -> nbformat.NotebookNode:
+    """Return a copy of a notebook with the Chinese of its units, by cell id and number, in their places."""
+    copy = nbformat.from_dict(notebook)
+    units = notebook_units(notebook)
+    for cell in copy.cells:
+        source = cell.source
+        for n, unit in reversed([*enumerate(units.get(cell.id, ()), start=1)]):
+            text = chinese[cell.id, n].replace("\n", "\n" + unit.indent)
+            source = source[: unit.start] + text + source[unit.stop :]
+        cell.source = BADGE.sub(r"≈ \1 秒 · \2 GB（\3 核）", source)
+    return copy
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command says; return how it went."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("command", choices=("extract", "check"))
+    parser.add_argument("notebooks", nargs="*", help="such as 01_margin_loss; default: all")
+    options = parser.parse_args(arguments)
+    try:
+        if options.command == "extract":
+            print(*extract(options.notebooks), sep="\n")
+            return 0
+        found = [line for path in notebooks(options.notebooks) for line in problems(path)]
+    except TranslationError as error:
+        found = [str(error)]
+    print(*found, sep="\n", file=sys.stderr)
+    return int(bool(found))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
