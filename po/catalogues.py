@@ -14,7 +14,9 @@ import argparse
 import ast
 import csv
 import difflib
+import hashlib
 import io
+import os
 import re
 import sys
 import tokenize
@@ -29,8 +31,12 @@ import polib
 from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "benchmarks"))
+import notebooks as kernels  # noqa: E402
+
 CATALOGUES = ROOT / "po" / "zh_CN"
 NOTEBOOKS = ROOT / "notebooks"
+CHINESE = NOTEBOOKS / "zh"
 GLOSSARY = ROOT / "po" / "glossary.csv"
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -39,10 +45,12 @@ WORD = re.compile(r"\b[A-Z]?[a-z]{2,}\b")  # what has none is a name, a number o
 CODE_SPAN = re.compile(r"`[^`]+`")
 FORMULA = re.compile(r"\$\$.+?\$\$|\$[^$\n]+\$", re.DOTALL)
 LINK = re.compile(r"(?<=\]\()[^)\s]+(?=\))|https?://[^\s)>，。；]+")
+TITLE = re.compile(r"\[[^\]]*\](?=\()|“[^”]*”")  # of a book or a quotation, which may stay English
+ENGLISH = re.compile(r"(?:\b[a-z]{2,}[,;]? ){3}[a-z]{2,}\b")  # a piece of a sentence
 NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 
-# A single word in code is seen by a reader as an argument of these calls or keywords, as a dictionary's key or value, or
-# in a list. As another argument it is an option ("adam"), and no unit. Two words and more are a label wherever they stand.
+# A single word in code is seen by a reader as an argument of these calls or keywords, as a dictionary's key or value,
+# or in a list. As another argument it is an option ("adam"), and no unit. Two words and more are always a label.
 SHOWN_BY = {"print", "display", "where", "DataFrame", "Series", "text", "annotate", "suptitle", "legend", "set_title"}
 SHOWN_AS = {"label", "xlabel", "ylabel", "title", "alt", "index", "columns", "labels"}
 TAGS = {"pos", "neg", "neu"}  # values of the package, no words
@@ -195,7 +203,7 @@ def _literals(source: str) -> tuple[tuple[int, int, str, bool | None], ...]:
         opening, body, closing = parts(text)
         words = spoken(body) if "f" in opening.lower() else body
         keyword = parents.get(node)
-        if re.search(r"[<>\\/]", body.split(" ")[0]) and " " not in body.strip() or body.startswith("<"):
+        if body.startswith("<") or (re.search(r"[<>\\/]", body) and " " not in body.strip()):
             seen = None  # a path or a tag
         elif isinstance(keyword, ast.keyword) and keyword.arg == "loc":
             seen = False
@@ -291,7 +299,9 @@ def merge(old: Iterable[polib.POEntry], new: list[polib.POEntry]) -> tuple[list[
             else:
                 pending.append(entry)
     for entry in pending:
-        near = [(difflib.SequenceMatcher(None, o.msgid, entry.msgid).ratio(), o) for o in left if cell(o) == cell(entry)]
+        near = [
+            (difflib.SequenceMatcher(None, o.msgid, entry.msgid).ratio(), o) for o in left if cell(o) == cell(entry)
+        ]
         near = [(ratio + (o.msgctxt == entry.msgctxt) / 4, o) for ratio, o in near if not o.obsolete]
         if was := take([o for ratio, o in sorted(near, key=lambda pair: -pair[0]) if ratio > 0.5]):
             entry.msgstr, entry.tcomment, entry.flags = was.msgstr, was.tcomment, ["fuzzy"]
@@ -342,11 +352,12 @@ def notebooks(names: list[str]) -> list[Path]:
     paths = [NOTEBOOKS / f"{Path(name).stem}.ipynb" for name in names]
     for path in paths:
         if not path.exists():
-            raise TranslationError(f"there is no notebook {path.stem}; has it been renamed? Rename its catalogue with it")
+            raise TranslationError(f"there is no notebook {path.stem}; if it was renamed, rename its catalogue too")
     return paths
 
 
 def read(path: Path) -> nbformat.NotebookNode:
+    """Read a notebook."""
     return nbformat.read(path, as_version=4)
 
 
@@ -363,33 +374,33 @@ def glossary() -> tuple[tuple[re.Pattern, list[str]], ...]:
     )
 
 
-def expressions(body: str) -> list[str]:
-    """Return what stands in the braces of an f-string, strings in it blanked, in alphabetical order."""
-    tree = ast.parse('f"""' + body.replace('"""', "'''") + '"""' if not body.endswith('"') else f"f'''{body}'''")
-    found = [node for node in ast.walk(tree) if isinstance(node, ast.FormattedValue)]
-    return sorted(ast.dump(_Blank().visit(node)) for node in found)
+def blanked(source: str) -> str:
+    """Return the syntax of code without its comments and literals; what f-strings hold stays, in any order."""
+    return ast.dump(_Blank().visit(ast.parse(source)))
 
 
 class _Blank(ast.NodeTransformer):
-    """Blank string literals, but for those that choose an item."""
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        return node
-
-    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
-        node.value = self.visit(node.value)  # the format stays as it is
-        return node
-
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         return ast.Constant("") if isinstance(node.value, str) else node
 
+    def visit_FormattedValue(self, node: ast.FormattedValue) -> ast.AST:
+        node.value = self.visit(node.value)
+        return node  # its format is no text
 
-def unit_problems(english: str, chinese: str, kind: str, exempt: str = "", fstring: bool = False) -> list[str]:
-    """Say what is wrong with one translated unit; `exempt` names terms that mean something else in it."""
-    found = []
-    if fstring:
+    def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
+        values = [self.visit(value) for value in node.values if not isinstance(value, ast.Constant)]
+        return ast.JoinedStr(sorted(values, key=ast.dump))
+
+
+def unit_problems(english: str, chinese: str, kind: str, exempt: str = "", opening: str = "") -> list[str]:
+    """Say what is wrong with one translated unit.
+
+    `exempt` names terms that mean something else in it, `opening` is what a literal begins with, such as `f"`.
+    """
+    found, quotes = [], opening.lstrip("fFrRbB")
+    if "f" in opening.lower():
         try:
-            if expressions(english) != expressions(chinese):
+            if blanked(f"f{quotes}{english}{quotes}") != blanked(f"f{quotes}{chinese}{quotes}"):
                 found.append("the braces hold something else than in English")
         except SyntaxError:
             return [f"a broken format string: {chinese}"]
@@ -401,15 +412,23 @@ def unit_problems(english: str, chinese: str, kind: str, exempt: str = "", fstri
     ours, theirs = (Counter(n.replace(",", "") for n in NUMBER.findall(_prose(t))) for t in (english, chinese))
     if ours != theirs:
         found.append(f"other numbers: {[*(ours - theirs)]} in English, {[*(theirs - ours)]} in Chinese")
-    if kind == "literal" and english == chinese:
-        return found  # kept on purpose: data, or a name
+    if kind == "literal":
+        try:
+            ast.parse(f"{quotes}{chinese}{quotes}")
+        except SyntaxError:
+            return [f"not a literal between {quotes}: {chinese}"]
+        if english == chinese:
+            return found  # kept on purpose: data, or a name
+    elif left := ENGLISH.search(_prose(TITLE.sub(" ", chinese))):
+        found.append(f"English is left: {left[0]}")
     if kind == "table row" and english.count("|") != chinese.count("|"):
         found.append("another number of columns")
     if kind in ("paragraph", "heading", "list item", "table row"):
         inline = MARKDOWN.parseInline(_prose(chinese))[0].children
         if any("**" in token.content for token in inline if token.type == "text"):
             found.append("** that does not become bold: put punctuation outside of it, or a space beside it")
-    rest = _prose(english)
+    titles = set(TITLE.findall(english)) & set(TITLE.findall(chinese))
+    rest = _prose(TITLE.sub(lambda match: " " if match[0] in titles else match[0], english))
     for pattern, right in glossary():
         rest, count = pattern.subn(" ", rest)
         term = re.sub(r"\\b|\(\?:s\|es\)\?|\\", "", pattern.pattern)
@@ -437,10 +456,9 @@ def problems(path: Path) -> list[str]:
             elif not entry.msgstr.strip():
                 found.append(f"{where}: not translated: {unit.text}")
             else:
-                opening = cells[cell].source[: unit.start]
-                fstring = unit.kind == "literal" and bool(re.search(r"[fF][rR]?[\"']{1,3}$", opening))
+                opening = re.search(r"[fFrR]*(\"\"\"|\'\'\'|\"|\'|)$", cells[cell].source[: unit.start])[0]
                 exempt = entry.tcomment.partition("glossary:")[2]
-                found += [f"{where}: {p}" for p in unit_problems(unit.text, entry.msgstr, unit.kind, exempt, fstring)]
+                found += [f"{where}: {p}" for p in unit_problems(unit.text, entry.msgstr, unit.kind, exempt, opening)]
                 if unit.kind == "literal" and chosen.setdefault(unit.text, entry.msgstr) != entry.msgstr:
                     found.append(f"{where}: {unit.text!r} is {chosen[unit.text]!r} elsewhere in the notebook")
     found += [
@@ -454,34 +472,89 @@ def problems(path: Path) -> list[str]:
 # --- the Chinese lessons ----------------------------------------------------------------------------
 
 
-def translated(notebook: nbformat.NotebookNode, chinese: dict[tuple[str, int], str]) -> nbformat.NotebookNode:
-    """Return a copy of a notebook with the Chinese of its units, by cell id and number, in their places."""
-    copy = nbformat.from_dict(notebook)
-    units = notebook_units(notebook)
-    for cell in copy.cells:
-        source = cell.source
+def chinese_notebook(path: Path) -> nbformat.NotebookNode:
+    """Return an English notebook in Chinese, without outputs; TranslationError says all that stands in the way."""
+    if found := problems(path):
+        raise TranslationError("\n".join(found))
+    po = {entry.msgctxt: entry.msgstr for entry in catalogue(CATALOGUES / f"{path.stem}.po")}
+    source = read(path)
+    notebook, units = nbformat.from_dict(source), notebook_units(source)
+    for cell, english in zip(notebook.cells, source.cells, strict=True):
         for n, unit in reversed([*enumerate(units.get(cell.id, ()), start=1)]):
-            text = chinese[cell.id, n].replace("\n", "\n" + unit.indent)
-            source = source[: unit.start] + text + source[unit.stop :]
-        cell.source = BADGE.sub(r"≈ \1 秒 · \2 GB（\3 核）", source)
-    return copy
+            text = po[f"{path.stem}/{cell.id}/{n}"].replace("\n", "\n" + unit.indent)
+            cell.source = cell.source[: unit.start] + text + cell.source[unit.stop :]
+        cell.source = BADGE.sub(r"≈ \1 秒 · \2 GB（\3 核）", cell.source)
+        shapes = [_shape(one) for one in (english, cell)]
+        if shapes[0] != shapes[1]:
+            raise TranslationError(f"{path.stem}, cell {cell.id}: in Chinese it is built otherwise than in English")
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    first = next(cell for cell in notebook.cells if cell.cell_type == "code" and not _is_parameters(cell))
+    first.source = f'from kexue_nlp.language import use_language\n\nuse_language("zh")\n\n{first.source}'
+    digest = hashlib.sha256("\0".join(cell.source for cell in notebook.cells).encode()).hexdigest()
+    notebook.metadata.setdefault("kexue_nlp", {})["generated"] = digest
+    return notebook
+
+
+def _shape(cell: nbformat.NotebookNode) -> list[str] | str:
+    """Return what translation leaves as it is: code without its literals, Markdown without its text."""
+    if cell.cell_type == "code":
+        return blanked(cell.source)
+    tokens = MARKDOWN.parse(cell.source)
+    return [blanked(t.content) if t.type == "fence" and t.info.strip() == "python" else t.type for t in tokens]
+
+
+def build(path: Path, execute: bool) -> str:
+    """Write the Chinese notebook of an English one; return what was done. A file changed by hand is left alone."""
+    notebook, target = chinese_notebook(path), CHINESE / path.name
+    if target.exists():
+        old = read(target)
+        digest = hashlib.sha256("\0".join(cell.source for cell in old.cells).encode()).hexdigest()
+        if digest != old.metadata.get("kexue_nlp", {}).get("generated"):
+            raise TranslationError(
+                f"{target.relative_to(ROOT)} was changed by hand; put that into {path.stem}.po, then delete the file"
+            )
+        stored = {(cell.id, cell.source): cell for cell in old.cells if cell.cell_type == "code"}
+        for cell in notebook.cells:  # without a run, what a cell put out stays as long as the cell does
+            if was := stored.get((cell.id, cell.source)):
+                cell.outputs, cell.execution_count = was.outputs, was.execution_count
+    CHINESE.mkdir(exist_ok=True)
+    done = "written, not executed"
+    if execute:
+        seconds, gb = kernels.run(notebook, CHINESE)
+        done = f"{seconds:.0f} s, {gb:.1f} GB"
+    kernels.tidy(notebook)
+    if execute and (found := kernels.problems(notebook)):
+        raise TranslationError("\n".join(f"{path.stem}, {line}" for line in found))
+    kernels.write(notebook, target)
+    return done
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command says; return how it went."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("command", choices=("extract", "check"))
-    parser.add_argument("notebooks", nargs="*", help="such as 01_margin_loss; default: all")
+    parser.add_argument("command", choices=("extract", "check", "build"))
+    parser.add_argument("notebooks", nargs="*", help="such as 01_margin_loss; default: all that have a catalogue")
+    parser.add_argument("--no-execute", action="store_true", help="only write, and keep outputs of unchanged cells")
     options = parser.parse_args(arguments)
+    os.environ["KEXUE_NLP_LANGUAGE"] = "zh"
+    failed = False
     try:
         if options.command == "extract":
             print(*extract(options.notebooks), sep="\n")
             return 0
-        found = [line for path in notebooks(options.notebooks) for line in problems(path)]
+        for path in notebooks(options.notebooks):
+            try:
+                if options.command == "build":
+                    print(f"{path.name}: {build(path, not options.no_execute)}", flush=True)
+                elif found := problems(path):
+                    raise TranslationError("\n".join(found))
+            except (TranslationError, kernels.NotebookError) as error:
+                failed = True
+                print(f"{path.name}: not changed\n{error}" if options.command == "build" else error, file=sys.stderr)
     except TranslationError as error:
-        found = [str(error)]
-    print(*found, sep="\n", file=sys.stderr)
-    return int(bool(found))
+        sys.exit(str(error))
+    return int(failed)
 
 
 if __name__ == "__main__":
