@@ -37,6 +37,8 @@ import notebooks as kernels  # noqa: E402
 CATALOGUES = ROOT / "po" / "zh_CN"
 NOTEBOOKS = ROOT / "notebooks"
 CHINESE = NOTEBOOKS / "zh"
+PACKAGE = ROOT / "kexue_nlp"
+COMPILED = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "kexue_nlp.mo"
 GLOSSARY = ROOT / "po" / "glossary.csv"
 
 MARKDOWN = MarkdownIt("commonmark").enable("table")
@@ -294,7 +296,8 @@ def merge(old: Iterable[polib.POEntry], new: list[polib.POEntry]) -> tuple[list[
                 continue
             same = [o for o in left if o.msgid == entry.msgid and (not same_cell or cell(o) == cell(entry))]
             if was := take(sorted(same, key=lambda o: o.msgctxt != entry.msgctxt)):
-                entry.msgstr, entry.tcomment, entry.flags = was.msgstr, was.tcomment, [*was.flags]
+                entry.msgstr, entry.tcomment = was.msgstr, was.tcomment
+                entry.flags += [flag for flag in was.flags if flag not in entry.flags]
                 entry.previous_msgid = was.previous_msgid
             else:
                 pending.append(entry)
@@ -304,14 +307,17 @@ def merge(old: Iterable[polib.POEntry], new: list[polib.POEntry]) -> tuple[list[
         ]
         near = [(ratio + (o.msgctxt == entry.msgctxt) / 4, o) for ratio, o in near if not o.obsolete]
         if was := take([o for ratio, o in sorted(near, key=lambda pair: -pair[0]) if ratio > 0.5]):
-            entry.msgstr, entry.tcomment, entry.flags = was.msgstr, was.tcomment, ["fuzzy"]
+            entry.msgstr, entry.tcomment = was.msgstr, was.tcomment
+            entry.flags.append("fuzzy")
             entry.previous_msgid = was.msgid
-            said.append(f"{entry.msgctxt}: the English changed, look at its Chinese again")
+            said.append(f"{entry.msgctxt or entry.msgid}: the English changed, look at its Chinese again")
         else:
-            said.append(f"{entry.msgctxt}: new, no Chinese yet")
+            said.append(f"{entry.msgctxt or entry.msgid}: new, no Chinese yet")
     for entry in left:
         if not entry.obsolete:
-            said.append(f"{entry.msgctxt}: no longer in the English; its Chinese is kept at the end, as obsolete")
+            said.append(
+                f"{entry.msgctxt or entry.msgid}: no longer in the English; its Chinese is kept at the end, as obsolete"
+            )
         entry.obsolete = True
     return new + left, said
 
@@ -337,11 +343,32 @@ def extract(names: list[str]) -> list[str]:
         store(target, merged)
         said += news
     if not names:
+        said += extract_package()
         said += [
             f"{po.name}: there is no notebook {po.stem}; rename or delete the catalogue as the notebook was"
             for po in sorted(CATALOGUES.glob("[0-9]*.po"))
             if not (NOTEBOOKS / f"{po.stem}.ipynb").exists()
         ]
+    return said
+
+
+def extract_package() -> list[str]:
+    """Merge the messages of the package into their catalogue, and compile that into the package."""
+    found: dict[str, polib.POEntry] = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):  # in f-strings too, where babel looks at none
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "N_"):
+                if isinstance(message := getattr(node.args[0], "value", None), str):
+                    entry = found.setdefault(message, polib.POEntry(msgid=message))
+                    entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
+                    entry.flags = ["python-brace-format"] if "{" in message else []
+    for entry in found.values():
+        entry.occurrences = sorted(set(entry.occurrences))
+    target = CATALOGUES / "kexue_nlp.po"
+    merged, said = merge(catalogue(target), sorted(found.values(), key=lambda e: (e.occurrences, e.msgid)))
+    store(target, merged)
+    COMPILED.parent.mkdir(parents=True, exist_ok=True)
+    COMPILED.write_bytes(catalogue(target).to_binary())
     return said
 
 
@@ -530,6 +557,24 @@ def build(path: Path, execute: bool) -> str:
     return done
 
 
+def package_problems() -> list[str]:
+    """Say what is missing or wrong in the messages of the package, a line each."""
+    found = []
+    for entry in catalogue(CATALOGUES / "kexue_nlp.po"):
+        ours, theirs = (Counter(re.findall(r"{[^{}]*}", text)) for text in (entry.msgid, entry.msgstr))
+        if entry.obsolete:
+            continue
+        if entry.fuzzy or not entry.msgstr:
+            wrong = ["fuzzy, the English changed" if entry.fuzzy else "not translated"]
+        elif ours != theirs:
+            wrong = ["the braces hold something else than in English"]
+        else:
+            texts = (re.sub(r"{[^{}]*}", " ", text) for text in (entry.msgid, entry.msgstr))
+            wrong = unit_problems(*texts, "message", entry.tcomment.partition("glossary:")[2])
+        found += [f"kexue_nlp, {entry.msgid!r}: {what}" for what in wrong]
+    return found
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command says; return how it went."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -543,6 +588,8 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "extract":
             print(*extract(options.notebooks), sep="\n")
             return 0
+        if not options.notebooks and (found := package_problems()):
+            raise TranslationError("\n".join(found))
         for path in notebooks(options.notebooks):
             try:
                 if options.command == "build":
