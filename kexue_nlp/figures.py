@@ -145,7 +145,7 @@ def emission_heatmap(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     marked = "" if path is None else _("; one tag of each is marked")
-    ax.figure.alt = _("Probability of each tag at each character of “{text}”", text=visible(text)) + marked
+    ax.figure.alt = _("Probability of each tag at each character of “{text}”{more}.", text=visible(text), more=marked)
     return ax.figure
 
 

@@ -352,20 +352,27 @@ def extract(names: list[str]) -> list[str]:
     return said
 
 
-def extract_package() -> list[str]:
-    """Merge the messages of the package into their catalogue, and compile that into the package."""
+def package_messages() -> dict[str, polib.POEntry]:
+    """Find the messages that the package translates or marks, in f-strings too, where babel looks at none."""
     found: dict[str, polib.POEntry] = {}
     for path in sorted(PACKAGE.rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text("utf-8"))):  # in f-strings too, where babel looks at none
-            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("_", "N_"):
-                if isinstance(message := getattr(node.args[0], "value", None), str):
-                    entry = found.setdefault(message, polib.POEntry(msgid=message))
-                    entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
-                    entry.flags = ["python-brace-format"] if "{" in message else []
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            called = getattr(node.func, "id", "") if isinstance(node, ast.Call) else ""
+            message = getattr(node.args[0], "value", None) if called in ("_", "N_") else None
+            if isinstance(message, str):
+                entry = found.setdefault(message, polib.POEntry(msgid=message))
+                entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
+                entry.flags = ["python-brace-format"] if "{" in message else []
     for entry in found.values():
         entry.occurrences = sorted(set(entry.occurrences))
+    return found
+
+
+def extract_package() -> list[str]:
+    """Merge the messages of the package into their catalogue, and compile that into the package."""
     target = CATALOGUES / "kexue_nlp.po"
-    merged, said = merge(catalogue(target), sorted(found.values(), key=lambda e: (e.occurrences, e.msgid)))
+    messages = sorted(package_messages().values(), key=lambda e: (e.occurrences, e.msgid))
+    merged, said = merge(catalogue(target), messages)
     store(target, merged)
     COMPILED.parent.mkdir(parents=True, exist_ok=True)
     COMPILED.write_bytes(catalogue(target).to_binary())

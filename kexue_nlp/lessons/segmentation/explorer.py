@@ -243,7 +243,8 @@ class SegmentationExplorer(Explorer):
         text = self._readings[self.view.index].text
         words = [f"{w} × {m:.3g}" for w, m in self.lexicon.items() if m != 1 and w in text]
         dictionary = f"{_('dictionary')} {', '.join(words)}" if words else _("no dictionary")
-        return f"{self.network.options[self.view.network]}, {dictionary}"
+        network = self.network.options[self.view.network]
+        return _("{network}, {dictionary}", network=network, dictionary=dictionary)
 
     def _cut(self) -> tuple[Reading, list[str], np.ndarray]:
         """Cut the sentence in sight as the page does: its reading, words and tags."""

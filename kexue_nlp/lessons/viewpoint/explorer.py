@@ -127,7 +127,7 @@ def _found(state: ViewpointState, name_of: Callable[[str], str]) -> list[str]:
 
 def _list(state: ViewpointState) -> str:
     found = _joined(_found(state, lambda name: f'<bdi lang="zh">{_safe(name)}</bdi>'))
-    lines = f"<p>{found or _('No entity is found')}</p>"
+    lines = f"<p>{_('{found}.', found=found or _('No entity is found'))}</p>"
     if state.dropped:
         dropped = _joined([f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped])
         what = _("Tagged by force, but dropped, because the network tags nothing there:")
