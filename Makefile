@@ -1,6 +1,7 @@
 # Everything a reader, a teacher or a contributor does here, one word each. Works with GNU make 3.81 (macOS).
 #
 #   make lab PYTHON=/opt/python3.12/bin/python       choose the interpreter (3.11, 3.12 or 3.13)
+#   make lab LANGUAGE=zh                             the lessons, and JupyterLab itself, in Chinese
 #   make lab ARGS="--no-browser --port 9999"         pass options on to JupyterLab (or to the script run)
 
 SHELL := /bin/sh
@@ -75,8 +76,10 @@ install-browser:
 	$(call install,browser,lab$(comma)test$(comma)browser,lab test)
 
 .PHONY: lab
-lab: install-lab ## open the lessons in JupyterLab
-	@exec $(venv_python) -c 'import sys, kexue_nlp.cli; sys.exit(kexue_nlp.cli.open_lab("notebooks", sys.argv[1:]))' $(ARGS)
+lab: install-lab ## open the lessons in JupyterLab, with LANGUAGE=zh in Chinese
+	@exec $(venv_python) -c 'import sys, kexue_nlp.cli; \
+		sys.exit(kexue_nlp.cli.open_lab(sys.argv[1], sys.argv[3:], sys.argv[2]))' \
+		notebooks$(if $(filter zh,$(LANGUAGE)),/zh zh, en) $(ARGS)
 
 # Tests compile the same small networks again and again, notebooks too: what is compiled once is kept.
 test test-explorers test-browser: export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/build/compiled
@@ -96,7 +99,7 @@ test: install-test ## check the style, run every test and every notebook
 	@[ -e build/compiled/whole ] || rm -rf build/compiled
 	@mkdir -p build/compiled && rm -f build/compiled/whole
 	$(venv_python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env \
-		--doctest-modules notebooks tests kexue_nlp $(ARGS); status=$$?; touch build/compiled/whole; exit $$status
+		--ignore-glob='*/zh/*[1-9]_*' --doctest-modules notebooks tests kexue_nlp $(ARGS); status=$$?; touch build/compiled/whole; exit $$status
 
 .PHONY: test-backends install-backends
 test-backends: install-backends ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)
@@ -114,6 +117,13 @@ test-browser: install-browser ## run every lesson in JupyterLab in a real Chromi
 .PHONY: notebooks
 notebooks: install-test ## run every notebook in a clean kernel and write its measured badge
 	$(venv_python) benchmarks/notebooks.py $(ARGS)
+
+# `make test` executes the first of the Chinese lessons; here all of them are.
+.PHONY: translations zh
+translations: install-test ## merge changed English into po/zh_CN/, and say what must be translated
+	$(venv_python) po/catalogues.py extract $(ARGS)
+zh: install-test ## write the lessons in Chinese into notebooks/zh/, and execute them
+	$(venv_python) po/catalogues.py build $(ARGS)
 
 # The browser loads reveal.js from the web (nbconvert has no copy of it), and MathJax for formulas. Without a network the
 # same files are pages to scroll through, all slides one below the other; with copies of what they load, which nbconvert

@@ -14,8 +14,12 @@ from pathlib import Path
 import pytest
 from nbval.plugin import IPyNbCell
 
+from kexue_nlp.language import use_language
+
 sys.path.insert(0, str(Path(__file__).parent / "benchmarks"))
 tool = importlib.import_module("notebooks")  # the budgets and the question to a kernel, shared with the tool
+
+use_language("en")  # whatever the system speaks; kernels choose for themselves
 
 START = pytest.StashKey[float]()
 TABLE = pytest.StashKey[list[tuple[str, float, float]]]()

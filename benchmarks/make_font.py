@@ -3,7 +3,7 @@
     python benchmarks/make_font.py [--source FONT.ttc]
 
 The source comes with ``fonts-noto-cjk`` of Debian and Ubuntu. Kept: the 6,763 Chinese characters of GB2312,
-the signs that figures use, and what else occurs in the sample text, in the notebooks or in the package. The
+the signs that figures use, and what else occurs in the sample text, in notebooks, package or translations. The
 result has a name of its own, as a modified font under the Open Font License should. Run it again when a
 lesson uses a rarer character; a test says so. The same source and the same texts give the same bytes.
 """
@@ -46,7 +46,7 @@ def wanted() -> set[int]:
     chinese = "".join(cell.decode("gb2312", errors="ignore") for cell in cells)
     sample = load_segmentation("sample")
     words = chain.from_iterable(sample.train + sample.heldout)
-    files = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("kexue_nlp/**/*.py")]
+    files = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("kexue_nlp/**/*.py"), *ROOT.glob("po/**/*.po")]
     texts = chain([chinese], words, (file.read_text(encoding="utf-8") for file in files))
     return {code for first, stop in SIGNS for code in range(first, stop)}.union(*(map(ord, t) for t in texts))
 

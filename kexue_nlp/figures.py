@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
+from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME, words_to_tags
 
 __all__ = [
@@ -46,7 +47,7 @@ BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00
 FAINT = "#949494"  # of lines behind others
 
 _DIRECTION_MARKS = ("LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI")
-TAG_NAMES = {"s": "single", "b": "begin", "m": "middle", "e": "end"}
+TAG_NAMES = {"s": N_("single"), "b": N_("begin"), "m": N_("middle"), "e": N_("end")}
 
 _FONT = Path(__file__).parent / "fonts" / "KexueSansSC-Regular.otf"
 _FAMILY = "Kexue Sans SC"
@@ -138,13 +139,13 @@ def emission_heatmap(
             ax.add_patch(Rectangle((t + 0.04, k + 0.05), 0.92, 0.9, fill=False, ec=ORANGE, lw=2.2))
         ax.plot(np.arange(len(text)) + 0.5, np.add(path, 0.5), color=ORANGE, lw=4, alpha=0.45)
     ax.set_xticks(np.arange(len(text)) + 0.5, visible(text), size=13)
-    ax.set_yticks(np.arange(len(tags)) + 0.5, [f"{TAG_NAMES.get(tag, '')} {tag}".strip() for tag in tags])
+    ax.set_yticks(np.arange(len(tags)) + 0.5, [f"{_(TAG_NAMES.get(tag, ''))} {tag}".strip() for tag in tags])
     ax.invert_yaxis()
     ax.xaxis.tick_top()
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
-    marked = "" if path is None else "; one tag of each is marked"
-    ax.figure.alt = f"Probability of each tag at each character of “{visible(text)}”{marked}."
+    marked = "" if path is None else _("; one tag of each is marked")
+    ax.figure.alt = _("Probability of each tag at each character of “{text}”{more}.", text=visible(text), more=marked)
     return ax.figure
 
 
@@ -156,13 +157,15 @@ def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
     ax = _axes(4.6 + side, 0.8 + 0.7 * n_layers)
     _draw_layers(ax, side + np.arange(-side - 2, side + 3), range(n_layers + 1), width // 2, centre=side)
     for layer in range(n_layers + 1):
-        name = "characters" if layer == 0 else f"convolution {layer}" + " → tag" * (layer == n_layers)
+        name = _("characters") if layer == 0 else _("convolution {n}", n=layer)
+        name += _(" → tag") if layer == n_layers else ""
         ax.text(-2.8, layer, name, ha="right", va="center")
     for t in range(-side, side + 1):
         ax.text(side + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
-    ax.set_title(f"one tag sees {2 * side + 1} characters", size=11)
+    ax.set_title(_("one tag sees {n} characters", n=2 * side + 1), size=11)
     ax.set_axis_off()
-    ax.figure.alt = f"Units above characters: one unit of convolution {n_layers} depends on {2 * side + 1} characters."
+    alt = N_("Units above characters: one unit of convolution {layer} depends on {n} characters.")
+    ax.figure.alt = _(alt, layer=n_layers, n=2 * side + 1)
     return ax.figure
 
 
@@ -173,8 +176,9 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
     probabilities = rng.random((len(text), 4)) * 0.5
     probabilities[columns, path] = rng.uniform(0.8, 1.0, len(text))
     ax = _axes(3.6 + 0.85 * len(text), 5.4)
-    layers = [f"convolution of width 3, {what}" for what in ("128 filters", "32 filters", "softmax")]
-    rows = ["characters", "embedding, 128 numbers each", *layers, "tag probabilities\nand the best legal path", "words"]
+    layers = [_("convolution of width 3, {what}", what=what) for what in (_("128 filters"), _("32 filters"), "softmax")]
+    best = _("tag probabilities\nand the best legal path")
+    rows = [_("characters"), _("embedding, 128 numbers each"), *layers, best, _("words")]
     for y, name in zip((9.3, 8.3, 6.9, 5.8, 4.7, 2.7, 0.6), rows, strict=True):
         ax.text(-0.8, y, name, ha="right", va="center")
     for t, character in enumerate(visible(text)):
@@ -185,7 +189,7 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
             ax.add_patch(Rectangle((t - 0.5, 3.5 - 0.55 * k), 1, 0.55, fc=blues(probabilities[t, k]), ec="white"))
     ax.plot(columns, 3.77 - 0.55 * path, "o-", color=ORANGE, linewidth=3, markersize=8)
     for k, tag in enumerate(SBME.tags):
-        ax.text(len(text) - 0.4, 3.77 - 0.55 * k, f"{tag}  {TAG_NAMES[tag]}", va="center", size=9)
+        ax.text(len(text) - 0.4, 3.77 - 0.55 * k, f"{tag}  {_(TAG_NAMES[tag])}", va="center", size=9)
     _draw_layers(ax, columns, (7.8, 6.9, 5.8, 4.7), half=1, centre=len(text) // 2)
     start = 0
     for word in words:
@@ -194,7 +198,7 @@ def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) 
         ax.text(middle, 0.6, visible(word), ha="center", va="center", size=15, color="white")
         start += len(word)
     ax.set_axis_off()
-    ax.figure.alt = (
+    ax.figure.alt = _(
         "Characters become vectors and pass three convolutions of width 3, which turn them into tag probabilities; "
         "the best legal path through these is read off as words."
     )
@@ -205,9 +209,9 @@ def hashing_diagram() -> Figure:
     """Draw the idea of article 8159: three ways from a vector to a binary code."""
     rng, inputs = np.random.default_rng(1), np.arange(6)
     panels = (
-        ("LSH", "few random directions, signs:\nhalf of the bits are active", 4, 2),
-        ("FlyHash", "many sparse random sums,\nthe k largest win", 16, 3),
-        ("BioHash", "units learned from the data,\nthe k nearest win", 9, 3),
+        ("LSH", _("few random directions, signs:\nhalf of the bits are active"), 4, 2),
+        ("FlyHash", _("many sparse random sums,\nthe k largest win"), 16, 3),
+        ("BioHash", _("units learned from the data,\nthe k nearest win"), 9, 3),
     )
     figure = Figure(figsize=(9.5, 2.9), layout="constrained")
     for ax, (name, note, n_units, k) in zip(figure.subplots(1, 3), panels, strict=True):
@@ -224,7 +228,7 @@ def hashing_diagram() -> Figure:
         ax.set_title(name, size=12)
         ax.set_ylim(-0.62, 1.32)
         ax.set_axis_off()
-    figure.alt = (
+    figure.alt = _(
         "Three networks of six inputs. LSH: four units, two active. FlyHash: sixteen units of two inputs each, three "
         "active. BioHash: nine units with learned weights, three active."
     )
@@ -237,21 +241,21 @@ def margin_diagram() -> Figure:
     marks, curve = figure.subplots(1, 2, width_ratios=(1.25, 1))
     grades = np.array([12, 31, 44, 52, 57, 58, 63, 68, 74, 81, 90, 96])
     passed = grades > 60  # with ten to spare
-    for group, colour, note in ((~passed, ORANGE, "coached"), (passed, GREY, "left alone")):
+    for group, colour, note in ((~passed, ORANGE, _("coached")), (passed, GREY, _("left alone"))):
         marks.scatter(grades[group], np.zeros(group.sum()), 110, colour, edgecolors="black", zorder=2)
         marks.text(grades[group].mean(), 0.42, note, ha="center", color="black", size=11)
-    for mark, style, note, side in ((50, ":", "pass mark ", "right"), (60, "--", " with a margin", "left")):
+    for mark, style, note, side in ((50, ":", _("pass mark "), "right"), (60, "--", _(" with a margin"), "left")):
         marks.axvline(mark, color="black", ls=style)
         marks.text(mark, -0.75, note, ha=side, va="top", size=9.5)
-    marks.set(xlim=(0, 105), ylim=(-1, 1), yticks=[], title="a class and its pass mark", xlabel="grade")
+    marks.set(xlim=(0, 105), ylim=(-1, 1), yticks=[], title=_("a class and its pass mark"), xlabel=_("grade"))
     p = np.linspace(0.02, 1, 200)
-    curve.plot(p, -np.log(p), color=GREY, ls=":", lw=2, label="cross-entropy")
-    curve.plot(p[p < 0.6], -np.log(p[p < 0.6]), color=ORANGE, lw=3, label="margin loss")
+    curve.plot(p, -np.log(p), color=GREY, ls=":", lw=2, label=_("cross-entropy"))
+    curve.plot(p[p < 0.6], -np.log(p[p < 0.6]), color=ORANGE, lw=3, label=_("margin loss"))
     curve.plot([0.6, 1], [0, 0], color=ORANGE, lw=3)
     curve.axvspan(0.6, 1, color=GREY, alpha=0.18)
-    curve.set(title="a positive review and its loss", xlabel="predicted probability", xlim=(0, 1), ylim=(-0.1, 4))
+    curve.set(title=_("a positive review and its loss"), xlabel=_("predicted probability"), xlim=(0, 1), ylim=(-0.1, 4))
     curve.legend()
-    figure.alt = (
+    figure.alt = _(
         "Left: twelve grades on a line and a pass mark; those well above it are left alone, the others coached. "
         "Right: the loss of a positive review falls with its probability and is 0 beyond 0.6."
     )
@@ -261,38 +265,40 @@ def margin_diagram() -> Figure:
 def semi_supervised_diagram() -> Figure:
     """Draw the idea of article 4374: read texts, freeze, learn from few labels, label the rest, repeat."""
     boxes = [
-        (0, 1.5, "many reviews\nwithout labels", "white", None),
-        (3, 1.5, "language model:\nwhich word is next?", BLUE, "read"),
-        (0, 0, "1,000 reviews\nwith labels", "white", None),
-        (3, 0, "the same layers, frozen", GREY, "read"),
-        (6, 0, "small classifier", ORANGE, "states"),
-        (9, 0, "guesses for\nall other reviews", "white", ""),
+        (0, 1.5, _("many reviews\nwithout labels"), "white", None),
+        (3, 1.5, _("language model:\nwhich word is next?"), BLUE, _("read")),
+        (0, 0, _("1,000 reviews\nwith labels"), "white", None),
+        (3, 0, _("the same layers, frozen"), GREY, _("read")),
+        (6, 0, _("small classifier"), ORANGE, _("states")),
+        (9, 0, _("guesses for\nall other reviews"), "white", ""),
     ]
-    way_back = (6, "self-training: learn from the guesses too, and guess again")
-    alt = (
+    way_back = (6, _("self-training: learn from the guesses too, and guess again"))
+    alt = _(
         "A language model learns from many reviews without labels. Its layers, frozen, read 1,000 labelled reviews for "
         "a small classifier, whose guesses for the others are learned from again."
     )
-    return _draw_flow(boxes, {3: "keep what was learned"}, way_back, alt)
+    return _draw_flow(boxes, {3: _("keep what was learned")}, way_back, alt)
 
 
 def viewpoint_diagram() -> Figure:
     """Draw the idea of article 4118: character vectors from a language model, a tagger, a list of names."""
     boxes = [
-        (0, 1.5, "many sentences\nwithout labels", "white", None),
-        (3, 1.5, "language model:\nwhich character is next?", BLUE, "read"),
-        (6, 1.5, "list of names", "white", None),
+        (0, 1.5, _("many sentences\nwithout labels"), "white", None),
+        (3, 1.5, _("language model:\nwhich character is next?"), BLUE, _("read")),
+        (6, 1.5, _("list of names"), "white", None),
         (0, 0, "我喜欢本田，\n我不喜欢丰田。", "white", None),
-        (3, 0, "tagger that reads\nin both directions", BLUE, "read"),
-        (6, 0, "best path\nthrough the tags", ORANGE, "tags"),
-        (9, 0, "本田 positive\n丰田 negative", "white", ""),
+        (3, 0, _("tagger that reads\nin both directions"), BLUE, _("read")),
+        (6, 0, _("best path\nthrough the tags"), ORANGE, _("tags")),
+        (9, 0, _("本田 positive\n丰田 negative"), "white", ""),
     ]
-    way_back = (3, "self-training: learn from what is found in other sentences too")
-    alt = (
+    way_back = (3, _("self-training: learn from what is found in other sentences too"))
+    alt = _(
         "A character language model gives its vectors to a tagger that reads sentences in both directions. The best "
         "path through its tags, and a list of names, give names and polarities, which can be learned from again."
     )
-    return _draw_flow(boxes, {3: "keep the characters' vectors", 6: "what stands in it is found whole"}, way_back, alt)
+    return _draw_flow(
+        boxes, {3: _("keep the characters' vectors"), 6: _("what stands in it is found whole")}, way_back, alt
+    )
 
 
 def _draw_flow(boxes: Sequence[tuple], down: dict[float, str], way_back: tuple[float, str], alt: str) -> Figure:

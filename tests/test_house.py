@@ -357,7 +357,8 @@ def wheel_names(wheel):
 
 def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_names):
     assert wheel.name == f"kexue_nlp-{kexue_nlp.__version__}-py3-none-any.whl"
-    notebooks = {f"kexue_nlp/notebooks/{path.name}" for path in (ROOT / "notebooks").glob("*.ipynb")}
+    folder = ROOT / "notebooks"
+    notebooks = {f"kexue_nlp/notebooks/{path.relative_to(folder)}" for path in folder.rglob("[0-9]*.ipynb")}
     tables = {f"kexue_nlp/_tables/{path.name}" for path in (ROOT / "benchmarks/results/tables").glob("*.csv")}
     files = {
         path.relative_to(ROOT).as_posix()
@@ -367,8 +368,8 @@ def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_nam
     assert notebooks
     assert tables
     assert (notebooks | tables | files) - wheel_names == set()
-    for pattern in ("fonts/*.[ot]tf", "fonts/*OFL*", "pretrained/*.json", "jupyter/labconfig/*.json"):
-        assert any(Path(name).match(f"kexue_nlp/{pattern}") for name in wheel_names)
+    for pattern in ("fonts/*.[ot]tf", "fonts/*OFL*", "pretrained/*.json", "labconfig/*.json", "LC_MESSAGES/*.mo"):
+        assert any(Path(name).match(pattern) for name in wheel_names)
 
 
 def test_wheel_carries_nothing_else(wheel_names):

@@ -11,6 +11,7 @@ import ipywidgets as widgets
 import traitlets
 
 from kexue_nlp.figures import visible
+from kexue_nlp.language import _, language
 from kexue_nlp.widgets.stills import Pictured
 from kexue_nlp.widgets.view import Page
 
@@ -110,11 +111,11 @@ class Explorer(Pictured, widgets.VBox):
 
     def on_change(self, control: widgets.Widget, callback: Callable[[], None]) -> None:
         """Call back when the control's value changes."""
-        control.observe(lambda _: self._run(callback), names="value")
+        control.observe(lambda change: self._run(callback), names="value")
 
     def on_click(self, button: widgets.Button, callback: Callable[[], None]) -> None:
         """Call back when the button is clicked."""
-        button.on_click(lambda _: self._run(callback))
+        button.on_click(lambda button: self._run(callback))
 
     def say(self, *sentences: str) -> None:
         """Show sentences of plain text above the picture; none clears them."""
@@ -149,10 +150,10 @@ class Explorer(Pictured, widgets.VBox):
             self.say(str(error))
         except Exception as error:
             errors.append(error)
-            self.say(f"This should not have happened. {type(error).__name__}: {error}")
+            self.say(_("This should not have happened.") + f" {type(error).__name__}: {error}")
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        note = '<p class="kexue-quiet">Run the notebook in JupyterLab to try other input.</p>'
-        body = f'<div class="kexue kexue-picture">{still(self.static_html())}{note}</div>'
+        note = f'<p class="kexue-quiet">{_("Run the notebook in JupyterLab to try other input.")}</p>'
+        body = f'<div class="kexue kexue-picture" lang="{language()}">{still(self.static_html())}{note}</div>'
         page = f"<style>{_STYLE}{self.styles}</style>{body}"
         return super()._repr_mimebundle_(**kwargs) | {"text/html": page}

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import traitlets
 
+from kexue_nlp.language import N_
 from kexue_nlp.widgets.view import View
 
 __all__ = ["Bet"]
 
 _FILE = Path(__file__).with_name("bet.js")
 _WORDS = {
-    "right": "Right.", "wrong": "Not so.", "answer": "The answer: “{answer}”", "fold": "Answer", "bet": "your bet",
-    "mark": "right", "hint": "Choose before you go on; you may change your mind.",
+    "right": N_("Right."), "wrong": N_("Not so."), "answer": N_("The answer: “{answer}”"), "fold": N_("Answer"),
+    "bet": N_("your bet"), "mark": N_("right"), "hint": N_("Choose before you go on; you may change your mind."),
 }  # fmt: skip
 
 

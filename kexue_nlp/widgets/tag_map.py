@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kexue_nlp.figures import BLUE, GREEN, ORANGE
+from kexue_nlp.language import _
 from kexue_nlp.widgets.base import escape
 
 __all__ = ["LIMIT", "STYLE", "Panel", "render_panels"]
@@ -56,11 +57,12 @@ def render_panels(
     """
     characters, n = [escape(character) for character in text[:LIMIT]], min(len(text), LIMIT)
     if len(text) > n:
-        caption += f" Shown: the first {n} of {len(text):,} characters."
-    head = "".join(f'<th scope="col"><bdi>{character}</bdi></th>' for character in characters)
+        caption += _(" Shown: the first {n} of {count:,} characters.", n=n, count=len(text))
+    head = "".join(f'<th scope="col" lang="zh"><bdi>{character}</bdi></th>' for character in characters)
+    label, width = _("tag probabilities"), _LABEL + n * _WIDTH
     return (
         f'<p class="kexue-fixed kexue-quiet">{caption}</p>'
-        f'<table class="kexue-map" dir="ltr" style="width:{_LABEL + n * _WIDTH}px" aria-label="tag probabilities">'
+        f'<table class="kexue-map" dir="ltr" style="width:{width}px" aria-label="{label}">'
         f'<thead><tr><th class="kexue-tag"></th>{head}</tr></thead>'
         + "".join(_render_panel(characters, tags, panel, bonus_in_words) for panel in panels)
         + "</table>"

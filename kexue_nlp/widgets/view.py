@@ -1,10 +1,12 @@
 """Pictures that are drawn in the page, and move with the finger: one anywidget view per explorer."""
 
 from pathlib import Path
+from typing import Any
 
 import anywidget
 import traitlets
 
+from kexue_nlp.language import _
 from kexue_nlp.widgets.stills import Pictured
 
 __all__ = ["Page", "View"]
@@ -27,6 +29,7 @@ class View(Pictured, anywidget.AnyWidget):
 
     def __init__(self, **kwargs: object) -> None:
         super().__init__(**kwargs)
+        self.words = _translated(self.words)
         self.shows = self.shows or self.model_id
         self.on_msg(self._lend_font)
 
@@ -47,6 +50,13 @@ class View(Pictured, anywidget.AnyWidget):
     def _lend_font(self, _view: "View", content: object, _buffers: object) -> None:
         if content == {"kexue": "font"}:
             self.send(content, [_FONT.read_bytes()])
+
+
+def _translated(words: Any) -> Any:
+    """Put messages into the language in use, however deep they stand in dictionaries and lists."""
+    if isinstance(words, dict):
+        return {key: _translated(value) for key, value in words.items()}
+    return _(words) if isinstance(words, str) else [_translated(value) for value in words]
 
 
 class Page(View):

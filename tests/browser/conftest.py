@@ -25,7 +25,9 @@ from playwright.sync_api import Locator, Page, sync_playwright
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CONFIG = str(NOTEBOOKS.parent / "kexue_nlp" / "jupyter")  # as `make lab` and `kexue-nlp start` have it
 LIGHT = Path(__file__).with_name("light")
-LIGHT_NOTEBOOKS = sorted(f"light_{path.stem}.ipynb" for path in LIGHT.glob("*.py"))
+# Each in both languages.
+CHOOSE = {"light": "", "light_zh": 'from kexue_nlp.language import use_language\n\nuse_language("zh")\n'}
+LIGHT_NOTEBOOKS = sorted(f"{start}_{path.stem}.ipynb" for path in LIGHT.glob("*.py") for start in CHOOSE)
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 # Whether what is measured is stored, beside the same for Matplotlib, which a last cell of each lesson shows.
@@ -103,7 +105,8 @@ def lab(tmp_path_factory):
     for path in folder.glob("*.ipynb"):
         prepare(path)
     for path in LIGHT.glob("*.py"):
-        write(folder / f"light_{path.stem}.ipynb", path.read_text("utf-8"))
+        for start, choice in CHOOSE.items():
+            write(folder / f"{start}_{path.stem}.ipynb", choice + path.read_text("utf-8"))
     settings = folder.parent / "settings"
     for name, values in SETTINGS.items():
         path = settings / name
@@ -220,7 +223,7 @@ def opened(lab, browser):
 
 
 @pytest.fixture(
-    scope="session", params=[*LIGHT_NOTEBOOKS, *LESSONS], ids=lambda name: re.match(r"[a-z]+_[a-z]+|\d+", name)[0]
+    scope="session", params=[*LIGHT_NOTEBOOKS, *LESSONS], ids=lambda name: re.match(r"light_(zh_)?[a-z]+|\d+", name)[0]
 )
 def lesson(request, opened):
     """A notebook, opened and run."""

@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 import statistics
 from functools import partial
 from pathlib import Path
@@ -58,7 +59,7 @@ def tabs(lesson) -> range:
 
 
 def reset(lesson, tab=0):
-    lesson.explorer.get_by_role("button", name="reset").first.click()
+    lesson.explorer.get_by_role("button", name=re.compile("reset|重置")).first.click()
     lesson.settle()
     if tab:
         lesson.explorer.get_by_role("tab").nth(tab).click()

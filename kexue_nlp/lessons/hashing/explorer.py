@@ -17,6 +17,7 @@ from tqdm import tqdm
 from kexue_nlp.datasets import ImageData
 from kexue_nlp.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, visible
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
+from kexue_nlp.language import _
 from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
 from kexue_nlp.widgets.base import Explorer, InvalidInput, TextBox, escape, row
 
@@ -162,9 +163,12 @@ def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) 
 def render(state: HashState) -> str:
     """Draw a state as HTML: neighbours, codes, and the curve of mean average precision. Names are escaped."""
     pairs = zip(state.neighbours, state.distances, strict=True)
-    shown = [_item(state, state.query, "looked up"), *(_item(state, item, f"distance {d}") for item, d in pairs)]
-    are = "item is" if state.ties == 1 else "items are"
-    note = f"{state.ties:,} {are} as near as the last one shown (distance {state.distances[-1]}), itself included."
+    shown = [_item(state, state.query, _("looked up"))]
+    shown += [_item(state, item, _("distance {d}", d=d)) for item, d in pairs]
+    note = _(
+        "As near as the last one shown (distance {d}): {ties:,} of the items, itself included.",
+        **{"d": state.distances[-1], "ties": state.ties},
+    )
     return (
         f'<div class="kexue-neighbours">{"".join(shown)}</div>'
         f'<p class="kexue-quiet">{note}</p>'
@@ -183,21 +187,24 @@ def _item(state: HashState, item: int, caption: str) -> str:
             same = items.labels[item] == items.labels[state.query]
             css += " kexue-same" if same else " kexue-other"
             mark = " ✓" if same else " ✗"
-        body = f'<img width="48" height="48" src="{items.pictures[item]}" alt="picture of {name}"/>{name}{mark}'
+        alt = _("picture of {name}", name=name)
+        body = f'<img width="48" height="48" src="{items.pictures[item]}" alt="{alt}"/>{name}{mark}'
     return f'<div class="{css}">{body}<div class="kexue-quiet">{caption}</div></div>'
 
 
 def _raster(state: HashState) -> str:
     bits, width = state.bits, _RASTER / state.n_units
-    names = ["looked up", *(escape(state.items.names[item]) for item in state.neighbours)]
+    names = [_("looked up"), *(escape(state.items.names[item]) for item in state.neighbours)]
     height = _ROW * len(bits)
     shared = bits & bits[0]
     shared[0] = False
     layers = ((ORANGE, bits[:1]), (BLUE, shared), (GREY, bits & ~bits[0]))
     paths = "".join(f'<path fill="{colour}" d="{_cells(part, width)}"/>' for colour, part in layers)
     labels = "".join(f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names))
-    caption = f"The codes, one row each: {int(bits[0].sum())} of {state.n_units} bits are 1 (orange). "
-    caption += "Blue: 1 in the query too. Grey: 1 only here."
+    caption = _(
+        "The codes, one row each: {ones} of {bits} bits are 1 (orange). Blue: 1 in the query too. Grey: 1 only here.",
+        **{"ones": int(bits[0].sum()), "bits": state.n_units},
+    )
     ground = f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>'
     return _drawing(caption, _RASTER + 90, height, ground + paths + labels)
 
@@ -224,7 +231,7 @@ def _curves(state: HashState) -> str:
         for score in (0, 0.25, 0.5, 0.75, 1)
     ]
     parts += [f'<text x="{x[k]:.1f}" y="{bottom + 15}" text-anchor="middle">{k}</text>' for k in ks]
-    parts.append(f'<text x="{left}" y="{height - 4}">active units k, at K = {state.n_units}</text>')
+    parts.append(f'<text x="{left}" y="{height - 4}">{_("active units k, at K =")} {state.n_units}</text>')
     label_y = bottom + 20.0
     for score, name in sorted((curve[ks[-1]], name) for name, curve in state.curves.items()):
         label_y = min(y(score) + 4, label_y - 14)  # from the bottom up, no label on top of another
@@ -238,8 +245,8 @@ def _curves(state: HashState) -> str:
         f'<circle cx="{x[state.n_active]:.1f}" cy="{y(here):.1f}" r="6" fill="{_COLOURS[state.method]}" '
         'stroke="black" stroke-width="2"/>'
     )
-    alike = "classes" if state.items.labels is not None else "true neighbours"
-    caption = f"Mean average precision ({alike}) of {state.method}: {here:.3f}"
+    alike = _("classes") if state.items.labels is not None else _("true neighbours")
+    caption = _("Mean average precision ({alike}) of {method}:", alike=alike, method=state.method) + f" {here:.3f}"
     return _drawing(caption, width, height, "".join(parts))
 
 
@@ -270,15 +277,15 @@ class HashExplorer(Explorer):
         self._hashes = dict(hashes)
         self._filling = False
         wide = {"width": "420px"}
-        self.data = widgets.ToggleButtons(options=list(hashes), description="data", tooltip="what is hashed")
-        self.method = widgets.ToggleButtons(options=METHODS, description="method", tooltip="which hash")
+        self.data = widgets.ToggleButtons(options=list(hashes), description=_("data"), tooltip=_("what is hashed"))
+        self.method = widgets.ToggleButtons(options=METHODS, description=_("method"), tooltip=_("which hash"))
         self.data.style.button_width = self.method.style.button_width = "auto"
         self.data.layout.display = None if len(hashes) > 1 else "none"
-        self.n_units = widgets.SelectionSlider(options=UNITS, description="units K", layout=wide)
-        self.n_active = widgets.SelectionSlider(options=ACTIVE, description="active k", layout=wide)
-        self.query = widgets.IntSlider(description="look up", min=0, max=1, layout=wide)
-        self.word = TextBox(description="or a word", placeholder="film", continuous_update=False)
-        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        self.n_units = widgets.SelectionSlider(options=UNITS, description=_("units K"), layout=wide)
+        self.n_active = widgets.SelectionSlider(options=ACTIVE, description=_("active k"), layout=wide)
+        self.query = widgets.IntSlider(description=_("look up"), min=0, max=1, layout=wide)
+        self.word = TextBox(description=_("or a word"), placeholder="film", continuous_update=False)
+        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         self.on_change(self.data, self._switch)
         for control in (self.method, self.n_units, self.n_active, self.query, self.word):
             self.on_change(control, self._refresh)
@@ -296,14 +303,15 @@ class HashExplorer(Explorer):
     def static_text(self) -> str:
         """Return query and neighbours in words."""
         query, *found = (visible(self.state.items.names[item]) for item in (self.state.query, *self.state.neighbours))
-        return f"{self._describe()}\nLooked up: {query}\nFound: {', '.join(found)}"
+        return f"{self._describe()}\n{_('Looked up:')} {query}\n{_('Found:')} {', '.join(found)}"
 
     def static_html(self) -> str:
         """Return the setting and what it finds."""
         return f"<p>{self._describe()}</p>{self.picture.value}"
 
     def _describe(self) -> str:
-        return f"{self.state.method}, {self.state.n_units} units, {self.state.bits[0].sum()} of them active"
+        now = {"method": self.state.method, "units": self.state.n_units, "active": self.state.bits[0].sum()}
+        return _("{method}, {units} units, {active} of them active", **now)
 
     @contextmanager
     def _filling_in(self) -> Iterator[None]:
@@ -339,7 +347,7 @@ class HashExplorer(Explorer):
         query = self._find(word) if word else int(hashes.items.queries[self.query.value])
         self.state = state(hashes, method, n_units, n_active, query)
         self.picture.value = render(self.state)
-        self.say(*(["LSH has no k: about half of its bits are 1."] if method == "LSH" else []))
+        self.say(*([_("LSH has no k: about half of its bits are 1.")] if method == "LSH" else []))
 
     def _find(self, word: str) -> int:
         names = self._hashes[self.data.value].items.names
@@ -347,5 +355,5 @@ class HashExplorer(Explorer):
             if name in names:
                 return names.index(name)
         close = difflib.get_close_matches(word.lower(), names, n=3)
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise InvalidInput(f"“{word}” is not among the {len(names):,} words here.{hint}")
+        hint = _(" Did you mean {words}?", words=_(" or ").join(close)) if close else ""
+        raise InvalidInput(_("“{word}” is not among the {count:,} words here.", word=word, count=len(names)) + hint)

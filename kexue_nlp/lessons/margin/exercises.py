@@ -4,6 +4,7 @@ import numpy as np
 from scipy import stats
 
 from kexue_nlp.exercises import Exercise
+from kexue_nlp.language import N_, _
 
 
 def weight_of(y, p, m):
@@ -19,8 +20,8 @@ def lead_of(probabilities, k):
 
 def explain_lead(returned, expected, probabilities, k, m):
     """Show the sum."""
-    lead = f"class {k} leads by {lead_of(probabilities, k):.2f}"
-    return f"{lead} and needs more than {2 * m - 1:.2f}; expected {expected}."
+    values = {"k": k, "lead": lead_of(probabilities, k), "needed": 2 * m - 1, "expected": expected}
+    return _("class {k} leads by {lead:.2f} and needs more than {needed:.2f}; expected {expected}.", **values)
 
 
 def paired_interval(ours, theirs):
@@ -33,7 +34,7 @@ def paired_interval(ours, theirs):
 def explain_interval(returned, expected, ours, theirs):
     """Name the bounds in the wrong order."""
     right = np.allclose(sorted(returned), expected, rtol=1e-5, atol=1e-6)
-    return "both bounds are right, but the lower one comes first." if right else ""
+    return _("both bounds are right, but the lower one comes first.") if right else ""
 
 
 _rng = np.random.default_rng(4293)
@@ -46,18 +47,18 @@ EXERCISES = {
         weight_of,
         [*_on_either_side, *_on_a_margin],
         (
-            "There are four cases: label 1 and p on either side of m, label 0 and p on either side of 1 − m.",
-            "Only what is right by the margin is switched off. A positive review with p = 0.02 has λ = 1.",
-            "On the margin itself θ(0) = ½, so λ = ½: compare p with m when y is 1, with 1 − m when y is 0.",
+            N_("There are four cases: label 1 and p on either side of m, label 0 and p on either side of 1 − m."),
+            N_("Only what is right by the margin is switched off. A positive review with p = 0.02 has λ = 1."),
+            N_("On the margin itself θ(0) = ½, so λ = ½: compare p with m when y is 1, with 1 − m when y is 0."),
         ),
     ),
     "01.2": Exercise(
         lambda probabilities, k, m: lead_of(probabilities, k) > 2 * m - 1,
         [(np.array(row), k, m) for row in _rows for k in range(len(row)) for m in (0.6, 0.8)],
         (
-            "Compare the probability of class k with the largest of all the others, not with m.",
-            "np.delete(probabilities, k).max() is the strongest rival.",
-            "With two classes p > m means p − (1 − p) > 2m − 1: ask for that lead.",
+            N_("Compare the probability of class k with the largest of all the others, not with m."),
+            N_("np.delete(probabilities, k).max() is the strongest rival."),
+            N_("With two classes p > m means p − (1 − p) > 2m − 1: ask for that lead."),
         ),
         explain_lead,
     ),
@@ -65,9 +66,9 @@ EXERCISES = {
         paired_interval,
         [((theirs + _rng.normal(0.003, 0.004, len(theirs))).round(4), theirs) for theirs in _theirs],
         (
-            "Runs of one seed belong together: take the differences first, then forget the two lists.",
-            "The standard error of the mean is the standard deviation of the differences (ddof=1) over √n.",
-            "Multiply it by stats.t.ppf(0.975, n − 1); the interval is the mean difference minus and plus that.",
+            N_("Runs of one seed belong together: take the differences first, then forget the two lists."),
+            N_("The standard error of the mean is the standard deviation of the differences (ddof=1) over √n."),
+            N_("Multiply it by stats.t.ppf(0.975, n − 1); the interval is the mean difference minus and plus that."),
         ),
         explain_interval,
     ),

@@ -11,12 +11,13 @@ import ipywidgets as widgets
 import numpy as np
 
 from kexue_nlp.figures import BLUE, GREY, ORANGE, VERMILION
+from kexue_nlp.language import N_, _
 from kexue_nlp.widgets.base import Explorer, one_line, row
 from kexue_nlp.widgets.chart import STYLE, Chart
 
 __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
 
-SCALES = ("probability", "logit")
+SCALES = (N_("probability"), N_("logit"))
 _LOGIT = 6.0  # logits are drawn from −6 to 6
 _BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel
 _SHOWN, _LENGTH = 2, 280  # reviews on either side of the margin, and characters of each
@@ -86,23 +87,24 @@ def _loss(state: MarginState, scale: str) -> str:
     if scale == "logit":
         x = np.linspace(-_LOGIT, _LOGIT, 61)
         p = 1 / (1 + np.exp(-x))
-        slope, name, edge, last_slope = 1 - p, "logit z", _logit(state.margin), 1 - state.margin
+        slope, name, edge, last_slope = 1 - p, "z", _logit(state.margin), 1 - state.margin
         frame = _chart(-_LOGIT, _LOGIT, 0, 4.0)
     else:
         x = p = np.linspace(0.07, 0.9975, 61) ** 2  # closer where the curves are steep
-        slope, name, edge, last_slope = 1 / p, "probability p", state.margin, 1 / state.margin
+        slope, name, edge, last_slope = 1 / p, "p", state.margin, 1 / state.margin
         frame = _chart(0, 1, 0, 5.0)
     on = x <= edge
-    parts = [frame.shade(edge, frame.x1), *_ticks(frame, scale == "logit"), frame.x_name(name)]
+    parts = [frame.shade(edge, frame.x1), *_ticks(frame, scale == "logit"), frame.x_name(f"{_(scale)} {name}")]
     last_loss = float(-np.log(state.margin))
     for values, last, colour, dash in ((-np.log(p), last_loss, BLUE, ""), (slope, last_slope, VERMILION, "6 3")):
         fits = values <= frame.y1
         parts.append(frame.line(x[fits], values[fits], GREY, width=1, dash="2 3"))
         parts.append(frame.line([*x[fits & on], edge], [*values[fits & on], last], colour, dash=dash))
         parts.append(frame.line([edge, frame.x1], [0, 0], colour, dash=dash))
-    caption = (
-        f"A positive review: its loss (solid) and how steeply it falls with the {name.split()[0]} (dashed). "
-        f"Both are 0 beyond {name[-1]} = {edge:.2f}; dotted: cross-entropy."
+    caption = _(
+        "A positive review: its loss (solid) and how steeply it falls with the {scale} (dashed). "
+        "Both are 0 beyond {name} = {edge:.2f}; dotted: cross-entropy.",
+        **{"scale": _(scale), "name": name, "edge": edge},
     )
     return _figure(caption, frame, parts)
 
@@ -121,20 +123,21 @@ def _histogram(state: MarginState, scale: str) -> str:
     per_bin = np.diff(edges) / ((high - low) / _BINS)
     top = float(max(1.0, max((h / np.maximum(per_bin, 0.2)).max() for h in heights.values())))
     frame = _chart(low, high, -top, top)
-    parts = [*_ticks(frame, scale == "logit", vertical=False), frame.x_name("predicted " + scale)]
+    parts = [*_ticks(frame, scale == "logit", vertical=False), frame.x_name(_("predicted {scale}", scale=_(scale)))]
     for label, sign in ((1, 1), (0, -1)):
         for start, end, count, share in zip(edges, edges[1:], heights[label], per_bin, strict=False):
             off = start >= edge if label else end <= other_edge
             colour = GREY if off else BLUE if label else ORANGE
-            words = f"{count} {'positive' if label else 'negative'} reviews, {'switched off' if off else 'active'}"
+            words = f"{count} {_('positive') if label else _('negative')}, {_('switched off') if off else _('active')}"
             if count:
                 parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
     parts.append(f'<path d="M{frame.left} {frame.y(0):.1f}H{frame.width - frame.right}" stroke="{GREY}"/>')
-    parts.append(frame.text(low, top * 0.86, "positive ↑", dx=4))
-    parts.append(frame.text(high, -top * 0.95, "negative ↓", dx=-4, anchor="end"))
-    caption = (
-        f"{state.active.mean():.1%} of {len(values):,} training reviews are active after epoch {state.epoch}, "
-        f"network trained with m = {state.trained_margin:g}. Grey: switched off."
+    parts.append(frame.text(low, top * 0.86, _("positive ↑"), dx=4))
+    parts.append(frame.text(high, -top * 0.95, _("negative ↓"), dx=-4, anchor="end"))
+    caption = _(
+        "{active:.1%} of {count:,} training reviews are active after epoch {epoch}, "
+        "network trained with m = {m:g}. Grey: switched off.",
+        **{"active": state.active.mean(), "count": len(values), "epoch": state.epoch, "m": state.trained_margin},
     )
     return _figure(caption, frame, parts)
 
@@ -145,14 +148,15 @@ def _accuracy(state: MarginState) -> str:
     low, high = np.floor(min(both) * 20) / 20, np.ceil(max(both) * 20) / 20
     epochs = np.arange(1, len(state.accuracy) + 1)
     frame = _chart(1, max(2, len(epochs)), low, max(high, low + 0.05))
-    parts = [frame.x_name("epoch"), *(frame.x_tick(epoch, str(epoch)) for epoch in epochs)]
+    parts = [frame.x_name(_("epoch")), *(frame.x_tick(epoch, str(epoch)) for epoch in epochs)]
     parts += [frame.y_tick(y, f"{y:.0%}") for y in np.arange(low, high + 0.001, 0.05)]
     here, baseline = state.accuracy[state.epoch - 1], state.baseline[state.epoch - 1]
     parts += [frame.line(epochs, state.baseline, GREY, dash="5 3"), frame.line(epochs, state.accuracy, BLUE)]
     parts.append(frame.dot(state.epoch, here, BLUE))
-    caption = (
-        f"Accuracy on the test after epoch {state.epoch}: {here:.1%} with m = {state.trained_margin:g} (solid), "
-        f"{baseline:.1%} with cross-entropy (dashed)."
+    caption = _(
+        "Accuracy on the test after epoch {epoch}: {here:.1%} with m = {m:g} (solid), "
+        "{baseline:.1%} with cross-entropy (dashed).",
+        **{"epoch": state.epoch, "here": here, "m": state.trained_margin, "baseline": baseline},
     )
     return _figure(caption, frame, parts)
 
@@ -162,11 +166,11 @@ def _reviews(state: MarginState) -> str:
     for i in state.nearest:
         text = state.texts[i].replace("<br />", " ")
         end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]))
-        status = "active" if state.active[i] else "switched off"
-        label = "positive" if state.labels[i] else "negative"
-        cells = (status, label, f"p = {state.predictions[i]:.3f}", f"<bdi>{end}</bdi>")
+        status = _("active") if state.active[i] else _("switched off")
+        label = _("positive") if state.labels[i] else _("negative")
+        cells = (status, label, f"p = {state.predictions[i]:.3f}", f'<bdi lang="en">{end}</bdi>')
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))
-    titles = ("now", "label", "predicted", "the reviews nearest to the margin (their ends)")
+    titles = (_("now"), _("label"), _("predicted"), _("the reviews nearest to the margin (their ends)"))
     rows.insert(0, "".join(f"<th>{title}</th>" for title in titles))
     return f'<table class="kexue-reviews">{"".join(f"<tr>{row}</tr>" for row in rows)}</table>'
 
@@ -240,11 +244,12 @@ class MarginExplorer(Explorer):
         _check(texts, labels, cross_entropy, margins)
         self._data = texts, labels, cross_entropy, dict(margins)
         wide = {"width": "420px"}
-        self.margin = widgets.FloatSlider(description="margin m", min=0.5, max=0.99, step=0.01, layout=wide)
-        self.epoch = widgets.IntSlider(description="epoch", min=1, max=len(cross_entropy.test_accuracy), layout=wide)
-        self.scale = widgets.ToggleButtons(options=SCALES, description="scale", tooltip="of what is predicted")
+        self.margin = widgets.FloatSlider(description=_("margin m"), min=0.5, max=0.99, step=0.01, layout=wide)
+        self.epoch = widgets.IntSlider(description=_("epoch"), min=1, max=len(cross_entropy.test_accuracy), layout=wide)
+        options = [(_(scale), scale) for scale in SCALES]
+        self.scale = widgets.ToggleButtons(options=options, description=_("scale"), tooltip=_("of what is predicted"))
         self.scale.style.button_width = "auto"
-        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         self._filling = False
         for control in (self.margin, self.epoch, self.scale):
             self.on_change(control, self._refresh)
@@ -272,8 +277,8 @@ class MarginExplorer(Explorer):
         return f"<p>{self._describe()}</p>{self.picture.value}"
 
     def _describe(self) -> str:
-        setting = f"Margin {self.state.margin:.2f}, epoch {self.state.epoch}"
-        return f"{setting}: {self.state.active.mean():.1%} of the training reviews are active"
+        now = {"margin": self.state.margin, "epoch": self.state.epoch, "active": self.state.active.mean()}
+        return _("Margin {margin:.2f}, epoch {epoch}: {active:.1%} of the training reviews are active", **now)
 
     def _refresh(self) -> None:
         if self._filling:
@@ -282,4 +287,4 @@ class MarginExplorer(Explorer):
         self.picture.value = render(self.state, self.scale.value)
         self.say()
         if self.state.margin == 0.5:
-            self.say("The losses want a margin above ½: at ½ whatever is right at all is switched off.")
+            self.say(_("The losses want a margin above ½: at ½ whatever is right at all is switched off."))

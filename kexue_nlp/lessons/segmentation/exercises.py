@@ -3,6 +3,7 @@
 import numpy as np
 
 from kexue_nlp.exercises import Exercise
+from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME, words_to_tags
 from kexue_nlp.viterbi import viterbi
 
@@ -32,10 +33,11 @@ def multiplier_needed(log_probabilities, start, end):
 
 def explain_multiplier(returned, expected, log_probabilities, start, end):
     """Say in which direction it is wrong."""
-    word = f"the word at positions {start} to {end - 1}"
+    word = {"start": start, "end": end - 1}
     if 0 < returned < expected:
-        return f"that does not keep {word} whole."
-    return f"a smaller multiplier keeps {word} whole too." if expected < returned < 1e30 else ""
+        return _("that does not keep the word at positions {start} to {end} whole.", **word)
+    smaller = _("a smaller multiplier keeps the word at positions {start} to {end} whole too.", **word)
+    return smaller if expected < returned < 1e30 else ""
 
 
 _rng = np.random.default_rng(4195)
@@ -48,28 +50,30 @@ EXERCISES = {
         tag_sentence,
         [(words,) for words in [*_sentences, ["中华人民共和国"], ["字"], []]],
         (
-            "A word of one character is tagged s. What does a longer word begin and end with?",
-            "Between b and e a word of n characters has n − 2 times m: for two characters none at all.",
-            'The tags of one longer word are "b" + "m" * (len(word) - 2) + "e"; join those of all the words.',
+            N_("A word of one character is tagged s. What does a longer word begin and end with?"),
+            N_("Between b and e a word of n characters has n − 2 times m: for two characters none at all."),
+            N_('The tags of one longer word are "b" + "m" * (len(word) - 2) + "e"; join those of all the words.'),
         ),
     ),
     "03.2": Exercise(
         legal,
         [(tags,) for tags in [*_legal, *_illegal]],
         (
-            "Look at neighbours: which tags may follow s, and which may follow b?",
-            "After s or e a new word begins, so s or b follows. Inside a word, after b or m, comes m or e.",
-            "The ends count too: the first tag is s or b, the last is s or e. A text without tags is all right.",
+            N_("Look at neighbours: which tags may follow s, and which may follow b?"),
+            N_("After s or e a new word begins, so s or b follows. Inside a word, after b or m, comes m or e."),
+            N_("The ends count too: the first tag is s or b, the last is s or e. A text without tags is all right."),
         ),
     ),
     "03.3": Exercise(
         multiplier_needed,
         [(np.log(_rng.dirichlet(np.ones(4), size=n)).astype(np.float32), start, end) for n, start, end in _spans],
         (
-            "Add log(m) to the word's tags in a copy of log_probabilities (s for a word of one character, "
-            "otherwise b, m …, e), call viterbi and look whether its tags from start to end are the word's.",
-            "Below one value of m the word is cut, above it is whole. Halve an interval of log(m) again and again.",
-            "Search below log(m) = 0, too: a word that stays whole anyway needs less than 1. Return m as a float.",
+            N_(
+                "Add log(m) to the word's tags in a copy of log_probabilities (s for a word of one character, "
+                "otherwise b, m …, e), call viterbi and look whether its tags from start to end are the word's."
+            ),
+            N_("Below one value of m the word is cut, above it is whole. Halve an interval of log(m) again and again."),
+            N_("Search below log(m) = 0, too: a word that stays whole anyway needs less than 1. Return m as a float."),
         ),
         explain_multiplier,
         tolerance=0.01,

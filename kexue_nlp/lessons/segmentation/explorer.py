@@ -13,6 +13,7 @@ import numpy as np
 import traitlets
 
 from kexue_nlp.figures import TAG_NAMES, visible
+from kexue_nlp.language import N_, _, language
 from kexue_nlp.lessons.segmentation.examples import EXAMPLES, GLOSSES
 from kexue_nlp.lexicon import Lexicon, forward_maximum_matching
 from kexue_nlp.tagging import SBME, tags_to_words
@@ -34,33 +35,35 @@ _LIMIT = 200  # characters of a sentence: the page draws each
 _WORDS = {
     "tags": [TAG_NAMES[tag] for tag in SBME.tags],
     "player": {
-        "back": "one step back",
-        "play": "play",
-        "pause": "pause",
-        "next": "one step forward",
-        "scrub": "step of the algorithm",
+        "back": N_("one step back"),
+        "play": N_("play"),
+        "pause": N_("pause"),
+        "next": N_("one step forward"),
+        "scrub": N_("step of the algorithm"),
     },
-    "always": "always",
-    "never": "never",
-    "drag": "Drag across characters of the sentence: they become a word of your dictionary.",
-    "handle": "Drag me up to keep {word} whole, down to cut it. Arrow keys work, too.",
-    "multiplier": "multiplier of {word}",
-    "remove": "take {word} out of the dictionary",
-    "snaps": "the cut snaps at {multiplier}",
-    "character": "character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them.",
-    "with": "{network}, with your dictionary",
-    "alone": "the same network, without a dictionary",
-    "node": "{character} as {tag}: probability {p}",
-    "sees": "To tag {character}, the network looks at {field}: {n} characters at most.",
-    "column": "{character}: each tag keeps its best way to get here and forgets the other.",
-    "begin": "One column per character, one row per tag. The bluer, the more probable to the network. Press ▶.",
-    "trace": "The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back.",
-    "done": "The orange path is the best of all legal ones (sum of logs: {score}). Point at a column to see its sums.",
-    "empty": "Type a sentence to see its words.",
-    "impossible": "not here: no legal path leads through it",
-    "start": "start",
-    "later": "not yet",
-    "columns": ["best way to here", "the network", "the dictionary", "score"],
+    "always": N_("always"),
+    "never": N_("never"),
+    "drag": N_("Drag across characters of the sentence: they become a word of your dictionary."),
+    "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."),
+    "multiplier": N_("multiplier of {word}"),
+    "remove": N_("take {word} out of the dictionary"),
+    "snaps": N_("the cut snaps at {multiplier}"),
+    "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
+    "with": N_("{network}, with your dictionary"),
+    "alone": N_("the same network, without a dictionary"),
+    "node": N_("{character} as {tag}: probability {p}"),
+    "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
+    "column": N_("{character}: each tag keeps its best way to get here and forgets the other."),
+    "begin": N_("One column per character, one row per tag. The bluer, the more probable to the network. Press ▶."),
+    "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
+    "done": N_(
+        "The orange path is the best of all legal ones (sum of logs: {score}). Point at a column to see its sums."
+    ),
+    "empty": N_("Type a sentence to see its words."),
+    "impossible": N_("not here: no legal path leads through it"),
+    "start": N_("start"),
+    "later": N_("not yet"),
+    "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
 }
 
 
@@ -95,24 +98,26 @@ def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
     cuts = next(iter(segmenters.values())).sure_cuts(text)
     spans = np.transpose(fixed_spans(text)).tolist()
     fixed = {name: spans if segmenter.keep_whole else [] for name, segmenter in segmenters.items()}
-    return Reading(text, logs, reach, fixed, cuts, {"jieba": jieba.lcut(text), "longest match": longest})
+    return Reading(text, logs, reach, fixed, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
 
 
 def render(name: str, reading: Reading, words: list[str], tags: np.ndarray, network: str) -> str:
     """Draw a reading, and the words and tags of one network under a name, as HTML without scripts; text is escaped."""
     if not reading.text:
-        return '<p class="kexue-quiet">Type a sentence to see its words.</p>'
+        return f'<p class="kexue-quiet">{_("Type a sentence to see its words.")}</p>'
     cuts = {name: words, **reading.others}
     lines = "".join(
         f'<div><span class="kexue-quiet">{escape(name)}: </span>'
-        + " ".join(f'<bdi class="kexue-chip">{escape(word)}</bdi>' for word in cut)
+        + " ".join(f'<bdi class="kexue-chip" lang="zh">{escape(word)}</bdi>' for word in cut)
         + "</div>"
         for name, cut in cuts.items()
     )
     probabilities = np.exp(reading.log_probabilities[network])
     panel = Panel(name, probabilities, tags, np.zeros_like(probabilities), np.isin(tags, (0, 1)))
-    caption = "The bluer a cell, the more probable the tag. Letters and line: the best legal path. Bars: words begin."
-    names = [(TAG_NAMES[tag], tag) for tag in SBME.tags]
+    caption = _(
+        "The bluer a cell, the more probable the tag. Letters and line: the best legal path. Bars: words begin."
+    )
+    names = [(_(TAG_NAMES[tag]), tag) for tag in SBME.tags]
     return lines + render_panels(reading.text, names, [panel], caption, lambda bonus: "")
 
 
@@ -168,7 +173,7 @@ class SegmentationExplorer(Explorer):
         play: bool = False,
     ) -> None:
         super().__init__()
-        self._segmenters = dict(segmenters) if isinstance(segmenters, Mapping) else {"network": segmenters}
+        self._segmenters = dict(segmenters) if isinstance(segmenters, Mapping) else {_("network"): segmenters}
         if not self._segmenters:
             raise ValueError("segmenters is empty; give at least one Segmenter")
         if lexicon is None:
@@ -176,20 +181,22 @@ class SegmentationExplorer(Explorer):
         words = {word: _NAMES.get(multiplier, multiplier) for word, multiplier in Lexicon(lexicon).items()}
         texts = [example.text for example in EXAMPLES]
         self._typed = "" if text in texts else text
-        names = [*(f"{example.text}  {example.gloss}" for example in EXAMPLES), "your own sentence"]
+        glosses = ["" if language() == "zh" else example.gloss for example in EXAMPLES]
+        names = [f"{text}  {gloss}".rstrip() for text, gloss in zip(texts, glosses, strict=True)]
+        names.append(_("your own sentence"))
 
         self.example = widgets.Dropdown(
             options=[f"{i}. {name}" for i, name in enumerate(names, start=1)],
-            description="sentence",
+            description=_("sentence"),
             layout={"flex": "1 1 300px"},
         )
-        self.sentence = TextBox(self._typed, placeholder="or type your own", layout={"flex": "1 1 200px"})
+        self.sentence = TextBox(self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"})
         self.network = widgets.ToggleButtons(
-            options=list(self._segmenters), description="network", tooltip="which network reads the sentence"
+            options=list(self._segmenters), description=_("network"), tooltip=_("which network reads the sentence")
         )
         self.network.style.button_width = "auto"  # the labels are whole phrases
         self.network.layout = {"width": "auto", "display": None if len(self._segmenters) > 1 else "none"}
-        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         for control in (self.sentence, reset):
             control.add_class("kexue-needs-kernel")
 
@@ -200,8 +207,9 @@ class SegmentationExplorer(Explorer):
             "index": texts.index(text) if text in texts else len(texts),
             "step": _DONE if step is None else step,
         }
-        sentences = list(map(_for_page, self._readings, [*(example.gloss for example in EXAMPLES), ""]))
-        self.view = SegmentationView(sentences=sentences, playing=play, **self._start)
+        sentences = list(map(_for_page, self._readings, [*glosses, ""]))
+        own = {} if language() == "zh" else GLOSSES  # for readers without Chinese
+        self.view = SegmentationView(glosses=own, sentences=sentences, playing=play, **self._start)
         self.example.index = self.view.index
         # These ties hold in the page, with or without a kernel.
         self._ties = [
@@ -228,7 +236,7 @@ class SegmentationExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return all cuts in words."""
-        reading, words, _ = self._cut()
+        reading, words = self._cut()[:2]
         cuts = {self._described(): words, **reading.others}
         return "\n".join(f"{name}: {' / '.join(map(visible, cut))}" for name, cut in cuts.items())
 
@@ -239,8 +247,9 @@ class SegmentationExplorer(Explorer):
     def _described(self) -> str:
         text = self._readings[self.view.index].text
         words = [f"{w} × {m:.3g}" for w, m in self.lexicon.items() if m != 1 and w in text]
-        dictionary = f"dictionary {', '.join(words)}" if words else "no dictionary"
-        return f"{self.network.options[self.view.network]}, {dictionary}"
+        dictionary = f"{_('dictionary')} {', '.join(words)}" if words else _("no dictionary")
+        network = self.network.options[self.view.network]
+        return _("{network}, {dictionary}", network=network, dictionary=dictionary)
 
     def _cut(self) -> tuple[Reading, list[str], np.ndarray]:
         """Cut the sentence in sight as the page does: its reading, words and tags."""
@@ -257,7 +266,8 @@ class SegmentationExplorer(Explorer):
             self.view.sentences = [*self.view.sentences[:own], _for_page(self._readings[own])]
             self.view.index, self.view.step = own, _DONE
         self.example.index = own
-        self.say(*[f"Only the first {_LIMIT} characters of {len(text):,} are shown."] * (len(text) > _LIMIT))
+        cut = _("Only the first {limit} characters of {count:,} are shown.", limit=_LIMIT, count=len(text))
+        self.say(*[cut] * (len(text) > _LIMIT))
 
 
 def _for_page(reading: Reading, gloss: str = "") -> dict[str, Any]:

@@ -8,19 +8,21 @@ import numpy as np
 import traitlets
 from numpy.typing import ArrayLike
 
+from kexue_nlp.language import N_, _
 from kexue_nlp.widgets.view import View
 
 __all__ = ["SlidingKernel", "slide"]
 
 _FILE = Path(__file__).with_name("kernel.js")
 _WORDS = {
-    "back": "one place back", "play": "slide the kernel", "pause": "pause", "next": "one place on",
-    "scrub": "place of the kernel", "blank": "a blank in front", "reset": "reset", "edge": "edge", "gloss": "blank",
-    "position": "place", "sentence": "sentence", "numbers": "numbers", "kernel": "kernel", "products": "products",
-    "score": "score", "before": "without blank", "after": "with blank", "weight": "weight {column} of kernel row {row}",
-    "sum": "Place {place}, {character}: {products} = {score}",
-    "hint": "Change a weight of the kernel: the scores of all places follow, because all places use the same weights.",
-    "shift": "Every score is the same as before, one place later.",
+    "back": N_("one place back"), "play": N_("slide the kernel"), "pause": N_("pause"), "next": N_("one place on"),
+    "scrub": N_("place of the kernel"), "blank": N_("a blank in front"), "reset": N_("reset"), "edge": N_("edge"),
+    "gloss": N_("blank"), "position": N_("place"), "sentence": N_("sentence"), "numbers": N_("numbers"),
+    "kernel": N_("kernel"), "products": N_("products"), "score": N_("score"), "before": N_("without blank"),
+    "after": N_("with blank"), "weight": N_("weight {column} of kernel row {row}"),
+    "sum": N_("Place {place}, {character}: {products} = {score}"),
+    "hint": N_("Change a weight of the kernel: the scores of all places follow, because all places use the same weights."),
+    "shift": N_("Every score is the same as before, one place later."),
 }  # fmt: skip
 
 
@@ -63,7 +65,7 @@ class SlidingKernel(View):
     def __init__(
         self,
         sentence: str = "关注微信",
-        glosses: Sequence[str] = ("guān · shut", "zhù · note", "wēi · tiny", "xìn · letter"),
+        glosses: Sequence[str] = (N_("guān · shut"), N_("zhù · note"), N_("wēi · tiny"), N_("xìn · letter")),
         vectors: ArrayLike = ((1, 0), (0, 1), (1, 1), (0, 2)),
         kernel: ArrayLike = ((1, 0), (0, 2), (-1, 1)),
     ) -> None:
@@ -76,7 +78,7 @@ class SlidingKernel(View):
             )
         if not (np.isfinite(vectors).all() and np.isfinite(kernel).all()):
             raise ValueError(f"vectors and kernel must be finite numbers, got {vectors.tolist()} and {kernel.tolist()}")
-        super().__init__(words=_WORDS, sentence=list(sentence), glosses=list(glosses), vectors=vectors.tolist())
+        super().__init__(words=_WORDS, sentence=list(sentence), glosses=list(map(_, glosses)), vectors=vectors.tolist())
         self.kernel = self.start = kernel.tolist()
 
     def static_text(self) -> str:

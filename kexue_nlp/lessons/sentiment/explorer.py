@@ -9,6 +9,7 @@ import ipywidgets as widgets
 import numpy as np
 
 from kexue_nlp.figures import BLUE, GREY, ORANGE
+from kexue_nlp.language import _
 from kexue_nlp.language_model import LanguageModel
 from kexue_nlp.text import split_words
 from kexue_nlp.widgets.base import Explorer, TextArea, escape, one_line, row
@@ -71,13 +72,15 @@ def state(
 
 def render_reading(state: SentimentState) -> str:
     """Draw a review as HTML: its words, escaped, coloured by the unit, and the running prediction below."""
-    caption = (
-        f"Blue: unit {state.unit} leans to positive after this word; orange: to negative. On average it is higher for "
-        f"the positive one of two reviews in {max(state.separation, 1 - state.separation):.0%} of cases"
-        f"{' (its sign is turned here)' if state.separation < 0.5 else ''}. Dotted: words that the model does not know."
+    caption = _(
+        "Blue: unit {unit} leans to positive after this word; orange: to negative. On average it is higher for "
+        "the positive one of two reviews in {share:.0%} of cases{turned}. Dotted: words that the model does not know.",
+        unit=state.unit,
+        share=max(state.separation, 1 - state.separation),
+        turned=_(" (its sign is turned here)") if state.separation < 0.5 else "",
     )
     if not state.words:
-        return f'<p class="kexue-quiet">{caption}</p><p>There is no word in the text.</p>'
+        return f'<p class="kexue-quiet">{caption}</p><p>{_("There is no word in the text.")}</p>'
     levels = np.round(state.activation * _LEVELS).astype(int).tolist()
     words = []
     for word, known, level in zip(state.words, state.known, levels, strict=True):
@@ -85,10 +88,11 @@ def render_reading(state: SentimentState) -> str:
         css = f' class="{"p" if level > 0 else "n"}{abs(level)}"' if level else ""
         words.append(f"<i{css}>{shown}</i>")
     left = state.n_words - len(state.words)
-    rest = f" … {left:,} more words are not read." if left else ""
+    rest = _(" … {left:,} more words are not read.", left=left) if left else ""
     return (
         f'<div class="kexue-fixed"><p class="kexue-quiet">{caption}</p>'
-        f'<div class="kexue-words" dir="ltr">{" ".join(words)}{rest}</div>{_running(state)}</div>'
+        f'<div class="kexue-words" dir="ltr"><span lang="en">{" ".join(words)}</span>{rest}</div>'
+        f"{_running(state)}</div>"
     )
 
 
@@ -99,7 +103,7 @@ def _running(state: SentimentState) -> str:
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if len(p) - 1 <= 10 * step)  # about ten ticks
     last = float(p[-1])
     colour = BLUE if last > 0.5 else ORANGE
-    label = f"The prediction after each word; after the last: {last:.0%} positive."
+    label = _("The prediction after each word; after the last: {last:.0%} positive.", last=last)
     parts = [
         *(frame.y_tick(y, f"{y:.0%}") for y in (0, 0.5, 1)),
         *(frame.x_tick(x, str(x)) for x in range(0, len(p), step)),
@@ -134,12 +138,13 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
         if here:
             parts[1].append(right.dot(here, changed[here - 1], colour))
         score = rounds[here]
-        trained = f"trained on {n_labels:,} labels" + (f" and {score.used:,} predictions" if score.used else "")
-        moved = "" if score.flips is None else f", {score.flips:,} predictions changed"
-        stopped = f" (stopped after round {here})" if here < number else ""
+        trained = _("trained on {count:,} labels", count=n_labels)
+        trained += _(" and {count:,} predictions", count=score.used) if score.used else ""
+        moved = "" if score.flips is None else _(", {count:,} predictions changed", count=score.flips)
+        stopped = _(" (stopped after round {here})", here=here) if here < number else ""
         lines += f'<li><b style="border-bottom:3px {style} {colour}">{html.escape(name)}</b>'
-        lines += f"{stopped}: {score.accuracy:.1%} on the test; {trained}{moved}.</li>"
-    labels = ("Accuracy on the test after each round", "Predictions that changed in each round")
+        lines += stopped + _(": {score:.1%} on the test; ", score=score.accuracy) + f"{trained}{moved}</li>"
+    labels = (_("Accuracy on the test after each round"), _("Predictions that changed in each round"))
     figures = ""
     for label, frame, panel in zip(labels, (left, right), parts, strict=True):
         panel += [frame.x_tick(x, str(x)) for x in range(most + 1)]
@@ -197,22 +202,22 @@ class SentimentExplorer(Explorer):
 
         names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
         options = list(zip(names, range(len(names)), strict=True))
-        self.review = widgets.Dropdown(options=options, description="review", layout={"width": "640px"})
-        self.text = TextArea(description="text", rows=4, layout={"width": "auto"})
-        what, wide = "1: the unit that separates the labels best", {"width": "420px"}
-        self.rank = widgets.IntSlider(description="unit, by rank", min=1, max=model.units, layout=wide, tooltip=what)
+        self.review = widgets.Dropdown(options=options, description=_("review"), layout={"width": "640px"})
+        self.text = TextArea(description=_("text"), rows=4, layout={"width": "auto"})
+        what, wide = _("1: the unit that separates the labels best"), {"width": "420px"}
+        self.rank = widgets.IntSlider(description=_("unit, by rank"), min=1, max=model.units, layout=wide, tooltip=what)
         self.rank.style.description_width = "110px"
-        options, what = list(self._runs), "how many labelled reviews there are"
-        self.n_labels = widgets.SelectionSlider(options=options, description="labels", layout=wide, tooltip=what)
+        options, what = list(self._runs), _("how many labelled reviews there are")
+        self.n_labels = widgets.SelectionSlider(options=options, description=_("labels"), layout=wide, tooltip=what)
         most = max(len(rounds) for methods in self._runs.values() for rounds in methods.values()) - 1
-        self.round = widgets.IntSlider(description="round", max=most, layout=wide)
-        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        self.round = widgets.IntSlider(description=_("round"), max=most, layout=wide)
+        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         tabs = [widgets.VBox([self.review, self.text, self.rank]), widgets.VBox([row(self.n_labels, self.round)])]
-        self.tabs = widgets.Tab(tabs, titles=("a unit reads a review", "self-training"))
+        self.tabs = widgets.Tab(tabs, titles=(_("a unit reads a review"), _("self-training")))
         self.on_change(self.review, self._take_review)
         for control in (self.text, self.rank, self.n_labels, self.round):
             self.on_change(control, self._refresh)
-        self.tabs.observe(lambda _: self._run(self._refresh), names="selected_index")
+        self.tabs.observe(lambda change: self._run(self._refresh), names="selected_index")
         self.on_click(reset, self.reset)
         self.lay_out(self.tabs, row(reset))
         self.reset()
@@ -229,14 +234,19 @@ class SentimentExplorer(Explorer):
     def static_text(self) -> str:
         """Return the unit, the prediction and the self-training that are shown, in words."""
         rounds = "; ".join(
-            f"{name}: {scores[0].accuracy:.1%}, after round {len(scores) - 1} {scores[-1].accuracy:.1%}"
+            _(
+                "{name}: {first:.1%}, after round {number} {last:.1%}",
+                **{"name": name, "number": len(scores) - 1},
+                **{"first": scores[0].accuracy, "last": scores[-1].accuracy},
+            )
             for name, scores in self._runs[self.n_labels.value].items()
         )
-        return (
-            f"Unit {self.state.unit} reads {len(self.state.words)} words; "
-            f"then the review is positive with probability {self.state.probability[-1]:.2f}.\n"
-            f"Self-training with {self.n_labels.value:,} labels: {rounds}"
+        read = _(
+            "Unit {unit} reads {count} words; then the review is positive with probability {p:.2f}.",
+            **{"unit": self.state.unit, "count": len(self.state.words), "p": self.state.probability[-1]},
         )
+        labels = self.n_labels.value
+        return f"{read}\n" + _("Self-training with {labels:,} labels: {rounds}", labels=labels, rounds=rounds)
 
     def static_html(self) -> str:
         """Return both tabs, one below the other."""
@@ -270,5 +280,5 @@ class SentimentExplorer(Explorer):
         reading = self.tabs.selected_index == 0
         self.picture.value = render_reading(self.state) if reading else self._render_rounds()
         unknown = reading and words and not any(known)
-        message = "The model knows none of these words; it reads each as the same unknown one."
+        message = _("The model knows none of these words; it reads each as the same unknown one.")
         self.say(*[message] if unknown else [])

@@ -11,6 +11,7 @@ from scipy.special import softmax
 
 from kexue_nlp.entity_decoding import Mention, align_entities, entities_among, name_entities
 from kexue_nlp.figures import BLUE, GREY, ORANGE
+from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.viterbi import viterbi
@@ -19,14 +20,14 @@ from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 
 __all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "render", "state"]
 
-DECODINGS = {"tags alone": "plain", "forced alignment": "forced", "names compete": "names"}
+DECODINGS = {N_("tags alone"): "plain", N_("forced alignment"): "forced", N_("names compete"): "names"}
 BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
 TEXT_LIMIT = 600  # characters of the coloured sentence
 LIST_LIMIT = 40  # entities named below it
 
 _SEPARATORS = re.compile("[,，、;；\n]")  # of names
-_TAGS = (("none", "0"), ("positive", "1"), ("neutral", "2"), ("negative", "3"))
-_WORDS = {"pos": "praised", "neu": "mentioned", "neg": "blamed"}
+_TAGS = ((N_("none"), "0"), (N_("positive"), "1"), (N_("neutral"), "2"), (N_("negative"), "3"))
+_WORDS = {"pos": N_("{name} is praised"), "neu": N_("{name} is mentioned"), "neg": N_("{name} is blamed")}
 _SIGNS = {"pos": "+", "neu": "○", "neg": "−"}
 
 _STYLE = f"""{STYLE}
@@ -96,7 +97,7 @@ def state(
 def render(state: ViewpointState) -> str:
     """Draw a state as HTML: the sentence with its entities, and the heat maps. What a user typed is escaped."""
     if not state.text:
-        return '<p class="kexue-quiet">Type a sentence that names something.</p>'
+        return f'<p class="kexue-quiet">{_("Type a sentence that names something.")}</p>'
     return f'<div class="kexue-fixed">{_sentence(state)}{_list(state)}</div>{_map(state)}'
 
 
@@ -111,8 +112,9 @@ def _sentence(state: ViewpointState) -> str:
         place = mention.end
     shown += _safe(state.text[place:TEXT_LIMIT])
     left = len(state.text) - TEXT_LIMIT
-    rest = f' <span class="kexue-quiet">and {left:,} more characters</span>' if left > 0 else ""
-    return f'<p class="kexue-sentence"><bdi>{shown}</bdi>{rest}</p>'
+    more = _("and {left:,} more characters", left=left)
+    rest = f' <span class="kexue-quiet">{more}</span>' if left > 0 else ""
+    return f'<p class="kexue-sentence"><bdi lang="zh">{shown}</bdi>{rest}</p>'
 
 
 def _safe(text: str) -> str:
@@ -120,35 +122,43 @@ def _safe(text: str) -> str:
 
 
 def _found(state: ViewpointState, name_of: Callable[[str], str]) -> list[str]:
-    return [f"{name_of(m.name)} is {_WORDS[m.polarity]} ({m.probability:.2f})" for m in state.mentions]
+    return [f"{_(_WORDS[m.polarity], name=name_of(m.name))} ({m.probability:.2f})" for m in state.mentions]
 
 
 def _list(state: ViewpointState) -> str:
-    lines = f"<p>{_joined(_found(state, lambda name: f'<bdi>{_safe(name)}</bdi>')) or 'No entity is found'}.</p>"
+    found = _joined(_found(state, lambda name: f'<bdi lang="zh">{_safe(name)}</bdi>'))
+    lines = f"<p>{_('{found}.', found=found or _('No entity is found'))}</p>"
     if state.dropped:
         dropped = _joined([f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped])
-        lines += f"<p>Tagged by force, but dropped, because the network tags nothing there: {dropped}.</p>"
+        what = _("Tagged by force, but dropped, because the network tags nothing there:")
+        lines += f"<p>{what} {dropped}</p>"
     return lines
 
 
 def _joined(items: list[str]) -> str:
-    rest = f"; and {len(items) - LIST_LIMIT:,} more" if len(items) > LIST_LIMIT else ""
+    rest = _("; and {count:,} more", count=len(items) - LIST_LIMIT) if len(items) > LIST_LIMIT else ""
     return "; ".join(items[:LIST_LIMIT]) + rest
 
 
 def _map(state: ViewpointState) -> str:
-    caption = "The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin."
+    caption = _("The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin.")
     before = softmax(state.log_probabilities, axis=1)
     places = np.arange(len(before))
     cuts = np.isin(places, [start for start, _, _ in tags_to_entities(state.tags_before)])
-    panels = [Panel("The network", before, state.tags_before, np.zeros_like(before), cuts)]
+    panels = [Panel(_("The network"), before, state.tags_before, np.zeros_like(before), cuts)]
     if state.decoding != "plain":
         after = softmax(state.log_probabilities + state.bonuses, axis=1)
         cuts = np.isin(places, [mention.start for mention in state.mentions])
-        panels.append(Panel("After decoding", after, state.tags_after, state.bonuses, cuts))
+        panels.append(Panel(_("After decoding"), after, state.tags_after, state.bonuses, cuts))
         if state.decoding == "forced":
-            caption += " Green frames: what the list adds to."
-    return render_panels(state.text, _TAGS, panels, caption, lambda bonus: f"log-probability {bonus:+g}")
+            caption += _(" Green frames: what the list adds to.")
+    return render_panels(
+        state.text,
+        [(_(name), letter) for name, letter in _TAGS],
+        panels,
+        caption,
+        lambda bonus: _("log-probability {bonus:+g}", bonus=bonus),
+    )
 
 
 class ViewpointExplorer(Explorer):
@@ -184,29 +194,32 @@ class ViewpointExplorer(Explorer):
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
         options = list(zip(numbered, range(len(numbered)), strict=True))
-        self.example = widgets.Dropdown(options=options, description="example", layout={"width": "640px"})
-        self.sentence = TextArea(description="sentence", rows=2, layout={"width": "auto"})
-        self.names = TextArea(description="names", rows=3, placeholder="本田, 丰田", layout={"width": "auto"})
+        self.example = widgets.Dropdown(options=options, description=_("example"), layout={"width": "640px"})
+        self.sentence = TextArea(description=_("sentence"), rows=2, layout={"width": "auto"})
+        self.names = TextArea(description=_("names"), rows=3, placeholder="本田, 丰田", layout={"width": "auto"})
         what = (
-            "Viterbi on what the network says",
-            "the article's: names of the list get bonuses, then Viterbi again",
-            "only names of the list can be entities; those that overlap compete",
+            _("Viterbi on what the network says"),
+            _("the article's: names of the list get bonuses, then Viterbi again"),
+            _("only names of the list can be entities; those that overlap compete"),
         )
-        self.decoding = widgets.ToggleButtons(options=list(DECODINGS), description="decoding", tooltips=what)
+        options = [(_(name), name) for name in DECODINGS]
+        self.decoding = widgets.ToggleButtons(options=options, description=_("decoding"), tooltips=what)
         self.decoding.style.button_width = "auto"
         size = {"layout": {"width": "330px"}, "style": {"description_width": "100px"}}
-        what = "added to the log-probabilities of all polarities in a name of the list"
-        self.inside = widgets.SelectionSlider(options=BONUSES, description="bonus inside", tooltip=what, **size)
-        what = "added to that of no entity just before and behind it"
-        self.outside = widgets.SelectionSlider(options=BONUSES, description="bonus outside", tooltip=what, **size)
-        what = "the probability of neutral is multiplied by this"
-        self.neutral = widgets.FloatLogSlider(description="neutral ×", min=-1, max=1, step=0.05, tooltip=what, **size)
-        reset = widgets.Button(description="reset", icon="undo", tooltip="go back to the beginning")
+        what = _("added to the log-probabilities of all polarities in a name of the list")
+        self.inside = widgets.SelectionSlider(options=BONUSES, description=_("bonus inside"), tooltip=what, **size)
+        what = _("added to that of no entity just before and behind it")
+        self.outside = widgets.SelectionSlider(options=BONUSES, description=_("bonus outside"), tooltip=what, **size)
+        what = _("the probability of neutral is multiplied by this")
+        self.neutral = widgets.FloatLogSlider(
+            description=_("neutral ×"), min=-1, max=1, step=0.05, tooltip=what, **size
+        )
+        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.names, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
         self.on_click(reset, self.reset)
-        known = heading("Known names, with commas, semicolons or line breaks between them")
+        known = heading(_("Known names, with commas, semicolons or line breaks between them"))
         sliders = row(self.inside, self.outside, self.neutral, reset)
         self.lay_out(self.example, self.sentence, known, self.names, self.decoding, sliders)
         self.reset()
@@ -224,11 +237,11 @@ class ViewpointExplorer(Explorer):
         """Return what is found, in words."""
         found = "; ".join(_found(self.state, one_line))
         names = one_line(", ".join(self.state.names))
-        return f"{one_line(self.state.text)}\nNames: {names}\n{found or 'No entity is found'}"
+        return f"{one_line(self.state.text)}\n{_('Names:')} {names}\n{found or _('No entity is found')}"
 
     def static_html(self) -> str:
         """Return sentence, entities and heat maps."""
-        return f"<p>Known names: {_safe(', '.join(self.state.names))}</p>{self.picture.value}"
+        return f"<p>{_('Known names:')} {_safe(', '.join(self.state.names))}</p>{self.picture.value}"
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
@@ -250,4 +263,4 @@ class ViewpointExplorer(Explorer):
         self.state = state(self._tagger, text, decoding, *weights, self._answer)
         self.picture.value = render(self.state)
         known = len(self._tagger.matcher.find(text)[0])
-        self.say(*[] if known else ["No name of the list occurs in the sentence."])
+        self.say(*[] if known else [_("No name of the list occurs in the sentence.")])
