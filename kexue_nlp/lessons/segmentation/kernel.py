@@ -21,7 +21,7 @@ _WORDS = {
     "kernel": N_("kernel"), "products": N_("products"), "score": N_("score"), "before": N_("without blank"),
     "after": N_("with blank"), "weight": N_("weight {column} of kernel row {row}"),
     "sum": N_("Place {place}, {character}: {products} = {score}"),
-    "hint": N_("Change a weight of the kernel: the scores of all places follow, because all places use the same weights."),
+    "hint": N_("Change a weight of the kernel: all scores follow, because all places use the same weights."),
     "shift": N_("Every score is the same as before, one place later."),
 }  # fmt: skip
 

@@ -1,7 +1,6 @@
-"""The pretrained segmenter, by two names."""
+"""Both pretrained segmenters."""
 
 from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.widgets import SegmentationExplorer
 
-segmenter = Segmenter.load()
-SegmentationExplorer({"pretrained": segmenter, "the same": segmenter})
+SegmentationExplorer({"closed": Segmenter.load("closed"), "open": Segmenter.load()})
