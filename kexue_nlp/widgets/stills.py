@@ -58,7 +58,9 @@ def _present(widget: DOMWidget) -> dict:
         still = {kind: data for kind, data in one._repr_mimebundle_().items() if kind.startswith("text/")}
         still["text/html"] = f'<div class="kexue-still" data-kexue-still="{one.model_id}">{still["text/html"]}</div>'
         display(still, raw=True)
-    return {} if widget.comm is None else DOMWidget._repr_mimebundle_(widget)
+    if widget.comm is None:
+        return {}
+    return DOMWidget._repr_mimebundle_(widget) if isinstance(widget, Pictured) else widget._repr_mimebundle_()
 
 
 if (_shell := get_ipython()) is not None:

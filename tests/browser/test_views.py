@@ -153,7 +153,7 @@ def test_browser_without_chinese_borrows_the_font_once(launch, tmp_path):
 
 def test_exported_notebook_shows_static_pictures_without_a_network(page, tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in BETS])
-    NotebookClient(notebook).execute()
+    NotebookClient(notebook, timeout=120).execute()
     html, _ = HTMLExporter().from_notebook_node(notebook)
     (tmp_path / "page.html").write_text(html, encoding="utf-8")
     page.goto(f"file://{tmp_path}/page.html")
