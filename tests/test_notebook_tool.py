@@ -308,6 +308,9 @@ BROKEN = {
         *(replace("title", "into words.", end) for end in ("into words. It is fast.", "into words")),
         edit("title", source="# Title"),
     ],
+    "test_attached_pictures_are_shown_and_shown_ones_attached": [
+        replace("aims", "- draw", "- draw ![it](attachment:it.png)")
+    ],
     "test_comments_for_tools_do_not_face_the_student": [
         edit("count", source=f"import re  # {note}") for note in ("noqa: F401", "NBVAL_CHECK_OUTPUT", "isort: skip")
     ],

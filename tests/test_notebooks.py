@@ -151,6 +151,14 @@ def test_badge_is_there_and_within_budget(path):
 
 
 @each_notebook
+def test_attached_pictures_are_shown_and_shown_ones_attached(path):
+    for cell in read(path).cells:
+        assert sorted(re.findall(r"!\[[^\]]+\]\(attachment:([^)\s]+)\)", cell.source)) == sorted(
+            cell.get("attachments", {})
+        )
+
+
+@each_notebook
 def test_comments_for_tools_do_not_face_the_student(path):
     assert [cell.id for cell in code_cells(read(path).cells) if FOR_TOOLS.search(cell.source)] == []
 
