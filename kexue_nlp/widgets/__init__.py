@@ -18,13 +18,14 @@ _LESSONS = {
     "viewpoint": ("ViewpointExplorer",),
     "hashing": ("HashExplorer", "Hashes", "picture_items", "word_items"),
 }
-_LESSON_OF = {name: lesson for lesson, names in _LESSONS.items() for name in names}
+_MODULE_OF = {name: f"lessons.{lesson}.explorer" for lesson, names in _LESSONS.items() for name in names}
+_MODULE_OF |= {"Bet": "widgets.bet", "SlidingKernel": "lessons.segmentation.kernel"}
 
-__all__ = ["errors", *_LESSON_OF]
+__all__ = ["errors", *_MODULE_OF]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the lesson that an explorer belongs to when it is first asked for."""
-    if name not in _LESSON_OF:
+    """Import the module that an explorer stands in when it is first asked for."""
+    if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"kexue_nlp.lessons.{_LESSON_OF[name]}.explorer"), name)
+    return getattr(import_module(f"kexue_nlp.{_MODULE_OF[name]}"), name)

@@ -5,36 +5,21 @@ import html
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ClassVar
+from pathlib import Path
 
 import ipywidgets as widgets
 import traitlets
 
-from kexue_nlp.figures import BLUE, ORANGE, visible
+from kexue_nlp.figures import visible
+from kexue_nlp.widgets.stills import Pictured
+from kexue_nlp.widgets.view import Page
 
 __all__ = ["Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "heading", "one_line", "row", "still"]
 
 errors: list[Exception] = []
 """Exceptions that callbacks of explorers raised, oldest first. What a user mistypes is not among them."""
 
-# Text and ground come from JupyterLab's theme where there is one, so that light and dark both work.
-_STYLE = f"""
-.kexue {{ color: var(--jp-ui-font-color1, inherit); max-width: 100%; }}
-.kexue .widget-toggle-buttons {{ display: flex; align-items: baseline; gap: 8px; }}
-.kexue .widget-toggle-buttons > .widget-label {{ flex: 0 0 80px; text-align: right; }}
-.kexue-heading {{ font-size: 14px; font-weight: 600; line-height: 22px; }}
-.kexue-quiet {{ color: var(--jp-ui-font-color2, inherit); font-size: 13px; line-height: 20px; }}
-.kexue-message {{ border-left: 4px solid {ORANGE}; background: {ORANGE}26; padding: 3px 10px;
-  line-height: 20px; }}
-.kexue-chip {{ display: inline-block; padding: 0 8px; margin: 2px 0; border-radius: 9px; font-size: 17px;
-  line-height: 27px; border: 1px solid {BLUE}cc; background: {BLUE}29; }}
-.kexue-changed {{ font-weight: 700; color: black; border-color: black; background: {ORANGE}; }}
-.kexue-picture {{ container-type: inline-size; overflow-x: auto; transition: opacity .1s .2s; }}
-.kexue-fixed {{ position: sticky; left: 0; width: 100cqw; }} /* stays put when a wide picture is scrolled */
-.kexue-picture img {{ max-width: 100%; height: auto; }}
-.kexue-busy {{ cursor: progress; }}
-.kexue-busy .kexue-picture {{ opacity: .4; }}
-"""
+_STYLE = Path(__file__).with_name("base.css").read_text("utf-8")
 
 
 class InvalidInput(ValueError):
@@ -103,15 +88,13 @@ def row(*children: widgets.Widget) -> widgets.HBox:
     return widgets.HBox(children, layout={"flex_flow": "row wrap", "align_items": "center"})
 
 
-class Explorer(widgets.VBox):
+class Explorer(Pictured, widgets.VBox):
     """Base of all explorers.
 
     A subclass makes its controls, wires each with :meth:`on_change` or :meth:`on_click`, calls :meth:`lay_out`, and
     writes HTML into ``picture.value``. Its callbacks raise :exc:`InvalidInput` for what a user mistyped: the message is
     shown, and the picture stays as it was.
     """
-
-    styles: ClassVar[str] = ""  # CSS of a subclass
 
     def __init__(self) -> None:
         super().__init__()
@@ -122,7 +105,8 @@ class Explorer(widgets.VBox):
     def lay_out(self, *controls: widgets.Widget) -> None:
         """Put the controls above the message and the picture."""
         style = widgets.HTML(f"<style>{_STYLE}{self.styles}</style>", layout={"display": "none"})
-        self.children = (style, *controls, self.message, self.picture)
+        page = Page(shows=self.model_id, layout={"display": "none"})
+        self.children = (style, page, *controls, self.message, self.picture)
 
     def on_change(self, control: widgets.Widget, callback: Callable[[], None]) -> None:
         """Call back when the control's value changes."""
@@ -146,10 +130,6 @@ class Explorer(widgets.VBox):
         finally:
             self.remove_class("kexue-busy")
 
-    def static_text(self) -> str:
-        """Return what is shown, in words, for viewers that show only text."""
-        return type(self).__name__
-
     def static_html(self) -> str:
         """Return what is shown, for viewers that run no widgets."""
         return self.picture.value
@@ -161,9 +141,6 @@ class Explorer(widgets.VBox):
             widgets_inside.extend(getattr(widget, "children", ()))
             widget.close()
         super().close()
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__}>"
 
     def _run(self, callback: Callable[[], None]) -> None:
         try:
@@ -178,4 +155,4 @@ class Explorer(widgets.VBox):
         note = '<p class="kexue-quiet">Run the notebook in JupyterLab to try other input.</p>'
         body = f'<div class="kexue kexue-picture">{still(self.static_html())}{note}</div>'
         page = f"<style>{_STYLE}{self.styles}</style>{body}"
-        return super()._repr_mimebundle_(**kwargs) | {"text/plain": self.static_text(), "text/html": page}
+        return super()._repr_mimebundle_(**kwargs) | {"text/html": page}

@@ -68,7 +68,7 @@ function player(change, words, milliseconds = 450) {
   const next = button(words.next, "▶|", () => { stop(); go(step + 1); });
   const slider = element("input", {
     type: "range", class: "kx-scrub", min: 0, step: 1, "aria-label": words.scrub,
-    on: { input: () => { stop(); go(Number(slider.value)); } },
+    on: { input: () => { const to = Number(slider.value); stop(); go(to); } }, // stopping shows the old place
   });
   const show = () => {
     slider.max = steps;

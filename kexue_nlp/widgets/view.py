@@ -5,27 +5,51 @@ from pathlib import Path
 import anywidget
 import traitlets
 
-__all__ = ["View"]
+from kexue_nlp.widgets.stills import Pictured
+
+__all__ = ["Page", "View"]
 
 _FOLDER = Path(__file__).parent
+_FONT = _FOLDER.parent / "fonts" / "KexueSansSC-Regular.otf"
+_LAST = "export default { render };"
 
 
-class View(anywidget.AnyWidget):
-    """Base of the views: what chart.js holds, then a lesson's own JavaScript, and the words that it writes.
+class View(Pictured, anywidget.AnyWidget):
+    """Base of the views: what page.js and chart.js hold, then a lesson's own JavaScript, and the words that it writes.
 
-    A subclass sets `_esm` to :meth:`script` of its file, whose last statement is ``export default { render }``, and
-    `_css` likewise to :meth:`style`.
+    A subclass sets `_esm` to :meth:`script` of its file, whose last line is ``export default { render };``, and `_css`
+    likewise to :meth:`style`. In a page without a kernel its element, or the explorer around it, has the class
+    ``kx-no-kernel``, and what has the class ``kexue-needs-kernel`` in it is hidden.
     """
 
     words = traitlets.Dict().tag(sync=True)
+    shows = traitlets.Unicode(help="Model id of the widget whose static picture gives way to it.").tag(sync=True)
+
+    def __init__(self, **kwargs: object) -> None:
+        super().__init__(**kwargs)
+        self.shows = self.shows or self.model_id
+        self.on_msg(self._lend_font)
 
     @staticmethod
     def script(path: Path) -> str:
         """Return the source of a view: the shared part and the file's own."""
-        return (_FOLDER / "chart.js").read_text("utf-8") + path.read_text("utf-8")
+        own = path.read_text("utf-8")
+        if not own.rstrip().endswith(_LAST):
+            raise ValueError(f"the last line of {path} must be {_LAST}")
+        own = own.replace(_LAST, "export default shared({ render });")
+        return "".join((_FOLDER / name).read_text("utf-8") for name in ("page.js", "chart.js")) + own
 
     @staticmethod
     def style(path: Path | None = None) -> str:
         """Return the CSS that all views share, and the file's own."""
-        shared = (_FOLDER / "chart.css").read_text("utf-8")
-        return shared if path is None else shared + path.read_text("utf-8")
+        return "".join(file.read_text("utf-8") for file in (_FOLDER / "chart.css", path) if file)
+
+    def _lend_font(self, _view: "View", content: object, _buffers: object) -> None:
+        if content == {"kexue": "font"}:
+            self.send(content, [_FONT.read_bytes()])
+
+
+class Page(View):
+    """A view that draws nothing: it does for an explorer's page what every view does."""
+
+    _esm = (_FOLDER / "page.js").read_text("utf-8") + "export default shared({});"
