@@ -177,7 +177,7 @@ class Lesson:
     @property
     def picture(self) -> Locator:
         """What it shows."""
-        return self.explorer.locator(".kexue-picture").first
+        return self.explorer.locator(".kx, .kexue-picture").first
 
     def settle(self) -> None:
         """Wait until the kernel has dealt with all that the page has sent, and the page has shown it."""

@@ -38,7 +38,7 @@ def changes(lesson, act) -> bool:
 
     def shown():
         return lesson.explorer.evaluate(
-            "e => [...e.querySelectorAll('.kexue-picture, .kexue-message')].map(part => part.innerHTML).join()"
+            "e => [...e.querySelectorAll('.kx, .kexue-picture, .kexue-message')].map(part => part.innerHTML).join()"
         )
 
     before = shown()
@@ -83,11 +83,12 @@ def press(lesson, control, key):
 
 
 def drag(lesson, slider, distance):
+    upright = slider.get_attribute("aria-orientation") == "vertical"
     slider.hover()  # scrolls to it, and waits until it stands still
     box = slider.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     lesson.page.mouse.down()
-    lesson.page.mouse.move(x + distance, y, steps=8)
+    lesson.page.mouse.move(x + (0 if upright else distance), y + (distance / 3 if upright else 0), steps=8)
     lesson.page.mouse.up()
 
 

@@ -105,7 +105,8 @@ function flip(characters, logs, cuts, lexicon, word, [start, end]) {
 
 // ---- the picture ----
 
-const LEFT = 70, WIDTH = 46, EDGE = 7.4, STEP = 0.1; // pixels; powers of ten at the ends of a fader and of a key
+const LEFT = 70, WIDTH = 46; // pixels
+const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
 const Y = { top: 20, bottom: 210, bracket: 222, sentence: 254, gloss: 278, trellis: 304, row: 36, height: 436, cuts: 16, line: 50 };
 const level = scale(EDGE, -EDGE, Y.top, Y.bottom);
 const x = (t) => LEFT + WIDTH * t;
@@ -114,7 +115,15 @@ const y = (tag) => Y.trellis + Y.row * tag;
 
 const power = (multiplier) =>
   multiplier === "always" ? EDGE : multiplier === "never" || multiplier === 0 ? -EDGE : Math.log10(multiplier);
-const multiplierAt = (p) => (p > EDGE - 0.25 ? "always" : p < 0.25 - EDGE ? "never" : Number((10 ** p).toPrecision(3)));
+const multiplierAt = (p) => {
+  if (Math.abs(p) > (EDGE + MOST) / 2) return p > 0 ? "always" : "never";
+  return Number((10 ** Math.min(Math.max(p, -MOST), MOST)).toPrecision(3));
+};
+/** Where a key leads to: beyond the largest multiplier is "always", and back from there the largest. */
+function moved(p, by) {
+  const to = Math.abs(p) > MOST ? Math.sign(p) * (MOST + STEP) + by : p + by;
+  return Math.abs(to) > MOST + STEP / 2 ? Math.sign(to) * EDGE : to;
+}
 
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
@@ -474,7 +483,7 @@ function render({ model, el }) {
     if (word !== undefined) {
       const moves = { ArrowUp: STEP, ArrowRight: STEP, ArrowDown: -STEP, ArrowLeft: -STEP, PageUp: 1, PageDown: -1 };
       const p = power(lexicon[word]);
-      if (key in moves) setLexicon({ [word]: multiplierAt(Math.min(Math.max(p + moves[key], -EDGE), EDGE)) });
+      if (key in moves) setLexicon({ [word]: multiplierAt(moved(p, moves[key])) });
       else if (key === "Home") setLexicon({ [word]: "never" });
       else if (key === "End") setLexicon({ [word]: "always" });
       else if (key === "Delete" || key === "Backspace") setLexicon({ [word]: null });

@@ -172,10 +172,10 @@ class SegmentationExplorer(Explorer):
         words = {word: _NAMES.get(multiplier, multiplier) for word, multiplier in Lexicon(lexicon).items()}
         texts = [example.text for example in EXAMPLES]
         self._typed = "" if text in texts else text
-        names = [f"{example.text}  {example.gloss}" for example in EXAMPLES]
+        names = [*(f"{example.text}  {example.gloss}" for example in EXAMPLES), "your own sentence"]
 
         self.example = widgets.Dropdown(
-            options=[*names, "your own sentence"],
+            options=[f"{i}. {name}" for i, name in enumerate(names, start=1)],
             description="sentence",
             layout={"flex": "1 1 300px"},
         )
