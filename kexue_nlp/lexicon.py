@@ -5,9 +5,13 @@ multiplied: ``b`` on its first character, ``m`` inside, ``e`` on its last (``s``
 the word is glued together, below 1 it is pushed apart; nothing is retrained. Only ratios count, so nothing needs to be
 normalised afterwards. The article's prose says ``s`` for the first character of a longer word; with that reading its
 own 微信号 example does not work, with ``b`` it does.
+
+A multiplier promises nothing: what it takes depends on how sure the network is. ``"always"`` in its place keeps the
+word whole unless another word that is always or never whole overlaps it, and so does ``"never"`` cut it somewhere.
 """
 
 import math
+import re
 from collections.abc import Collection, ItemsView, Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -18,16 +22,28 @@ import numpy as np
 
 from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
+from kexue_nlp.text import fold as fold_text
 
 __all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "leftmost_longest", "span_bonuses"]
 
 _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
+_ALWAYS = 1e4  # what "always" and "never" add: a network's log-probabilities are above -100
+_MOST = 5e4  # of all bonuses of a cell together; Viterbi takes up to 1e5
+_SPECIAL = {"always": math.inf, "never": 0.0}
+
+_HEADERS = ("word,multiplier", "word,weight")
+_QUOTED = re.compile(r'"((?:[^"]|"")+)" *(?:[,\t] *"?([^"]*)"?)?')
+# Jieba's line: a word, how often it occurs, its part of speech (v, nz, eng), alone only behind Chinese.
+_SPEECH = "(?:n[a-z]{0,3}|[a-z]{1,2}|eng)"
+_JIEBA = re.compile(rf"(.+?)(?: +[0-9]+(?: +{_SPEECH})?|(?<=[^\x00-\x7f]) +{_SPEECH})?")
+_LIKE_A_MULTIPLIER = re.compile(r" (?:always|never|[-+.0-9]*[0-9])$")
 
 
 class Matcher:
     """Find every occurrence of every word of a list, in one pass however many there are (Aho–Corasick).
 
-    The words are distinct, not empty, and literal text: ``C++`` means itself. Occurrences may overlap.
+    The words are not empty, and literal text: ``C++`` means itself. Occurrences may overlap. With `fold` what counts is
+    what :func:`kexue_nlp.text.fold` makes of words and text. Of words that are the same the last one is found.
 
     Examples
     --------
@@ -35,12 +51,14 @@ class Matcher:
     [[0, 1], [2, 3], [0, 1]]
     """
 
-    def __init__(self, words: Iterable[str]) -> None:
-        words = list(words)
+    def __init__(self, words: Iterable[str], fold: bool = False) -> None:
+        self._fold = fold
+        words = list(map(fold_text, words)) if fold else list(words)
         self._lengths = np.array([len(word) for word in words], dtype=np.intp)
         self._automaton = ahocorasick.Automaton()
-        for i, word in enumerate(words):
-            self._automaton.add_word(word, i)
+        # In random order, so that what often follows comes early in its lists of followers, which it searches in turn.
+        for i in np.random.default_rng(0).permutation(len(words)).tolist():
+            self._automaton.add_word(words[i], i)
         if words:
             self._automaton.make_automaton()
 
@@ -52,6 +70,7 @@ class Matcher:
         """
         if not self._lengths.size:
             return (np.empty(0, dtype=np.intp),) * 3
+        text = fold_text(text) if self._fold else text
         # The automaton gives pairs (last position, word).
         pairs = np.fromiter(chain.from_iterable(self._automaton.iter(text)), dtype=np.intp).reshape(-1, 2)
         ends, words = pairs[:, 0] + 1, pairs[:, 1]
@@ -62,12 +81,16 @@ class Lexicon:
     """Words with multipliers.
 
     All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up, so the order of the
-    words does not matter. Matching is exact and literal: ``C++`` means itself, ``Ａ`` is not ``A``.
+    words does not matter. Matching is literal: ``C++`` means itself.
 
     Parameters
     ----------
-    multipliers : mapping of str to float
-        Word → multiplier, a finite number above 0; ValueError if it is not, or a word is empty.
+    multipliers : mapping of str to float, "always" or "never"
+        Word → multiplier, a number above 0, "always" (infinity) or "never" (0); ValueError if it is not, or a word is
+        empty.
+    fold : bool
+        Ignore case, width and traditional script: ``V1.0`` is found in ``ｖ１.０``. Words that are then the same need
+        the same multiplier; ValueError otherwise.
 
     Examples
     --------
@@ -75,35 +98,46 @@ class Lexicon:
     [(2, 5, 10.0)]
     """
 
-    def __init__(self, multipliers: Mapping[str, float]) -> None:
+    def __init__(self, multipliers: Mapping[str, float | str], fold: bool = False) -> None:
         if not isinstance(multipliers, Mapping):
             raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
         self._multipliers = {_checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()}
-        self._matcher = Matcher(self._multipliers)
+        self.fold = fold
+        folded = {fold_text(word): multiplier for word, multiplier in self._multipliers.items()} if fold else {}
+        if clash := [word for word in self._multipliers if fold and folded[fold_text(word)] != self._multipliers[word]]:
+            raise ValueError(f"with fold=True {clash[0]!r} and another word are the same; give both one multiplier")
+        self._matcher = Matcher(self._multipliers, fold)
         self._values = np.array(list(self._multipliers.values()), dtype=np.float64)
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read lines ``word,multiplier`` (UTF-8, with or without BOM, or GB18030).
+    def read(cls, path: str | Path, default: float | str = 10.0, fold: bool = False) -> Self:
+        """Read a file of words, one a line, in UTF-8 (with or without BOM) or GB18030.
 
-        The last comma separates, so a word may contain commas. Blank lines are skipped, and so are spaces around the
-        word and the number. A line of another form, a bad multiplier or a word given twice raises ValueError, which
-        names file and line.
+        ``微信号,10`` or, with a tab, ``微信号<TAB>always``
+            Word and multiplier; the last comma separates. A first line ``word,multiplier`` or ``word,weight`` is left
+            out. A word may have the quotes of CSV files: ``"a,b",5``.
+        ``云计算 5 n``, ``云计算 5``, ``微信号``, ``leap motion``
+            A line of jieba's dictionaries or a word alone: it gets `default`, since jieba's number is no multiplier but
+            a frequency. ``iphone 7`` is such a line, too; as a word it needs a comma, a tab or quotes.
+        ``# a note``, an empty line
+            Left out; a word that begins with ``#`` needs quotes.
+
+        A bad multiplier, one behind a bare space, or a word with two raises ValueError, which names file and line.
         """
+        default = _checked_multiplier("default", default)
         multipliers: dict[str, float] = {}
-        for number, line in enumerate(read_lines(path), start=1):
-            if not line.strip():
+        for number, line in enumerate(map(str.strip, read_lines(path)), start=1):
+            header = not multipliers and re.sub('[ "]', "", line.lower().replace("\t", ",")) in _HEADERS
+            if not line or line[0] == "#" or header:
                 continue
-            word, comma, value = (part.strip() for part in line.rpartition(","))
             try:
-                if not comma:
-                    raise ValueError(f"expected 'word,multiplier', for instance '微信号,10', got {line.strip()!r}")
-                if word in multipliers:
+                word, value = _split_line(line)
+                multiplier = default if value is None else _checked_multiplier(word, value)
+                if multipliers.setdefault(_checked_word(word), multiplier) != multiplier:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
-                multipliers[_checked_word(word)] = _checked_multiplier(word, value)
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
-        return cls(multipliers)
+        return cls(multipliers, fold)
 
     def __len__(self) -> int:
         return len(self._multipliers)
@@ -132,22 +166,30 @@ class Lexicon:
         """Return what :meth:`find` finds as a list of (start, end, multiplier) to look at."""
         return list(zip(*(column.tolist() for column in self.find(text)), strict=True))
 
-    def bonuses(self, text: str) -> np.ndarray:
+    def bonuses(self, text: str, log_probabilities: np.ndarray | None = None) -> np.ndarray:
         """Return log-bonuses to add to a tagger's log-probabilities before Viterbi, by :func:`span_bonuses`."""
-        return span_bonuses(*self.find(text), len(text))
+        return span_bonuses(*self.find(text), len(text), log_probabilities)
 
 
-def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, length: int) -> np.ndarray:
+def span_bonuses(
+    starts: np.ndarray,
+    ends: np.ndarray,
+    multipliers: np.ndarray,
+    length: int,
+    log_probabilities: np.ndarray | None = None,
+) -> np.ndarray:
     """Turn spans into log-bonuses: the log of the multiplier at each tag that keeps the span whole.
 
-    Those of overlapping spans add up. The result is float32 of shape (T, 4), with columns s, b, m, e.
+    "Always" (infinity) counts 10,000 in place of the log. "Never" (0) gives as much to s and b at the one place inside
+    where a cut is most probable before any bonus, and takes it from s of a single character. Bonuses of overlapping
+    spans add up, to 50,000 at most. The result is float32 of shape (T, 4), with columns s, b, m, e.
 
     Parameters
     ----------
     starts, ends, multipliers : ndarray, shape (N,)
-        As :meth:`Lexicon.find` gives them.
-    length : int
-        Length T of the text.
+        As :meth:`Lexicon.find` gives them, in a text of `length` T.
+    log_probabilities : ndarray, shape (T, 4), optional
+        What the network says; ValueError if there is a "never" and it is not given.
 
     Examples
     --------
@@ -157,16 +199,28 @@ def span_bonuses(starts: np.ndarray, ends: np.ndarray, multipliers: np.ndarray, 
            [0., 0., 0., 1.]], dtype=float32)
     """
     bonuses = np.zeros((length, 4))
-    gains = np.log(multipliers)
+    with np.errstate(divide="ignore"):  # log 0 is -inf
+        gains = np.clip(np.log(multipliers), -_ALWAYS, _ALWAYS)
     # A word of one character is s.
     single = ends - starts == 1
     np.add.at(bonuses, (starts[single], _S), gains[single])
-    # A longer word is b at its first character, e at its last, and m between them.
-    np.add.at(bonuses, (starts[~single], _B), gains[~single])
-    np.add.at(bonuses, (ends[~single] - 1, _E), gains[~single])
+    # A word that is never whole is cut where the network likes it best, at the first such place.
+    never = (multipliers == 0) & ~single
+    if never.any():
+        if log_probabilities is None:
+            raise ValueError("a word that is never whole is cut where that is most probable; give log_probabilities")
+        s, b, m, e = np.asarray(log_probabilities, dtype=np.float64).T
+        likes_cut = np.logaddexp(s, b) - np.logaddexp(m, e)
+        for start, end in zip(starts[never] + 1, ends[never], strict=True):
+            bonuses[start + likes_cut[start:end].argmax(), [_S, _B]] += _ALWAYS
+    # Any other is b at its first character, e at its last, and m between them.
+    longer = ~single & ~never
+    starts, ends, gains = starts[longer], ends[longer], gains[longer]
+    np.add.at(bonuses, (starts, _B), gains)
+    np.add.at(bonuses, (ends - 1, _E), gains)
     positions, spans = inner_positions(starts, ends)
     np.add.at(bonuses, (positions, _M), gains[spans])
-    return bonuses.astype(np.float32)
+    return bonuses.clip(-_MOST, _MOST).astype(np.float32)
 
 
 def leftmost_longest(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
@@ -214,15 +268,26 @@ def _checked_word(word: str) -> str:
 
 def _checked_multiplier(word: str, value: float | str) -> float:
     try:
-        multiplier = math.nan if isinstance(value, bytes) else float(value)
+        multiplier = math.nan if isinstance(value, bytes) else float(_SPECIAL.get(value, value))
     except (TypeError, ValueError):
-        raise ValueError(f"the multiplier of {word!r} must be a number, got {value!r}") from None
-    if not (math.isfinite(multiplier) and multiplier > 0):
-        raise ValueError(
-            f"the multiplier of {word!r} must be a finite number above 0, got {value!r}; "
-            "use a small one such as 0.01 to push a word apart"
-        )
+        raise ValueError(f"the multiplier of {word!r} must be a number, 'always' or 'never', got {value!r}") from None
+    if not multiplier >= 0:
+        raise ValueError(f"the multiplier of {word!r} must be above 0, 'always' or 'never', got {value!r}")
     return multiplier
+
+
+def _split_line(line: str) -> tuple[str, str | None]:
+    """Split one line of a file into word and multiplier, or None if it has none."""
+    if quoted := line[0] == '"' and _QUOTED.fullmatch(line):
+        return quoted[1].replace('""', '"'), quoted[2]
+    for separator in "\t,":
+        if separator in line:
+            word, _, value = line.rpartition(separator)
+            return word.strip(), value.strip()
+    word = _JIEBA.fullmatch(line)[1]
+    if " " in word and _LIKE_A_MULTIPLIER.search(word):
+        raise ValueError(f"write a comma or a tab before the multiplier, or behind a word that ends so; got {line!r}")
+    return word, None
 
 
 def forward_maximum_matching(texts: str | Iterable[str], words: Collection[str]) -> list[str] | list[list[str]]:

@@ -22,7 +22,7 @@ from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon, span_bonuses
 from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
 from kexue_nlp.tagging import SBME
-from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, normalise
+from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, fixed_spans, normalise, simplify
 from kexue_nlp.viterbi import viterbi
 
 __all__ = ["Segmenter"]
@@ -35,6 +35,7 @@ _MAX_TOKENS = 65_536  # in one batch for Viterbi, so that one long sentence cann
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
 _IMPOSSIBLE = -1e4
+_S, _B, _M, _E = range(4)
 
 # Characters that never combine with a neighbour; only texts with others are searched for grapheme clusters.
 _UNUSUAL = re.compile("[^\\t\\n\\x20-\\x7e\\u3001-\\u3029\\u4e00-\\u9fff\\uff01-\\uff5e“”‘’…—·]")
@@ -50,11 +51,14 @@ class _Stream:
     sentences: np.ndarray  # where sentences begin, and the end; the network does not look across
     blank: np.ndarray  # positions of white space, each a word of its own
     attached: np.ndarray  # positions with no cut before them: accents and what else modifies a character in front
+    simplified: str  # the text as the network reads it
+    fixed: np.ndarray  # starts and ends of addresses and numbers to keep whole, (N, 2)
 
     @classmethod
-    def of(cls, texts: Sequence[str]) -> Self:
+    def of(cls, texts: Sequence[str], keep_whole: bool = False) -> Self:
         text = "".join(texts)
-        normal = normalise(text)
+        simplified = simplify(text)
+        normal = normalise(simplified)
         offsets = np.array([0, *accumulate(map(len, texts))])
         attached = [
             offset + position
@@ -66,7 +70,9 @@ class _Stream:
         ends = [match.start() for match in SENTENCE_END.finditer(normal)]
         sentences = np.union1d(np.setdiff1d(ends, attached), offsets).astype(np.intp)
         blank = np.flatnonzero(code_points(normal) == ord(" "))
-        return cls(text, offsets, sentences, blank, np.array(attached, dtype=np.intp))
+        fixed = [np.transpose(fixed_spans(one)) + o for one, o in zip(texts, offsets, strict=False) if keep_whole]
+        fixed = np.concatenate([np.empty((0, 2), dtype=np.intp), *fixed])
+        return cls(text, offsets, sentences, blank, np.array(attached, dtype=np.intp), simplified, fixed)
 
 
 class Segmenter(SavedModel):
@@ -85,6 +91,9 @@ class Segmenter(SavedModel):
         Turns a text into the network's input.
     lexicon : Lexicon or mapping of str to float, optional
         Words with multipliers, applied before decoding. May be set later through the attribute of the same name.
+    keep_whole : bool
+        Make one word of each span of :func:`kexue_nlp.text.fixed_spans`, such as 3.5%, unless a word of the lexicon
+        reaches beyond it or, inside, is "always", "never" or below 1. May be set later; on in the pretrained segmenter.
 
     Examples
     --------
@@ -94,12 +103,17 @@ class Segmenter(SavedModel):
     """
 
     def __init__(
-        self, network: keras.Model, features: Features, lexicon: Lexicon | Mapping[str, float] | None = None
+        self,
+        network: keras.Model,
+        features: Features,
+        lexicon: Lexicon | Mapping[str, float] | None = None,
+        keep_whole: bool = False,
     ) -> None:
         check_process()
         self.network = network
         self.features = features
         self.lexicon = lexicon
+        self.keep_whole = keep_whole
         half_kernels = [
             (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
             for layer in network.layers
@@ -153,7 +167,7 @@ class Segmenter(SavedModel):
         """
         if (shape := np.shape(log_probabilities)) != (len(text), len(SBME.tags)):
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
-        return _decode(_Stream.of([text]), log_probabilities, _as_lexicon(lexicon))
+        return _decode(_Stream.of([text], self.keep_whole), log_probabilities, _as_lexicon(lexicon))
 
     def sure_cuts(self, text: str) -> np.ndarray:
         """Return where a word begins for sure: at the start, behind 。！？； and around white space; int (N,).
@@ -164,7 +178,7 @@ class Segmenter(SavedModel):
 
     def _segment(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the words of each text; the texts go through network and decoder together."""
-        stream = _Stream.of(texts)
+        stream = _Stream.of(texts, self.keep_whole)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
         bounds = [*np.flatnonzero(tags < 2).tolist(), len(stream.text)]  # s or b
         words = [stream.text[start:end] for start, end in pairwise(bounds)]
@@ -174,7 +188,7 @@ class Segmenter(SavedModel):
     def _log_probabilities(self, stream: _Stream) -> np.ndarray:
         """Run the network over sentences that do not see each other, (T, 4)."""
         # A space is padding to the network, so spaces between sentences are the gaps.
-        sentences = [stream.text[start:end] for start, end in pairwise(stream.sentences.tolist())]
+        sentences = [stream.simplified[start:end] for start, end in pairwise(stream.sentences.tolist())]
         ids = self.features(self._gap.join(sentences))
         probabilities = np.empty((len(ids), len(SBME.tags)), np.float32)
         field = self.receptive_field
@@ -201,6 +215,8 @@ class Segmenter(SavedModel):
             "pairs": None if self.features.pairs is None else self.features.pairs.tokens,
             "words": self.features.words,
             "lexicon": None if self.lexicon is None else dict(self.lexicon.items()),
+            "fold": self.lexicon is not None and self.lexicon.fold,
+            "keep_whole": self.keep_whole,
         }
         return meta, weights
 
@@ -208,14 +224,21 @@ class Segmenter(SavedModel):
     def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         network = restore_network(meta["network"], arrays)
         pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
-        return cls(network, Features(Vocabulary(meta["characters"]), pairs, meta["words"]), meta["lexicon"])
+        features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
+        lexicon = meta["lexicon"] and Lexicon(meta["lexicon"], meta.get("fold", False))
+        return cls(network, features, lexicon, meta.get("keep_whole", True))
 
     @classmethod
-    def load(cls, path: str | Path = "pretrained", lexicon: Lexicon | Mapping[str, float] | None = None) -> Self:
-        """Read a segmenter as :meth:`SavedModel.load` does; a lexicon replaces the stored one."""
+    def load(
+        cls,
+        path: str | Path = "pretrained",
+        lexicon: Lexicon | Mapping[str, float] | None = None,
+        keep_whole: bool | None = None,
+    ) -> Self:
+        """Read a segmenter as :meth:`SavedModel.load` does; `lexicon` and `keep_whole` replace what is stored."""
         segmenter = super().load(path)
-        if lexicon is not None:
-            segmenter.lexicon = lexicon
+        segmenter.lexicon = segmenter.lexicon if lexicon is None else lexicon
+        segmenter.keep_whole = segmenter.keep_whole if keep_whole is None else keep_whole
         return segmenter
 
 
@@ -232,17 +255,8 @@ def _sure_cuts(stream: _Stream) -> np.ndarray:
 def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
     """Add the bonuses and find the best tags of each piece between sure cuts, int8 (T,)."""
     cuts = _sure_cuts(stream)
-    if lexicon:
-        starts, ends, multipliers = lexicon.find(stream.text)
-        text_of_start, text_of_end = (np.searchsorted(stream.offsets, p, side="right") for p in (starts, ends - 1))
-        inside_one_text = text_of_start == text_of_end
-        starts, ends, multipliers = (column[inside_one_text] for column in (starts, ends, multipliers))
-        log_probabilities = log_probabilities + span_bonuses(starts, ends, multipliers, len(stream.text))
-        # A dictionary word may hold a space or the end of a sentence: no cut is sure inside it.
-        depth = np.zeros(len(stream.text) + 2, dtype=np.int64)
-        np.add.at(depth, starts + 1, 1)
-        np.add.at(depth, ends, -1)
-        cuts = cuts[depth.cumsum()[cuts] == 0]
+    if lexicon or stream.fixed.size:
+        log_probabilities, cuts = _with_words(stream, log_probabilities, cuts, lexicon or Lexicon({}))
     tags = np.empty(len(stream.text), dtype=np.int8)
     lengths = np.diff(cuts)
     limits = 2 ** np.arange(int(lengths.max(initial=1)).bit_length() + 1)
@@ -252,6 +266,46 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
         padded = log_probabilities[np.minimum(positions, len(stream.text) - 1)]
         tags[positions[inside]] = viterbi(padded, SBME, lengths[pieces])[inside]
     return tags
+
+
+def _with_words(stream: _Stream, log_p: np.ndarray, cuts: np.ndarray, lexicon: Lexicon) -> tuple[np.ndarray, ...]:
+    """Add what words of the dictionary and fixed spans change: log-probabilities (T, 4), and the cuts still sure."""
+    length = len(stream.text)
+    starts, ends, multipliers = lexicon.find(stream.text)
+    # A word is not there if it goes on into another text, or begins or ends inside a character with its accents.
+    texts = np.searchsorted(stream.offsets, [starts, ends - 1], side="right")
+    there = (texts[0] == texts[1]) & ~np.isin([starts, ends], stream.attached).any(axis=0)
+    starts, ends, multipliers = (column[there] for column in (starts, ends, multipliers))
+
+    # Fixed spans are kept where the dictionary wants nothing else: no word reaches beyond them or breaks them up.
+    first, last = stream.fixed.T
+    across = _depth(starts + 1, ends, length)
+    firm = (multipliers < 1) | np.isinf(multipliers)
+    firm_before = np.append(0, (_depth(starts[firm], ends[firm], length) > 0).cumsum())
+    free = (across[first] == 0) & (across[last] == 0) & (firm_before[first] == firm_before[last])
+    free &= ~np.isin(stream.fixed, stream.attached).any(axis=1)
+    starts, ends = np.append(starts, first[free]), np.append(ends, last[free])
+    multipliers = np.append(multipliers, np.full(free.sum(), np.inf))
+    bonuses = span_bonuses(starts, ends, multipliers, length, log_p)
+
+    # Words may hold white space or the end of a sentence. The network does not look across, so it cannot know whether
+    # a word goes on there: what it says of the characters on both sides is made to favour neither.
+    glued = multipliers > 1
+    crossed = _depth(starts[glued] + 1, ends[glued], length)[cuts] > 0
+    log_p, after = log_p.astype(np.float32), cuts[crossed]
+    for positions, *pairs in ((after - 1, [_S, _B], [_M, _E]), (after, [_S, _E], [_B, _M])):
+        for pair in pairs:
+            cells = positions[:, None], pair
+            log_p[cells] = np.logaddexp.reduce(log_p[cells], axis=1, keepdims=True) - np.log(2)
+    return log_p + bonuses, cuts[~crossed]
+
+
+def _depth(starts: np.ndarray, ends: np.ndarray, length: int) -> np.ndarray:
+    """Count in how many of the spans each position is; int (length + 2,)."""
+    changes = np.zeros(length + 2, dtype=np.int64)
+    np.add.at(changes, starts, 1)
+    np.add.at(changes, ends, -1)
+    return changes.cumsum()
 
 
 def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:

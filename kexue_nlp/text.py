@@ -7,6 +7,7 @@ import re
 import string
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Self
 
 import numpy as np
@@ -17,8 +18,11 @@ __all__ = [
     "UNKNOWN",
     "Vocabulary",
     "code_points",
+    "fixed_spans",
+    "fold",
     "ngram_windows",
     "normalise",
+    "simplify",
     "split_sentences",
     "split_words",
 ]
@@ -31,6 +35,7 @@ UNKNOWN = 1
 _HALF_WIDTH = {chr(c): chr(c - 0xFEE0) for c in range(0xFF01, 0xFF5F)}
 _CLASS = dict.fromkeys(string.digits, "0") | dict.fromkeys(string.ascii_letters, "a")
 _SPACES = {chr(c): " " for c in range(0x3001) if chr(c).isspace()}  # U+3000 is the last of them
+_HALF = str.maketrans(_HALF_WIDTH | _SPACES)
 _NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF_WIDTH.items()} | _CLASS | _SPACES)
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(set(string.punctuation) - {"'"}, " "))
@@ -38,6 +43,70 @@ _PUNCTUATION = str.maketrans(dict.fromkeys(set(string.punctuation) - {"'"}, " ")
 _SENTENCE_ENDS = "。!?;"
 SENTENCE_END = re.compile(f"(?<=[{_SENTENCE_ENDS}])")
 """Matches the empty string after each character of a normalised text that ends a sentence: 。！？；"""
+
+# Traditional characters and the simplified one of each, from OpenCC by benchmarks/make_traditional.py.
+_TABLE = Path(__file__).parent / "opencc" / "traditional.txt"
+_SIMPLIFIED = str.maketrans(*_TABLE.read_text(encoding="utf-8").split())
+_TRADITIONAL = re.compile(f"[{''.join(map(chr, _SIMPLIFIED))}]")
+
+# Addresses, and numbers with marks in them. Full-width ASCII is seen as half-width, but for the punctuation of Chinese.
+_NARROW = {ord(wide): half for wide, half in _HALF_WIDTH.items() if wide not in "！，：；？（）"}
+_WIDE = re.compile(f"[{''.join(map(chr, _NARROW))}]")
+_NUMBER = r"(?<!\d)(?<!\d[.·])\d+(?:[.·]\d+)*"  # 3, 3.5, 3·5, 1.2.3, 192.168.0.1
+_FIXED = re.compile(
+    rf"""
+      (?<![A-Za-z]) (?:[A-Za-z][\w+.-]{{0,15}}[:：]// | www\.(?=\w))                     # https://example.com/a?b=1
+      (?:[\w/=\#%+] | [-.,:;?&~$@!*]+(?=[\w/=\#%+])(?!\w+://) | ？(?=\w+=) | \([\w.,:/%-]*\))+
+    | (?<!\w) \w[\w.%+-]{{0,63}}@(?:[A-Za-z\d-]+\.)+[A-Za-z]{{2,}}                         # a.b+c@example.com
+    | \+\d+(?:-\d+)+ | (?<!\d)(?:\d+(?:-\d+){{2,}} | 0\d\d\d?-\d{{7,8}}(?!\d))            # +86-10-1234, 2016-12-01
+    | (?<!\d)(?<!\d\.) \d{{1,3}}(?:(?:,\d{{3}})+ | (?:，\d{{3}})+(?![-%‰:/]))(?:\.\d+)?(?!\.?\d)[%‰万亿萬億]*  # 1,280
+    | {_NUMBER}(?: (?:[:：∶/]\d+(?:[.·]\d+)*)+[%‰]? | [%‰])                            # 10:30, 1/2, 3.5%
+    | (?<![A-Za-z\d])(?<!\d[.·]) [vV]?\d+(?:[.·]\d+)+[万亿萬億]*                         # 3.5, 3.5万, v1.2.3
+    """,
+    re.ASCII | re.VERBOSE,
+)
+
+
+def simplify(text: str) -> str:
+    """Map traditional Chinese characters to simplified ones, character for character, to the most usual of several.
+
+    乾, 塚, 榘 and 薹 stay, because simplified text has them too.
+
+    Examples
+    --------
+    >>> simplify("十條推薦東京必去路線")
+    '十条推荐东京必去路线'
+    """
+    return text.translate(_SIMPLIFIED) if _TRADITIONAL.search(text) else text
+
+
+def fold(text: str) -> str:
+    """Take case, width and traditional script from a text, character for character, so that others compare equal.
+
+    Examples
+    --------
+    >>> fold("Ｖ１.０ 體驗")
+    'v1.0 体验'
+    """
+    half = simplify(text).translate(_HALF)
+    return "".join(lower if len(lower := character.lower()) == 1 else character for character in half)
+
+
+def fixed_spans(text: str) -> tuple[np.ndarray, np.ndarray]:
+    """Find what is one word in any surroundings; starts and ends, arrays of int (N,), from left to right.
+
+    These are addresses of the web (with ``://`` or ``www.``) and of mail, dates and telephone numbers with hyphens, and
+    numbers with a point, thousands, percent sign, colon or slash, in half and full width; 万 and 亿 belong to them, but
+    no sign and no unit. A whole number alone is left out: in 1998年 or 5万 it is part of a longer word.
+
+    Examples
+    --------
+    >>> text = "10:30有3.5万人看https://example.com/a?b=1。"
+    >>> [text[start:end] for start, end in zip(*fixed_spans(text))]
+    ['10:30', '3.5万', 'https://example.com/a?b=1']
+    """
+    narrow = text.translate(_NARROW) if _WIDE.search(text) else text
+    return tuple(np.array([match.span() for match in _FIXED.finditer(narrow)], dtype=np.intp).reshape(-1, 2).T)
 
 
 def normalise(text: str) -> str:

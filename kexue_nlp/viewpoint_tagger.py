@@ -61,10 +61,12 @@ class ViewpointTagger(SavedModel):
     characters : Vocabulary
         Single characters, normalised by :func:`kexue_nlp.text.normalise`.
     gazetteer : iterable of str
-        Known names, found as they are written; without blanks around them, blank names and repetitions.
+        Known names, found as they are written unless `fold`; without blanks around them, blank names and repetitions.
     decoding : {"names", "forced", "plain"}
         ``"names"`` is :func:`entities_among` with `bonus`, ``"forced"`` the article's :func:`align_entities`, not with
         begin tags, and ``"plain"`` finds the most probable tags without the gazetteer.
+    fold : bool
+        Find names whatever their case, width and script (:func:`kexue_nlp.text.fold`); may be set later.
 
     Examples
     --------
@@ -84,6 +86,7 @@ class ViewpointTagger(SavedModel):
         gazetteer: Iterable[str],
         decoding: Literal["names", "forced", "plain"] = "names",
         bonus: float = 0.0,
+        fold: bool = False,
     ) -> None:
         check_process()
         n_tags = network.output_shape[-1]
@@ -93,7 +96,8 @@ class ViewpointTagger(SavedModel):
         if rows and rows[0] < len(characters):
             raise ValueError(f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters")
         self.network, self.characters, self.scheme = network, characters, _SCHEMES[n_tags]
-        self.gazetteer, self.decoding, self.bonus = gazetteer, decoding, bonus
+        self.decoding, self.bonus, self._fold = decoding, bonus, fold
+        self.gazetteer = gazetteer
 
     @property
     def decoding(self) -> str:
@@ -118,7 +122,17 @@ class ViewpointTagger(SavedModel):
         if isinstance(names, str) or not all(isinstance(name, str) for name in names):
             raise TypeError(f"a gazetteer is a list of names, each a str; got {names!r:.60}")
         self._gazetteer = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
-        self.matcher = Matcher(self._gazetteer)
+        self.matcher = Matcher(self._gazetteer, self.fold)
+
+    @property
+    def fold(self) -> bool:
+        """Whether names are found in any case, width and script; may be set."""
+        return self._fold
+
+    @fold.setter
+    def fold(self, fold: bool) -> None:
+        self._fold = fold
+        self.gazetteer = self._gazetteer
 
     def features(self, text: str) -> np.ndarray:
         """Encode a text of length T as the network reads it, int32 (T, 2): ids of characters and places in names.
@@ -214,13 +228,14 @@ class ViewpointTagger(SavedModel):
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
         network, weights = network_parts(self.network)
         meta = {"network": network, "characters": list(self.characters.tokens), "views": list(self.gazetteer)}
-        meta |= {"decoding": self.decoding, "bonus": self.bonus}
+        meta |= {"decoding": self.decoding, "bonus": self.bonus, "fold": self.fold}
         return meta, weights
 
     @classmethod
     def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
         network = restore_network(meta["network"], arrays)
-        return cls(network, Vocabulary(meta["characters"]), meta["views"], meta["decoding"], meta["bonus"])
+        options = meta["decoding"], meta["bonus"], meta.get("fold", False)
+        return cls(network, Vocabulary(meta["characters"]), meta["views"], *options)
 
 
 class _Batches(keras.utils.PyDataset):

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kexue_nlp.lexicon import Lexicon, forward_maximum_matching, leftmost_longest
+from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.viterbi import viterbi
 
@@ -39,6 +40,70 @@ def test_multiplier_below_one_splits_a_word():
     assert segment(Lexicon({"信号": 0.001}).bonuses(SENTENCE)) == ["关注", "微", "信", "号", "。"]
 
 
+def test_bonuses_of_always_and_never_are_as_documented():
+    log_p = np.log(PROBABILITIES)
+    words = {"微信号": "always", "号。": math.inf, "关": "never", "注": "always", "关注微信": 0}
+    expected = np.zeros((6, 4))
+    expected[[2, 3, 4, 4, 5, 1], [B, M, E, B, E, S]] = 1e4
+    expected[0, S] = -1e4
+    expected[2, [S, B]] += 1e4  # of 注, 微 and 信 the network begins a word most probably with 微
+    np.testing.assert_array_equal(Lexicon(words).bonuses(SENTENCE, log_p), expected.astype(np.float32))
+    assert Lexicon({"哈" * n: "always" for n in range(2, 22)}).bonuses("哈" * 99).max() == 5e4
+    assert Lexicon({"好": "never"}).bonuses("好").tolist() == [[-1e4, 0, 0, 0]]
+    assert not Lexicon({"信号": "never"}).bonuses("好").any()
+    with pytest.raises(ValueError, match="give log_probabilities"):
+        Lexicon({"信号": "never"}).bonuses(SENTENCE)
+
+
+@pytest.fixture(scope="module")
+def pretrained():
+    return Segmenter.load()
+
+
+def test_word_is_always_or_never_whole_whatever_the_network_says(pretrained):
+    for word in ("leap motion", "*ST舜船", "-3480.83万元", "V1.0", "好。坏 人！a", "号 ", "目的地"):
+        for text in (word, f"我的{word}很好用", f"关注{word}，3.5%", f"a{word}1"):
+            pretrained.lexicon = {word: "always"}
+            assert word in pretrained([text, word])[0]
+            pretrained.lexicon = {word: "never", f"{word[1:]}，": 1e6}
+            assert word not in pretrained([text, "，"])[0]
+
+
+@pytest.mark.parametrize(
+    ("lexicon", "text", "words"),
+    [
+        ({"leap motion": 20}, "leap motion很好用", "leap motion|很|好|用"),  # the network does not see across a space
+        ({"leap motion": 0.9}, "leap motion很好用", "leap| |motion|很|好|用"),
+        ({"的": "never"}, "我的书", "我|的书"),
+        ({"e": "always"}, "e\u0301e", "e\u0301|e"),  # the first is é
+        (Lexicon({"V1.0": 20}, fold=True), "发布Ｖ１.０和v1.0", "发布|Ｖ１.０|和|v1.0"),
+        (Lexicon({"東京塔": "always"}, fold=True), "去东京塔看東京塔", "去|东京塔|看|東京塔"),
+        ({"3.5%": "never"}, "增长3.5%", "增长|3.|5%"),  # the user's words come before those that are kept by rule
+        ({"5%左右": "always"}, "增长3.5%左右", "增长|3.|5%左右"),
+        ({"3.5%左右": 1e30}, "增长3.5%左右", "增长|3.5%左右"),
+        ({"example": 100.0}, "看https://example.com/a?b=1", "看|https://example.com/a?b=1"),
+    ],
+)
+def test_dictionary_in_the_pretrained_segmenter(pretrained, lexicon, text, words):
+    pretrained.lexicon = lexicon
+    assert pretrained(text) == words.split("|")
+
+
+def test_options_travel_with_a_segmenter(pretrained, tmp_path):
+    lexicon = Lexicon({"V1.0": "always", "信号": "never"}, fold=True)
+    segmenter = Segmenter(pretrained.network, pretrained.features, lexicon)
+    segmenter.save(tmp_path / "s.npz")
+    for again in (Segmenter.load(tmp_path / "s.npz"), pickle.loads(pickle.dumps(segmenter))):
+        assert (dict(again.lexicon.items()), again.keep_whole) == ({"V1.0": math.inf, "信号": 0.0}, False)
+        assert "ｖ１.０" in again("ｖ１.０信号")
+
+
+def test_words_that_are_the_same_when_folded_need_one_multiplier():
+    assert Lexicon({"AB": 2, "ab": 2}, fold=True).matches("ａＢ") == [(0, 2, 2.0)]
+    with pytest.raises(ValueError, match="are the same"):
+        Lexicon({"AB": 2, "ab": 3}, fold=True)
+
+
 @pytest.mark.parametrize("word", ["C++", "(笑)", "a.c", "[b", "\\d", "^$", "😀", "a,b", "\0"])
 def test_words_are_literal_text(word):
     assert Lexicon({word: 2.0}).matches(f"x{word}y abc") == [(1, 1 + len(word), 2.0)]
@@ -68,7 +133,7 @@ def test_bonuses_equal_a_loop_over_matches(words, text):
     np.testing.assert_allclose(Lexicon(words).bonuses(text), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("multiplier", [0, -1, math.nan, math.inf, "ten", None, b"10"])
+@pytest.mark.parametrize("multiplier", [-1, -math.inf, math.nan, "ten", None, b"10", ["always"]])
 def test_bad_multiplier_is_refused(multiplier):
     with pytest.raises(ValueError, match="multiplier of '微信号'"):
         Lexicon({"微信号": multiplier})
@@ -90,14 +155,43 @@ def test_file_with_blank_lines_and_commas_in_words_is_read(tmp_path, encoding):
 
 
 @pytest.mark.parametrize(
+    ("line", "word", "multiplier"),
+    [
+        ("微信号,always", "微信号", math.inf),
+        ("leap motion\t20", "leap motion", 20),
+        ('"a,b",5', "a,b", 5),
+        ('"say ""hi""" , "never"', 'say "hi"', 0),
+        ('"#1"', "#1", 3),
+        ("云计算 5 n", "云计算", 3),  # jieba's number is a frequency
+        ("leap motion 20", "leap motion", 3),
+        ("凱特琳 nz", "凱特琳", 3),
+        ("vitamin c", "vitamin c", 3),
+        ("iphone 7 plus", "iphone 7 plus", 3),
+        ("微信号", "微信号", 3),
+    ],
+)
+@pytest.mark.parametrize("header", ["", "word,multiplier\n", '# note\n\n"Word"\t"Weight"\n'])
+def test_every_documented_line_is_read(tmp_path, line, word, multiplier, header):
+    path = tmp_path / "words.txt"
+    path.write_text(f"{header}{line}\n#no,1\n\nb,1\nb,1\n", encoding="utf-8")
+    assert dict(Lexicon.read(path, default=3).items()) == {word: multiplier, "b": 1}
+
+
+def test_jieba_s_own_dictionary_is_read():
+    jieba = pytest.importorskip("jieba")
+    assert len(Lexicon.read(jieba.get_dict_file().name)) == 349_045  # of 349,046 lines; B超 is in it twice
+
+
+@pytest.mark.parametrize(
     ("line", "problem"),
     [
-        ("微信号", "expected 'word,multiplier'"),
-        ("微信号 10", "expected 'word,multiplier'"),
+        ("Web 2.0", "a comma or a tab"),
+        ("微信号 always", "a comma or a tab"),
+        ("云计算,5,n", "must be a number"),
+        ("word,multiplier", "must be a number"),
         (",10", "at least one character"),
         ("微信号,", "must be a number"),
         ("微信号,ten", "must be a number"),
-        ("微信号,0", "above 0"),
         ("微信号,-3", "above 0"),
         ("微信号,nan", "above 0"),
         ("好,2", "already in the lexicon"),

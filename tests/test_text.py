@@ -1,3 +1,4 @@
+import time
 import tracemalloc
 import unicodedata
 
@@ -6,14 +7,63 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, ngram_windows, normalise, split_sentences, split_words
+from kexue_nlp.datasets import load_segmentation
+from kexue_nlp.segmenter import Segmenter
+from kexue_nlp.text import (
+    PAD,
+    UNKNOWN,
+    Vocabulary,
+    fixed_spans,
+    fold,
+    ngram_windows,
+    normalise,
+    simplify,
+    split_sentences,
+    split_words,
+)
 
 any_text = st.text(st.characters(exclude_categories=()))  # lone surrogates and NUL included
 
 
 @given(any_text)
-def test_normalising_keeps_the_length(text):
-    assert len(normalise(text)) == len(text)
+def test_length_is_kept(text):
+    assert len(normalise(text)) == len(simplify(text)) == len(fold(text)) == len(text)
+    assert fold(text.translate(WIDE)) == fold(fold(text)) == fold(text)
+
+
+WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
+FIXED = """a.b+c@example.com https://example.com/a?b=1 http://www.a-b.com.cn/x/y_z.html#t=1&u=%E4%BD www.example.com/~b/
+1,280 12,345,678.90 1,280万 10:30 23:59:59.5 3:1 5∶4 3.5% 100% 0.05‰ 4·5% 1.5亿 3.14 1/2 2016-12-01 2016/12/01 2016.2.1
+010-62781234 +86-10-1234 192.168.0.1 127.0.0.1:8080 v1.2.3 V1.0 10：30 1，280 ３.５％"""
+NOT_FIXED = "1998年 5万人 PM2.5 3-5年 1. http:// a@b 1,28 1,2800 1,2,3"
+AROUND = [*zip("（(“[<，、：共看 。", "）)”]>，、：元？ .", strict=True), ("x=", ";"), ("在6，", "！")]
+
+
+def test_addresses_and_numbers_are_one_word_in_any_surroundings_unless_switched_off():
+    segmenter, without = Segmenter.load(), Segmenter.load(keep_whole=False)
+    for word in ("https://a.org/wiki/A_(b)", *FIXED.split(), *FIXED.translate(WIDE).split()):
+        texts = [before + word + after for before, after in AROUND]
+        assert [words for words in segmenter(texts) if word not in words] == []
+        assert segmenter([word, word[:-1], word[-1:]])[0] == [word]
+    assert [fixed_spans(text)[0].size for text in NOT_FIXED.split()] == [0] * 10
+    assert "1，280" not in without("价格1，280元")
+
+
+@pytest.mark.parametrize("piece", ["1", "1.", "1,111", "1:", "a", "a.", "a@b.", "a://", "(a", "-", "+1", "１．"])
+def test_no_text_makes_the_search_for_spans_slow(piece):
+    start = time.process_time()
+    fixed_spans("http://" + piece * 50_000)
+    assert time.process_time() - start < 5  # minutes, if each place looked at all that follows
+
+
+def test_traditional_text_is_cut_as_simplified_text_which_stays_as_it_is():
+    words = Segmenter.load()("十條推薦東京必去路線")
+    assert words == ["十", "條", "推薦", "東京", "必", "去", "路線"]
+    assert [simplify(word) for word in words] == Segmenter.load()("十条推荐东京必去路线")
+    text = "".join("".join(words) for words in load_segmentation().heldout)
+    assert simplify(text) == text
+    everything = simplify("".join(map(chr, range(0x10000))))
+    assert simplify(everything) == everything
 
 
 def test_full_and_half_width_look_the_same():

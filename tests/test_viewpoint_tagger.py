@@ -1,6 +1,7 @@
 """The viewpoint tagger: features, reading, decoding by the gazetteer, training, files."""
 
 import json
+import pickle
 from pathlib import Path
 
 import keras
@@ -50,6 +51,19 @@ def test_features_mark_the_names_of_the_gazetteer(tagger):
     assert tagger.features("本田田").T.tolist() == [[2, 3, 3], [1, 3, 4]]
     tagger.gazetteer = []
     assert tagger("我买本田") == []
+
+
+def test_names_are_found_in_any_case_width_and_script_if_asked_for(tagger):
+    tagger.gazetteer = ["哈弗H6", "哈弗h6", "丰田"]
+    assert not tagger.features("哈弗ｈ6豐田")[:, 1].any()
+    tagger.fold = True
+    assert tagger.features("哈弗ｈ6豐田")[:, 1].tolist() == [1, 2, 2, 3, 1, 3]
+    assert tagger.gazetteer == ("哈弗H6", "哈弗h6", "丰田")
+    assert pickle.loads(pickle.dumps(tagger)).fold
+    pretrained = ViewpointTagger.load()
+    assert [mention.name for mention in pretrained("哈弗h6不错")] == ["哈弗"]
+    pretrained.fold = True
+    assert [mention.name for mention in pretrained("哈弗h6不错")] == ["哈弗h6"]
 
 
 def test_calling_it_gives_names_places_polarities_and_probabilities(tagger):

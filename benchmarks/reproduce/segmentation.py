@@ -138,7 +138,7 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
         )
     records = keep_best.records()
     best = max(records, key=lambda record: record["heldout_f1"])
-    return Segmenter.load(folder / "best.npz"), {
+    return Segmenter.load(folder / "best.npz", keep_whole=False), {
         "epoch": best["epoch"],
         "epochs": recipe.epochs,
         "heldout_f1": round(best["heldout_f1"], 5),
@@ -217,6 +217,7 @@ def pretrain(train_sentences, heldout_sentences, full) -> None:
     """Train the best network and store it with its card."""
     method, seed = "with pairs and known words", 0
     segmenter, record = train(method, seed, train_sentences, heldout_sentences)
+    segmenter.keep_whole = True
     segmenter.save(PRETRAINED, dtype="float16")
     card = {
         "what": "word segmentation, PKU standard; fully convolutional network over characters, pairs and known words",

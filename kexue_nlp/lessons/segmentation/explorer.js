@@ -2,66 +2,83 @@
 
 const TAGS = "sbme";
 const [S, B, M, E] = [0, 1, 2, 3];
-const LEADS_TO = [[S, B], [M, E], [M, E], [S, B]];
 const COMES_FROM = [[S, E], [S, E], [B, M], [B, M]]; // lower tags first: of equal scores they win
 const ALWAYS = 1e4, LARGEST = 5e4, FLOOR = -1e5; // of log-scores, as in Python
 const DONE = 1e6; // a step beyond the last of any sentence
 
 // ---- what Python computes too: a test compares the two ----
 
-/** Every occurrence of every word, overlapping ones too: [start, end, word]. */
-function occurrences(characters, words) {
+/** Every occurrence of every word, overlapping ones too: [start, end, word, multiplier]. */
+function occurrences(characters, lexicon) {
   const found = [];
-  for (const word of words) {
+  for (const [word, multiplier] of Object.entries(lexicon)) {
     const parts = Array.from(word);
-    for (let i = 0; parts.length && i + parts.length <= characters.length; i++) {
-      if (parts.every((part, k) => characters[i + k] === part)) found.push([i, i + parts.length, word]);
+    for (let i = 0; i + parts.length <= characters.length; i++) {
+      if (parts.every((part, k) => characters[i + k] === part)) found.push([i, i + parts.length, word, multiplier]);
     }
   }
   return found;
 }
 
-/** What a multiplier adds to the tags that keep a word whole. */
-const gain = (multiplier) => (multiplier === "always" ? ALWAYS : Math.log(multiplier));
+/** What a multiplier adds to the log-scores of the tags that keep a word whole. */
+function gain(multiplier) {
+  if (multiplier === "always") return ALWAYS;
+  return multiplier === "never" ? -ALWAYS : Math.log(multiplier);
+}
+
 const logAddExp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
 
-/** Log-scores with the dictionary's bonuses, and the bonuses, both T × 4. */
-function withBonuses(logs, found, lexicon) {
+/** What words add to the log-scores of the tags that keep them whole, T × 4. */
+function bonusesOf(logs, found) {
   const bonuses = logs.map(() => [0, 0, 0, 0]);
-  for (const [start, end, word] of found) {
-    if (lexicon[word] === "never" || lexicon[word] === 0) {
-      if (end - start === 1) bonuses[start][S] -= ALWAYS;
-      if (end - start === 1) continue;
-      // A cut where the network finds one most probable inside the word.
-      const cut = (k) => logAddExp(logs[k][S], logs[k][B]) - logAddExp(logs[k][M], logs[k][E]);
+  const cut = (k) => logAddExp(logs[k][S], logs[k][B]) - logAddExp(logs[k][M], logs[k][E]);
+  for (const [start, end, , multiplier] of found) {
+    const g = gain(multiplier);
+    if (end - start === 1) bonuses[start][S] += g;
+    else if (g === -ALWAYS) {
+      // Never whole: a cut where the network finds one most probable inside the word.
       let best = start + 1;
       for (let k = start + 2; k < end; k++) if (cut(k) > cut(best)) best = k;
       bonuses[best][S] += ALWAYS;
       bonuses[best][B] += ALWAYS;
-      continue;
-    }
-    const g = gain(lexicon[word]);
-    if (end - start === 1) bonuses[start][S] += g;
-    else {
+    } else {
       bonuses[start][B] += g;
       bonuses[end - 1][E] += g;
       for (let k = start + 1; k < end - 1; k++) bonuses[k][M] += g;
     }
   }
-  const held = (x) => Math.fround(Math.min(Math.max(x, -LARGEST), LARGEST));
-  for (const row of bonuses) row.forEach((x, j) => { row[j] = held(x); });
-  const scores = logs.map((row, t) => row.map((x, j) => Math.max(Math.fround(x + bonuses[t][j]), FLOOR)));
-  return { scores, bonuses };
+  return bonuses.map((row) => row.map((b) => Math.fround(Math.min(Math.max(b, -LARGEST), LARGEST))));
 }
 
 /**
- * Viterbi over a sentence. `cuts` are places where a word surely begins, unless a word of the dictionary lies across.
+ * Viterbi over a sentence. `cuts` are places where a word surely begins, unless a word of the dictionary lies across;
+ * `fixed` spans such as numbers are words, unless the dictionary says otherwise.
  * Gives the running scores and predecessors, T × 4, and the tags of the best path.
  */
-function decode(characters, logs, cuts, lexicon) {
-  const found = occurrences(characters, Object.keys(lexicon));
-  const { scores: emissions, bonuses } = withBonuses(logs, found, lexicon);
-  const sure = new Set([0, characters.length, ...cuts].filter((c) => !found.some(([a, b]) => a < c && c < b)));
+function decode(characters, { logs, fixed = [] }, cuts, lexicon) {
+  const attached = (t) => t < logs.length && logs[t][S] <= -ALWAYS; // an accent, or the like, of the one before
+  const apart = ([a, b]) => !attached(a) && !attached(b);
+  const words = occurrences(characters, lexicon).filter(apart);
+  const wanted = ([a, b]) => !words.some(([c, d, , m]) => (c < a && a < d) || (c < b && b < d)
+    || (c < b && a < d && Math.abs(gain(m)) === ALWAYS) || (c < b && a < d && gain(m) < 0));
+  const found = [...words, ...fixed.filter(apart).filter(wanted).map(([a, b]) => [a, b, null, "always"])];
+  const bonuses = bonusesOf(logs, found);
+
+  // The network does not look across a sure cut: where a word goes on there, what it says favours neither.
+  const glued = found.filter(([, , , m]) => gain(m) > 0);
+  const crossed = cuts.filter((c) => glued.some(([a, b]) => a < c && c < b));
+  const sure = new Set([0, characters.length, ...cuts].filter((c) => !crossed.includes(c)));
+  const emissions = logs.map((row) => [...row]);
+  for (const [shift, ...pairs] of [[1, [S, B], [M, E]], [0, [S, E], [B, M]]]) {
+    for (const c of crossed) {
+      for (const [one, other] of pairs) {
+        const row = emissions[c - shift];
+        row[one] = row[other] = Math.fround(Math.fround(logAddExp(row[one], row[other])) - Math.LN2);
+      }
+    }
+  }
+  emissions.forEach((row, t) => row.forEach((x, j) => { row[j] = Math.max(Math.fround(x + bonuses[t][j]), FLOOR); }));
+
   const running = [], from = [];
   for (let t = 0; t < characters.length; t++) {
     const begins = sure.has(t), ends = sure.has(t + 1);
@@ -79,7 +96,7 @@ function decode(characters, logs, cuts, lexicon) {
   const tags = [];
   const last = running.at(-1) ?? [];
   for (let t = characters.length - 1, tag = last[E] > last[S] ? E : S; t >= 0; tag = from[t][tag], t--) tags[t] = tag;
-  return { tags, running, from, emissions, bonuses, found, total: Math.max(last[S], last[E]) };
+  return { tags, running, from, bonuses, found: words, total: Math.max(last[S], last[E]) };
 }
 
 /** Spans [start, end) of the words that tags make. */
@@ -91,8 +108,8 @@ function spans(tags) {
 const isWord = (tags, start, end) => spans(tags).some(([a, b]) => a === start && b === end);
 
 /** The multiplier, as a power of ten, above which a word comes out whole; infinite if none does it. */
-function flip(characters, logs, cuts, lexicon, word, [start, end]) {
-  const whole = (power) => isWord(decode(characters, logs, cuts, { ...lexicon, [word]: 10 ** power }).tags, start, end);
+function flip(characters, reading, cuts, lexicon, word, [start, end]) {
+  const whole = (power) => isWord(decode(characters, reading, cuts, { ...lexicon, [word]: 10 ** power }).tags, start, end);
   let low = -16, high = 16;
   if (whole(low)) return -Infinity;
   if (!whole(high)) return Infinity;
@@ -114,7 +131,7 @@ const centre = (t) => x(t) + WIDTH / 2;
 const y = (tag) => Y.trellis + Y.row * tag;
 
 const power = (multiplier) =>
-  multiplier === "always" ? EDGE : multiplier === "never" || multiplier === 0 ? -EDGE : Math.log10(multiplier);
+  multiplier === "always" ? EDGE : multiplier === "never" ? -EDGE : Math.log10(multiplier);
 const multiplierAt = (p) => {
   if (Math.abs(p) > (EDGE + MOST) / 2) return p > 0 ? "always" : "never";
   return Number((10 ** Math.min(Math.max(p, -MOST), MOST)).toPrecision(3));
@@ -124,6 +141,9 @@ function moved(p, by) {
   const to = Math.abs(p) > MOST ? Math.sign(p) * (MOST + STEP) + by : p + by;
   return Math.abs(to) > MOST + STEP / 2 ? Math.sign(to) * EDGE : to;
 }
+
+/** A sum of logs, to the hundredth. */
+const sum = (s) => (Math.abs(s) < 1000 ? (s.toFixed(2) === "-0.00" ? "0.00" : s.toFixed(2)) : s.toFixed(0)).replace("-", "−");
 
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
@@ -175,10 +195,11 @@ function render({ model, el }) {
       buildTrellis();
     }
     lexicon = model.get("lexicon");
-    path = decode(characters, reading.logs, at().cuts, lexicon);
+    path = decode(characters, reading, at().cuts, lexicon);
     found = path.found;
     steps = 2 * characters.length;
-    for (const part of [svg, cuts]) part.setAttribute("width", x(characters.length) + 60);
+    const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length);
+    for (const part of [svg, cuts]) part.setAttribute("width", width);
     svg.setAttribute("height", characters.length ? Y.height : 0);
     cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * (unaided.length + 1) + 6 : 40);
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
@@ -186,8 +207,8 @@ function render({ model, el }) {
 
   /** Cuts that no dictionary changes: of this network, the other networks, and other methods. */
   function otherRows() {
-    const readings = Object.entries(at().readings).map(([name, { logs }]) => {
-      return [name === own() ? words.alone : name, spans(decode(characters, logs, at().cuts, {}).tags)];
+    const readings = Object.entries(at().readings).map(([name, one]) => {
+      return [name === own() ? words.alone : name, spans(decode(characters, one, at().cuts, {}).tags)];
     });
     const others = Object.entries(at().others).map(([name, lengths]) => {
       let end = 0;
@@ -230,9 +251,9 @@ function render({ model, el }) {
       while (taken.some((other) => Math.abs(other - middle) < 40)) middle += 42;
       taken.push(middle);
       const p = power(lexicon[word]);
-      const snap = flip(characters, reading.logs, at().cuts, lexicon, word, [start, end]);
+      const snap = flip(characters, reading, at().cuts, lexicon, word, [start, end]);
       const value = inWords(lexicon[word], words);
-      for (const [a, b] of found.filter(([, , other]) => other === word).map((one) => one)) {
+      for (const [a, b] of found.filter(([, , other]) => other === word)) {
         parts.push(element("path", {
           class: whole ? "kx-bracket" : "kx-bracket kx-open",
           d: `M${x(a) + 3} ${Y.bracket + 6}v-6H${x(b) - 3}v6`,
@@ -375,7 +396,7 @@ function render({ model, el }) {
         : step < 2 * T ? words.trace
         : words.done,
       {
-        character, tag: tagNames[path.tags[T - 1]], score: digits(path.total), n: 2 * reading.reach + 1,
+        character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
       });
     const lines = [];
@@ -390,13 +411,13 @@ function render({ model, el }) {
       else if (t >= step) cells.push(element("td", { colspan: 4, class: "kx-quiet" }, words.later));
       else {
         const ways = t ? COMES_FROM[tag].filter((before) => Number.isFinite(path.running[t - 1][before])) : [];
-        const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${digits(path.running[t - 1][before])}`);
+        const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${sum(path.running[t - 1][before])}`);
         const gained = Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
         cells.push(
           element("td", {}, ...(ways.length ? ways.map(way) : [words.start])),
           element("td", { class: "kx-blue" }, `+ ${log(Math.exp(reading.logs[t][tag]))}`),
           element("td", { class: "kx-green" }, bonus ? `+ ${gained}` : ""),
-          element("td", {}, element("b", {}, `= ${digits(path.running[t][tag])}`)),
+          element("td", {}, element("b", {}, `= ${sum(path.running[t][tag])}`)),
         );
       }
       lines.push(element("tr", {}, ...cells));

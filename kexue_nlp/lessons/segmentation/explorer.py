@@ -16,6 +16,7 @@ from kexue_nlp.figures import TAG_NAMES, visible
 from kexue_nlp.lessons.segmentation.examples import EXAMPLES, GLOSSES
 from kexue_nlp.lexicon import Lexicon, forward_maximum_matching
 from kexue_nlp.tagging import SBME, tags_to_words
+from kexue_nlp.text import fixed_spans
 from kexue_nlp.widgets.base import Explorer, TextBox, escape, row
 from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 from kexue_nlp.widgets.view import View
@@ -70,6 +71,7 @@ class Reading:
     text: str
     log_probabilities: dict[str, np.ndarray]  # by network, float32 (T, 4): s, b, m, e
     reach: dict[str, int]  # by network: characters that it sees to each side
+    fixed: dict[str, list]  # by segmenter: starts and ends of what it keeps whole, such as numbers
     cuts: np.ndarray  # int (N,): where a word surely begins, unless one of the dictionary lies across
     others: dict[str, list[str]]  # words by other methods
 
@@ -91,7 +93,9 @@ def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
     longest = forward_maximum_matching(text, known)
     reach = {name: segmenter.receptive_field for name, segmenter in segmenters.items()}
     cuts = next(iter(segmenters.values())).sure_cuts(text)
-    return Reading(text, logs, reach, cuts, {"jieba": jieba.lcut(text), "longest match": longest})
+    spans = np.transpose(fixed_spans(text)).tolist()
+    fixed = {name: spans if segmenter.keep_whole else [] for name, segmenter in segmenters.items()}
+    return Reading(text, logs, reach, fixed, cuts, {"jieba": jieba.lcut(text), "longest match": longest})
 
 
 def render(name: str, reading: Reading, words: list[str], tags: np.ndarray, network: str) -> str:
@@ -263,7 +267,7 @@ def _for_page(reading: Reading, gloss: str = "") -> dict[str, Any]:
         "gloss": gloss,
         "cuts": reading.cuts.tolist(),
         "readings": {
-            name: {"logs": logs.tolist(), "reach": reading.reach[name]}
+            name: {"logs": logs.tolist(), "reach": reading.reach[name], "fixed": reading.fixed[name]}
             for name, logs in reading.log_probabilities.items()
         },
         "others": {name: list(map(len, words)) for name, words in reading.others.items()},
