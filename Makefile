@@ -133,7 +133,7 @@ live: install-lab ## write lesson 03's explorer into one HTML file that runs in 
 
 .PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger
 pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger ## train every network that the package carries
-pretrain-segmenter: install-bench ## train the word segmenter that the package carries (resumes where it stopped)
+pretrain-segmenter: install-bench ## train the word segmenters that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/segmentation.py --pretrain $(ARGS)
 pretrain-bioword: install-bench ## train the word vectors that the package carries
 	$(venv_python) benchmarks/reproduce/word_vectors.py --pretrain $(ARGS)

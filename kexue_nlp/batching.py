@@ -36,7 +36,7 @@ def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None)
 
 
 def batches_by_length(
-    lengths: Sequence[int], limits: Sequence[int], max_tokens: int, rng: np.random.Generator | None = None
+    lengths: Sequence[int], limits: Sequence[int], max_tokens: int, rng: "np.random.Generator | None" = None
 ) -> Iterator[tuple[int, int, np.ndarray]]:
     """Put sequences of like length together in batches.
 

@@ -6,18 +6,28 @@ from typing import Self
 
 import numpy as np
 
-from kexue_nlp.lexicon import Matcher, inner_positions
-from kexue_nlp.text import UNKNOWN, Vocabulary, code_points, normalise
+from kexue_nlp.text import PAD, UNKNOWN, Vocabulary, code_points, normalise
 
-__all__ = ["N_PATTERNS", "Features"]
+__all__ = ["N_PATTERNS", "Features", "normal_points"]
 
 N_PATTERNS = 256
 """Ids of the known-word column: one for each subset of eight statements about a position."""
 
 # The eight: a known word of two, of three, of more characters begins here; one of each kind ends here; one of
 # three, one of more goes on through here.
-_BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (64, 128)
+_BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (0, 64, 128)
 _LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
+
+_FEW = 200  # numbers to look up
+# What `normalise` makes of each character up to the last one that it changes; it changes none between the two ranges.
+_NORMAL = np.arange(0xFF5F, dtype=np.uint32)
+for _range in (range(0x3001), range(0xFF01, 0xFF5F)):
+    _NORMAL[_range] = code_points(normalise("".join(map(chr, _range))))
+
+
+def normal_points(points: np.ndarray) -> np.ndarray:
+    """Do to the code points of a text, uint32 (T,), what :func:`kexue_nlp.text.normalise` does to a text."""
+    return np.where(points < len(_NORMAL), _NORMAL.take(points, mode="clip"), points)
 
 
 class Features:
@@ -46,11 +56,14 @@ class Features:
         self.words = tuple(words)
         if self.words and pairs is None:
             raise ValueError("known words are read together with pairs; give pairs, or no words")
-        if short := [word for word in self.words if len(word) < 2]:
-            raise ValueError(f"a known word has at least two characters, got {short[0]!r}")
-        self._matcher = Matcher(self.words)
-        # The vocabularies once more, as sorted numbers: whole corpora are looked up without a Python loop.
-        self._character_keys = _Keys(code_points("".join(characters.tokens)).astype(np.uint64))
+        if bad := [word for word in self.words if len(word) < 2 or "\n" in word]:
+            raise ValueError(f"a known word has at least two characters and no line break, got {bad[0]!r}")
+        self._trie = _trie(self.words)
+        # The characters once more as a table of all code points, behind the last of them one that is not known.
+        points = code_points("".join(characters.tokens))
+        self._character_ids = np.full(max(points.max(initial=0), ord(" ")) + 2, UNKNOWN, dtype=np.int32)
+        self._character_ids[points] = np.arange(len(points)) + 2
+        self._character_ids[ord(" ")] = PAD
         if pairs is not None:
             self._pair_keys = _Keys(_pair_numbers(code_points("".join(pairs.tokens)))[::2])
 
@@ -79,46 +92,106 @@ class Features:
         The result holds character ids. With pairs, the columns are character, pair with the one before, pair with the
         one after (0 where there is no such neighbour), and the pattern of known words at this place.
         """
-        text = normalise(text)
-        points = code_points(text)
-        ids = self._character_keys.ids(points.astype(np.uint64))
-        ids[points == ord(" ")] = 0
+        return self.of_points(normal_points(code_points(text)))
+
+    def of_points(self, points: np.ndarray) -> np.ndarray:
+        """Encode a text, given as the code points of its normalised form, uint32 of shape (T,)."""
+        ids = self._character_ids.take(points, mode="clip")
         if self.pairs is None:
             return ids
-        features = np.zeros((len(text), 4), dtype=np.int32)
-        features[:, 0] = ids
-        pairs = self._pair_keys.ids(_pair_numbers(points))
-        pairs[(ids[1:] == 0) | (ids[:-1] == 0)] = 0
-        features[1:, 1] = features[: len(pairs), 2] = pairs
-        features[:, 3] = self._patterns(text)
-        return features
+        features = np.zeros((4, len(points)), dtype=np.int32)  # a column is read at a time
+        features[0] = ids
+        numbers = _pair_numbers(points)
+        pairs = self._pair_keys.find(numbers) + 2
+        pairs[pairs == 1] = UNKNOWN
+        pairs[(ids[1:] == PAD) | (ids[:-1] == PAD)] = PAD
+        features[1, 1:] = features[2, : len(pairs)] = pairs
+        features[3] = self._patterns(points, numbers)
+        return features.T
 
-    def _patterns(self, text: str) -> np.ndarray:
-        patterns = np.zeros(len(text), dtype=np.int32)
-        starts, ends, _ = self._matcher.find(text)
-        kind = np.minimum(ends - starts, 4) - 2
-        np.bitwise_or.at(patterns, starts, np.take(_BEGINS, kind))
-        np.bitwise_or.at(patterns, ends - 1, np.take(_ENDS, kind))
-        positions, spans = inner_positions(starts, ends)
-        np.bitwise_or.at(patterns, positions, np.take(_INSIDE, kind[spans] - 1))
+    def _patterns(self, points: np.ndarray, numbers: np.ndarray) -> np.ndarray:
+        """Say which of the eight statements about known words are true at each position."""
+        patterns = np.zeros(len(points), dtype=np.int32)
+        # All positions go down the trie at once, by one character at each level, until no word goes on from any.
+        starts = np.arange(len(numbers))
+        for length, (keys, is_word) in enumerate(self._trie, start=2):
+            nodes = keys.find(numbers)
+            known = (nodes >= 0).nonzero()[0]
+            starts, nodes = starts[known], nodes[known]
+            words = starts[is_word[nodes]]
+            kind = min(length, 4) - 2
+            patterns[words] |= _BEGINS[kind]
+            patterns[words + length - 1] |= _ENDS[kind]
+            for inner in range(1, length - 1):
+                patterns[words + inner] |= _INSIDE[kind]
+            going_on = starts + length < len(points)
+            starts, nodes = starts[going_on], nodes[going_on]
+            if not starts.size:
+                break
+            numbers = _steps(nodes, points[starts + length])
         return patterns
 
 
 class _Keys:
-    """Ids of numbers: the *i*-th of those given has id *i* + 2, any other is unknown."""
+    """A table of distinct numbers, which looks whole arrays up at once: the *i*-th number is found as *i*."""
+
+    _EMPTY = np.uint64(2**64 - 1)
 
     def __init__(self, numbers: np.ndarray) -> None:
-        order = np.argsort(numbers)
-        self._sorted = numbers[order]
-        self._ids = (order + 2).astype(np.int32)
+        order = numbers.argsort(kind="stable")
+        self._sorted, self._order = np.append(numbers[order], self._EMPTY), np.append(order, -1).astype(np.int32)
+        bits = max(4, (2 * len(numbers)).bit_length())
+        self._shift, self._last = np.uint64(64 - bits), 2**bits - 1
+        self._numbers = np.full(2**bits, self._EMPTY)
+        self._found = np.full(2**bits, -1, dtype=np.int32)
+        waiting, places = np.arange(len(numbers)), self._hash(numbers)
+        while waiting.size:  # whoever finds the place taken tries the next one
+            free = self._numbers[places] == self._EMPTY
+            self._numbers[places[free]] = numbers[waiting[free]]
+            lost = self._numbers[places] != numbers[waiting]
+            self._found[places[~lost]] = waiting[~lost]
+            waiting, places = waiting[lost], (places[lost] + 1) & self._last
 
-    def ids(self, numbers: np.ndarray) -> np.ndarray:
-        if not self._sorted.size:
-            return np.full(len(numbers), UNKNOWN, dtype=np.int32)
-        place = np.minimum(np.searchsorted(self._sorted, numbers), self._sorted.size - 1)
-        return np.where(self._sorted[place] == numbers, self._ids[place], np.int32(UNKNOWN))
+    def _hash(self, numbers: np.ndarray) -> np.ndarray:
+        return ((numbers * np.uint64(0x9E3779B97F4A7C15)) >> self._shift).astype(np.intp)
+
+    def find(self, numbers: np.ndarray) -> np.ndarray:
+        """Return where each number stands among those given, int32, or −1."""
+        if len(numbers) < _FEW:  # bisection takes fewer steps in Python, hashing fewer for each number
+            places = self._sorted.searchsorted(numbers)
+            return np.where(self._sorted[places] == numbers, self._order[places], np.int32(-1))
+        places = self._hash(numbers)
+        there = self._numbers.take(places)
+        elsewhere = ((there != numbers) & (there != self._EMPTY)).nonzero()[0]
+        while elsewhere.size:
+            places[elsewhere] = (places[elsewhere] + 1) & self._last
+            there[elsewhere] = met = self._numbers[places[elsewhere]]
+            elsewhere = elsewhere[(met != numbers[elsewhere]) & (met != self._EMPTY)]
+        return np.where(there == numbers, self._found.take(places), np.int32(-1))
+
+
+def _trie(words: Iterable[str]) -> list[tuple[_Keys, np.ndarray]]:
+    """Arrange words by prefixes of two, three … characters: the steps to each prefix, and whether it is a word."""
+    points = code_points("\n".join(["", *sorted(words), ""]))
+    breaks = np.flatnonzero(points == ord("\n"))
+    starts, lengths = breaks[:-1] + 1, np.diff(breaks) - 1
+    nodes, length, levels = points[starts if words else []], 1, []
+    while starts.size:
+        numbers = _steps(nodes, points[starts + length])
+        length += 1
+        is_new = np.append(True, numbers[1:] != numbers[:-1])  # equal prefixes of sorted words are neighbours
+        nodes = is_new.cumsum() - 1
+        is_word = np.zeros(nodes[-1] + 1, dtype=bool)
+        is_word[nodes[lengths == length]] = True
+        levels.append((_Keys(numbers[is_new]), is_word))
+        nodes, starts, lengths = (column[lengths > length] for column in (nodes, starts, lengths))
+    return levels
+
+
+def _steps(nodes: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Make one number of each node, or first character, and the character that follows, which has 21 bits."""
+    return nodes.astype(np.uint64) << np.uint64(21) | points.astype(np.uint64)
 
 
 def _pair_numbers(points: np.ndarray) -> np.ndarray:
-    """Make one number of each two neighbours; a code point has 21 bits."""
-    return points[:-1].astype(np.uint64) << np.uint64(21) | points[1:].astype(np.uint64)
+    return _steps(points[:-1], points[1:])

@@ -20,7 +20,6 @@ from typing import Self
 import ahocorasick
 import numpy as np
 
-from kexue_nlp.datasets._files import read_lines
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import fold as fold_text
 
@@ -124,6 +123,8 @@ class Lexicon:
 
         A bad multiplier, one behind a bare space, or a word with two raises ValueError, which names file and line.
         """
+        from kexue_nlp.datasets._files import read_lines  # which loads much that a segmenter does not need
+
         default = _checked_multiplier("default", default)
         multipliers: dict[str, float] = {}
         for number, line in enumerate(map(str.strip, read_lines(path)), start=1):

@@ -2,44 +2,51 @@
 
 Any number of texts becomes one long stream of characters with a gap between sentences. The network runs over
 overlapping windows of that stream: what it says about a character depends on a few neighbours only and not on
-the position (article 4195: "translation invariance"), so the windows can be cut anywhere and all have one shape.
+the position (article 4195: "translation invariance"), so the windows can be cut anywhere.
 """
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import keras
 import numpy as np
-import regex
 
 from kexue_nlp.batching import batches_by_length, overlapping_windows
-from kexue_nlp.features import Features
+from kexue_nlp.features import Features, normal_points
+from kexue_nlp.forward import SegmentationNetwork
 from kexue_nlp.lexicon import Lexicon, span_bonuses
 from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
 from kexue_nlp.tagging import SBME
-from kexue_nlp.text import SENTENCE_END, Vocabulary, code_points, fixed_spans, normalise, simplify
+from kexue_nlp.text import SENTENCE_ENDS, Vocabulary, code_points, fixed_spans, simplify
 from kexue_nlp.viterbi import viterbi
+
+if TYPE_CHECKING:
+    import keras
 
 __all__ = ["Segmenter"]
 
-# Rows and widths of what the network is run on: a sentence, a page, a corpus.
+# Rows and widths of what a network in Keras is run on: a sentence, a page, a corpus.
 _WINDOW_SHAPES = ((1, 128), (1, 1024), (8, 1024))
-_CHUNK_CHARACTERS = 200_000  # of a list of texts, handled together
+_CHUNK_CHARACTERS = 50_000  # of a list of texts, handled together
 _MAX_TOKENS = 65_536  # in one batch for Viterbi, so that one long sentence cannot fill the memory
 
 # The network does not see white space; Viterbi, inside a dictionary word with a space, has no preference.
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
 _IMPOSSIBLE = -1e4
 _S, _B, _M, _E = range(4)
+_CLOSED = Path(__file__).parent / "pretrained" / "segmenter_closed.npz"
+_SURE = 0.1  # by how much tags must be better to be sure in spite of rounding
 
-# Characters that never combine with a neighbour; only texts with others are searched for grapheme clusters.
-_UNUSUAL = re.compile("[^\\t\\n\\x20-\\x7e\\u3001-\\u3029\\u4e00-\\u9fff\\uff01-\\uff5e“”‘’…—·]")
-_CLUSTER = regex.compile(r"\X")
+# Code points that never combine with a neighbour; only texts with others are searched for grapheme clusters.
+_COMBINES = np.ones(0xFF60, dtype=bool)
+for _range in ("\t\n", " ~", "\u3001\u3029", "\u4e00\u9fff", "\uff01\uff5e", "‘’", "“”", "……", "——", "··"):
+    _COMBINES[ord(_range[0]) : ord(_range[1]) + 1] = False
+
+_ENDS_SENTENCE = np.zeros(0xFFFF, dtype=bool)  # of a normalised code point
+_ENDS_SENTENCE[code_points(SENTENCE_ENDS)] = True
 
 
 @dataclass(frozen=True)
@@ -47,32 +54,39 @@ class _Stream:
     """Texts one after another, and what is known of where they are cut before the network is asked."""
 
     text: str
+    points: np.ndarray  # code points of the text, simplified and normalised
     offsets: np.ndarray  # where texts begin, and the end
     sentences: np.ndarray  # where sentences begin, and the end; the network does not look across
+    cuts: np.ndarray  # where words surely begin, and the end: sentences, white space and what follows it
     blank: np.ndarray  # positions of white space, each a word of its own
     attached: np.ndarray  # positions with no cut before them: accents and what else modifies a character in front
-    simplified: str  # the text as the network reads it
     fixed: np.ndarray  # starts and ends of addresses and numbers to keep whole, (N, 2)
 
     @classmethod
     def of(cls, texts: Sequence[str], keep_whole: bool = False) -> Self:
         text = "".join(texts)
-        simplified = simplify(text)
-        normal = normalise(simplified)
+        raw, points = code_points(text), normal_points(code_points(simplify(text)))
         offsets = np.array([0, *accumulate(map(len, texts))])
-        attached = [
-            offset + position
-            for offset, one in zip(offsets.tolist(), texts, strict=False)
-            if _UNUSUAL.search(one)
-            for cluster in _CLUSTER.finditer(one)
-            for position in range(cluster.start() + 1, cluster.end())
-        ]
-        ends = [match.start() for match in SENTENCE_END.finditer(normal)]
-        sentences = np.union1d(np.setdiff1d(ends, attached), offsets).astype(np.intp)
-        blank = np.flatnonzero(code_points(normal) == ord(" "))
+        attached: list[int] = []
+        unusual = _COMBINES.take(raw, mode="clip").nonzero()[0]
+        if unusual.size:
+            import regex  # most texts need not wait for it
+
+            for number in np.unique(offsets.searchsorted(unusual, side="right") - 1).tolist():
+                for cluster in regex.finditer(r"\X", texts[number]):
+                    attached.extend(range(offsets[number] + cluster.start() + 1, offsets[number] + cluster.end()))
+        begins = np.zeros(len(text) + 1, dtype=bool)
+        begins[1:] = _ENDS_SENTENCE.take(points, mode="clip")
+        begins[attached] = False
+        begins[offsets] = True
+        sentences = begins.nonzero()[0]
+        blank = (points == ord(" ")).nonzero()[0]
+        begins[blank] = begins[blank + 1] = True
+        begins[attached] = False
+        cuts = begins.nonzero()[0]
         fixed = [np.transpose(fixed_spans(one)) + o for one, o in zip(texts, offsets, strict=False) if keep_whole]
         fixed = np.concatenate([np.empty((0, 2), dtype=np.intp), *fixed])
-        return cls(text, offsets, sentences, blank, np.array(attached, dtype=np.intp), simplified, fixed)
+        return cls(text, points, offsets, sentences, cuts, blank, np.array(attached, dtype=np.intp), fixed)
 
 
 class Segmenter(SavedModel):
@@ -83,10 +97,11 @@ class Segmenter(SavedModel):
 
     Parameters
     ----------
-    network : keras.Model
+    network : keras.Model or SegmentationNetwork
         Fully convolutional: ids as `features` gives them, (B, T) or (B, T, 4), to probabilities of the tags s, b, m, e,
         (B, T, 4). It must zero padded positions (id 0) before each convolution, as the builders in
-        :mod:`kexue_nlp.models` do.
+        :mod:`kexue_nlp.models` do. A file, pickle or copy holds what those build as a ``SegmentationNetwork``, which
+        says the same without Keras.
     features : Features
         Turns a text into the network's input.
     lexicon : Lexicon or mapping of str to float, optional
@@ -97,30 +112,33 @@ class Segmenter(SavedModel):
 
     Examples
     --------
-    >>> segmenter = Segmenter.load(lexicon={"微信号": 20.0})
+    >>> segmenter = Segmenter.load(lexicon={"微信号": 1000.0})
     >>> segmenter("扫描二维码，关注微信号。")
     ['扫描', '二维码', '，', '关注', '微信号', '。']
     """
 
     def __init__(
         self,
-        network: keras.Model,
+        network: "keras.Model | SegmentationNetwork",
         features: Features,
         lexicon: Lexicon | Mapping[str, float] | None = None,
         keep_whole: bool = False,
     ) -> None:
-        check_process()
         self.network = network
         self.features = features
         self.lexicon = lexicon
         self.keep_whole = keep_whole
-        half_kernels = [
-            (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
-            for layer in network.layers
-            if isinstance(layer, keras.layers.Conv1D | keras.layers.DepthwiseConv1D)
-        ]
+        if isinstance(network, SegmentationNetwork):
+            half_kernels = [1] * network.context
+        else:
+            check_process()
+            half_kernels = [
+                (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
+                for layer in network.layers
+                if hasattr(layer, "kernel_size")
+            ]
         self.receptive_field = sum(half_kernels)  # positions to each side that the convolutions see, together
-        self._gap = " " * max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
+        self._gap = max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
 
     @property
     def lexicon(self) -> Lexicon | None:
@@ -144,8 +162,10 @@ class Segmenter(SavedModel):
             raise TypeError(f"got a {kind}; give one column of texts, for example segmenter(df['text'])")
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
-        with ThreadPoolExecutor(2) as pool:  # one chunk is prepared or decoded while the network reads another
-            return list(chain.from_iterable(pool.map(self._segment, _chunks(texts))))
+        if len(chunks := list(_chunks(texts))) < 2:
+            return list(chain.from_iterable(map(self._segment, chunks)))
+        with ThreadPoolExecutor(2) as pool:  # NumPy lets two threads compute at once
+            return list(chain.from_iterable(pool.map(self._segment, chunks)))
 
     def log_probabilities(self, text: str) -> np.ndarray:
         """Return log-probabilities of the tags s, b, m, e before any dictionary, float32 of shape (len(text), 4)."""
@@ -174,59 +194,74 @@ class Segmenter(SavedModel):
 
         Only a word of a dictionary may lie across such a place.
         """
-        return _sure_cuts(_Stream.of([text]))
+        return _Stream.of([text]).cuts
 
     def _segment(self, texts: Sequence[str]) -> list[list[str]]:
         """Return the words of each text; the texts go through network and decoder together."""
         stream = _Stream.of(texts, self.keep_whole)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
-        bounds = [*np.flatnonzero(tags < 2).tolist(), len(stream.text)]  # s or b
-        words = [stream.text[start:end] for start, end in pairwise(bounds)]
+        bounds = np.append((tags < 2).nonzero()[0], len(tags))  # s or b
+        words = [stream.text[start:end] for start, end in pairwise(bounds.tolist())]
         first_words = np.searchsorted(bounds, stream.offsets).tolist()
         return [words[first:last] for first, last in pairwise(first_words)]
 
     def _log_probabilities(self, stream: _Stream) -> np.ndarray:
         """Run the network over sentences that do not see each other, (T, 4)."""
         # A space is padding to the network, so spaces between sentences are the gaps.
-        sentences = [stream.simplified[start:end] for start, end in pairwise(stream.sentences.tolist())]
-        ids = self.features(self._gap.join(sentences))
-        probabilities = np.empty((len(ids), len(SBME.tags)), np.float32)
-        field = self.receptive_field
-        for start, batch in overlapping_windows(ids, field, _WINDOW_SHAPES):
-            own = predict(self.network, batch)[:, field : batch.shape[1] - field].reshape(-1, len(SBME.tags))
-            probabilities[start : start + len(own)] = own[: len(ids) - start]
+        gaps_before = np.repeat(np.arange(len(stream.sentences) - 1) * self._gap, np.diff(stream.sentences))
+        places = np.arange(len(stream.text)) + gaps_before
+        points = np.full(places[-1] + 1 if len(places) else 0, ord(" "), dtype=stream.points.dtype)
+        points[places] = stream.points
+        ids = self.features.of_points(points)
+        probabilities = self._run(ids).T.take(places, axis=1).T  # a tag's numbers stay side by side
 
-        # Take the gaps out again, and say what needs no network.
-        gaps_before = np.repeat(np.arange(len(sentences)) * len(self._gap), np.diff(stream.sentences))
-        probabilities = probabilities[np.arange(len(stream.text)) + gaps_before]
+        # Say what needs no network.
         log_probabilities = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
         log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
         log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
 
+    def _run(self, ids: np.ndarray) -> np.ndarray:
+        """Run the network over a stream of ids, (T, …) → (T, 4)."""
+        if isinstance(self.network, SegmentationNetwork):
+            return self.network(ids)
+        probabilities = np.empty((len(ids), len(SBME.tags)), np.float32)
+        field = self.receptive_field
+        for start, batch in overlapping_windows(ids, field, _WINDOW_SHAPES):
+            own = predict(self.network, batch)[:, field : batch.shape[1] - field].reshape(-1, len(SBME.tags))
+            probabilities[start : start + len(own)] = own[: len(ids) - start]
+        return probabilities
+
     _kind = "segmenter"
+    _format = 2
     _pretrained = ("segmenter", "make pretrain-segmenter")
 
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:
-        network, weights = network_parts(self.network)
+        known = isinstance(self.network, SegmentationNetwork)
+        network = self.network if known else SegmentationNetwork.of(self.network)
+        description, weights = (None, network.weights) if network else network_parts(self.network)
+        features = self.features
         meta = {
-            "network": network,
-            "characters": self.features.characters.tokens,
-            "pairs": None if self.features.pairs is None else self.features.pairs.tokens,
-            "words": self.features.words,
+            "network": description,
+            "characters": "".join(features.characters.tokens),
+            "pairs": None if features.pairs is None else "".join(features.pairs.tokens),
             "lexicon": None if self.lexicon is None else dict(self.lexicon.items()),
             "fold": self.lexicon is not None and self.lexicon.fold,
             "keep_whole": self.keep_whole,
         }
-        return meta, weights
+        words = "\n".join(features.words).encode("utf-8", "surrogatepass")
+        return meta, {**weights, "words": np.frombuffer(words, dtype=np.uint8)}
 
     @classmethod
     def _from_parts(cls, meta: dict, arrays: dict[str, np.ndarray]) -> Self:
-        network = restore_network(meta["network"], arrays)
-        pairs = None if meta["pairs"] is None else Vocabulary(meta["pairs"])
-        features = Features(Vocabulary(meta["characters"]), pairs, meta["words"])
-        lexicon = meta["lexicon"] and Lexicon(meta["lexicon"], meta.get("fold", False))
-        return cls(network, features, lexicon, meta.get("keep_whole", True))
+        pairs, description = meta["pairs"], meta["network"]
+        if pairs is not None:
+            pairs = Vocabulary(map("".join, zip(pairs[::2], pairs[1::2], strict=True)))
+        words = arrays.pop("words").tobytes().decode("utf-8", "surrogatepass")
+        features = Features(Vocabulary(meta["characters"]), pairs, words.split("\n") if words else ())
+        network = SegmentationNetwork(arrays) if description is None else restore_network(description, arrays)
+        lexicon = meta["lexicon"] and Lexicon(meta["lexicon"], meta["fold"])
+        return cls(network, features, lexicon, meta["keep_whole"])
 
     @classmethod
     def load(
@@ -235,8 +270,12 @@ class Segmenter(SavedModel):
         lexicon: Lexicon | Mapping[str, float] | None = None,
         keep_whole: bool | None = None,
     ) -> Self:
-        """Read a segmenter as :meth:`SavedModel.load` does; `lexicon` and `keep_whole` replace what is stored."""
-        segmenter = super().load(path)
+        """Read a segmenter as :meth:`SavedModel.load` does; `lexicon` and `keep_whole` replace what is stored.
+
+        "pretrained" knows the words of a large dictionary besides those of the newspaper that it learned from; "closed"
+        knows that newspaper alone, as the closed tests of the bakeoff 2005 demand.
+        """
+        segmenter = super().load(_CLOSED if path == "closed" else path)
         segmenter.lexicon = segmenter.lexicon if lexicon is None else lexicon
         segmenter.keep_whole = segmenter.keep_whole if keep_whole is None else keep_whole
         return segmenter
@@ -246,24 +285,41 @@ def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None
     return lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
 
 
-def _sure_cuts(stream: _Stream) -> np.ndarray:
-    """List where words surely begin: where sentences and white space do, and behind white space."""
-    around_blanks = np.setdiff1d(np.union1d(stream.blank, stream.blank + 1), stream.attached)
-    return np.union1d(stream.sentences, around_blanks).astype(np.intp)
-
-
 def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
     """Add the bonuses and find the best tags of each piece between sure cuts, int8 (T,)."""
-    cuts = _sure_cuts(stream)
+    cuts = stream.cuts
     if lexicon or stream.fixed.size:
         log_probabilities, cuts = _with_words(stream, log_probabilities, cuts, lexicon or Lexicon({}))
-    tags = np.empty(len(stream.text), dtype=np.int8)
-    lengths = np.diff(cuts)
-    limits = 2 ** np.arange(int(lengths.max(initial=1)).bit_length() + 1)
+    return _best_tags(log_probabilities, cuts)
+
+
+def _best_tags(log_probabilities: np.ndarray, cuts: np.ndarray) -> np.ndarray:
+    """Find the best tags between cuts, int8 (T,): where a look at each two neighbours settles them, without Viterbi.
+
+    Take any tags of a piece in which a word goes on from one character to the next: they are b or m, then m or e. With
+    s or e, then b or s in their place, all other tags may stay as they are. If that is always a gain, the best tags
+    part the two, whatever stands around them. The other way round, two may surely be joined.
+    """
+    s, b, m, e = log_probabilities.T
+    with np.errstate(invalid="ignore"):  # what is infinite is left to Viterbi
+        part = np.minimum(s - b, e - m)[:-1] + np.minimum(b - m, s - e)[1:]
+        join = np.minimum(b - s, m - e)[:-1] + np.minimum(m - b, e - s)[1:]
+    begins = np.zeros(len(log_probabilities) + 1, dtype=bool)
+    begins[1:-1] = (part > _SURE) & (part < np.inf)
+    begins[cuts] = True
+    tags = np.where(begins[:-1], 1 - begins[1:], 2 + begins[1:]).astype(np.int8)  # s b where one begins, m e elsewhere
+    doubts = (~begins[1:-1] & ~((join > _SURE) & (join < np.inf))).nonzero()[0]
+    if not doubts.size:
+        return tags
+    # Viterbi decides about the pieces between sure cuts that have a doubt inside.
+    bounds = begins.nonzero()[0]
+    doubtful = np.unique(np.searchsorted(bounds, doubts, side="right") - 1)
+    starts, lengths = bounds[doubtful], np.diff(bounds)[doubtful]
+    limits = 2 ** np.arange(int(lengths.max()).bit_length() + 1)
     for _, _, pieces in batches_by_length(lengths, limits, _MAX_TOKENS):
-        positions = cuts[pieces, None] + np.arange(lengths[pieces].max())
-        inside = positions < cuts[pieces + 1, None]
-        padded = log_probabilities[np.minimum(positions, len(stream.text) - 1)]
+        positions = starts[pieces, None] + np.arange(lengths[pieces].max())
+        inside = positions < (starts + lengths)[pieces, None]
+        padded = log_probabilities[np.minimum(positions, len(tags) - 1)]
         tags[positions[inside]] = viterbi(padded, SBME, lengths[pieces])[inside]
     return tags
 

@@ -15,6 +15,7 @@ import numpy as np
 __all__ = [
     "PAD",
     "SENTENCE_END",
+    "SENTENCE_ENDS",
     "UNKNOWN",
     "Vocabulary",
     "code_points",
@@ -40,8 +41,8 @@ _NORMALISE = str.maketrans({wide: _CLASS.get(half, half) for wide, half in _HALF
 
 _PUNCTUATION = str.maketrans(dict.fromkeys(set(string.punctuation) - {"'"}, " "))
 
-_SENTENCE_ENDS = "。!?;"
-SENTENCE_END = re.compile(f"(?<=[{_SENTENCE_ENDS}])")
+SENTENCE_ENDS = "。!?;"  # of a normalised text
+SENTENCE_END = re.compile(f"(?<=[{SENTENCE_ENDS}])")
 """Matches the empty string after each character of a normalised text that ends a sentence: 。！？；"""
 
 # Traditional characters and the simplified one of each, from OpenCC by benchmarks/make_traditional.py.
@@ -159,7 +160,7 @@ def split_sentences(words: Iterable[str]) -> list[list[str]]:
     sentences: list[list[str]] = [[]]
     for word in words:
         sentences[-1].append(word)
-        if normalise(word[-1:]) in tuple(_SENTENCE_ENDS):
+        if normalise(word[-1:]) in tuple(SENTENCE_ENDS):
             sentences.append([])
     return [sentence for sentence in sentences if sentence]
 

@@ -36,6 +36,24 @@ def test_known_words_are_marked(text, words, patterns):
     assert known(text, *words) == patterns
 
 
+WORDS = st.lists(st.text("微信号0", min_size=2, max_size=6), max_size=12, unique=True)
+
+
+@given(st.text("微信号0 a", max_size=250), WORDS, st.booleans())
+def test_known_words_are_those_that_occur(text, words, long):
+    text = text + "微信号" * 80 if long else text  # many places are looked up in another way than few
+    expected = [0] * len(text)
+    for word in words:
+        kind = min(len(word), 4) - 2
+        for start in range(len(text) - len(word) + 1):
+            if text[start : start + len(word)] == word:
+                expected[start] |= 1 << kind
+                expected[start + len(word) - 1] |= 8 << kind
+                for inner in range(start + 1, start + len(word) - 1):
+                    expected[inner] |= 32 << kind
+    assert known(text, *words) == expected
+
+
 @given(st.text("微信号0 a", max_size=10), st.text("微信号0 a", max_size=10))
 def test_texts_with_white_space_between_are_encoded_as_alone(left, right):
     features = Features(CHARACTERS, Vocabulary(["微信", "信号", "0a"]), ["微信号"])
@@ -53,7 +71,11 @@ def test_fitting_keeps_what_occurs_often_enough():
 
 @pytest.mark.parametrize(
     ("pairs", "word", "message"),
-    [(None, "微信", "together with pairs"), (Vocabulary([]), "微", "at least two characters, got '微'")],
+    [
+        (None, "微信", "together with pairs"),
+        (Vocabulary([]), "微", "at least two characters.*got '微'"),
+        (Vocabulary([]), "微\n信", "no line break, got '微.n信'"),
+    ],
 )
 def test_bad_known_words_are_refused(pairs, word, message):
     with pytest.raises(ValueError, match=message):

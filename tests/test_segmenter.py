@@ -1,4 +1,7 @@
+import itertools
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -10,10 +13,11 @@ from hypothesis import strategies as st
 
 import kexue_nlp
 from kexue_nlp.features import Features
+from kexue_nlp.forward import SegmentationNetwork
 from kexue_nlp.lexicon import Lexicon
 from kexue_nlp.models import article_segmenter, enriched_segmenter
-from kexue_nlp.segmenter import Segmenter
-from kexue_nlp.tagging import tags_to_words
+from kexue_nlp.segmenter import Segmenter, _best_tags
+from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
 
@@ -198,7 +202,73 @@ def test_saved_segmenter_says_the_same(with_lexicon, tmp_path):
     loaded = Segmenter.load(path)
     text = "扫描二维码，关注微信号！我在 2024年"
     assert loaded(text) == with_lexicon(text)
-    np.testing.assert_array_equal(loaded.log_probabilities(text), with_lexicon.log_probabilities(text))
+    np.testing.assert_allclose(loaded.log_probabilities(text), with_lexicon.log_probabilities(text), atol=1e-5)
+    loaded.save(path)
+    np.testing.assert_array_equal(Segmenter.load(path).log_probabilities(text), loaded.log_probabilities(text))
+
+
+@pytest.mark.parametrize("name", ["pretrained", "closed", "random article", "random enriched"])
+def test_forward_pass_equals_keras(name, pretrained):
+    keras.utils.set_random_seed(2)
+    if name.startswith("random"):
+        network = article_segmenter(300) if name.endswith("article") else enriched_segmenter(300, 300, width=7)
+        ours = SegmentationNetwork.of(network)
+        tables = [300, 300, 300, 256][: 1 if name.endswith("article") else 4]
+    else:
+        ours = (pretrained if name == "pretrained" else Segmenter.load(name)).network
+        tables = [
+            len(ours.weights[f"{key}_embedding/embeddings"]) for key in ("character", "pair", "pair", "known_word")
+        ]
+        network = enriched_segmenter(tables[0], tables[1], width=len(ours.weights["mix/bias"]))
+        network.set_weights([ours.weights[weight.path] for weight in network.weights])
+    assert ours.count_params() == network.count_params()
+    rng = np.random.default_rng(0)
+    for length in (1, 2, 300, 5000):  # the last is cut into blocks
+        ids = np.stack([rng.integers(0, n, length, dtype=np.int32) for n in tables], axis=1)
+        ids[rng.random(length) < 0.1, 0] = 0
+        expected = network.predict_on_batch(ids[None] if len(tables) > 1 else ids.T)[0]
+        visible = ids[:, 0] > 0
+        np.testing.assert_allclose(ours(ids)[visible], expected[visible], atol=1e-5)
+
+
+def test_a_network_that_is_not_quite_the_builder_s_stays_in_keras(tmp_path):
+    network = article_segmenter(len(CHARACTERS) + 2)
+    network.get_layer("conv_1").activation = keras.activations.tanh
+    segmenter = Segmenter(network, Features(Vocabulary(CHARACTERS)))
+    segmenter.save(tmp_path / "s.npz")
+    loaded = Segmenter.load(tmp_path / "s.npz")
+    assert isinstance(loaded.network, keras.Model)
+    assert loaded.log_probabilities("我在中国").tolist() == segmenter.log_probabilities("我在中国").tolist()
+
+
+@pytest.mark.parametrize("scale", [0.5, 5.0, 50.0])
+def test_tags_settled_by_neighbours_are_those_of_viterbi(scale):
+    rng = np.random.default_rng(0)
+    for length in (1, 2, 3, 40, 400):
+        emissions = (scale * rng.normal(size=(length, 4))).astype(np.float32)
+        cuts = np.union1d([0, length], rng.integers(0, length + 1, length // 20))
+        pieces = [viterbi(emissions[start:end], SBME) for start, end in itertools.pairwise(cuts)]
+        assert _best_tags(emissions, cuts).tolist() == np.concatenate(pieces).tolist()
+
+
+def test_text_without_sentence_ends_is_no_work_for_viterbi(pretrained, monkeypatch):
+    decoded = []
+    monkeypatch.setattr(
+        "kexue_nlp.segmenter.viterbi", lambda x, *rest: decoded.append(x.shape[:2]) or viterbi(x, *rest)
+    )
+    text = "中国人民银行昨天宣布降低利率，专家认为这对经济发展有好处，" * 300
+    assert "".join(pretrained(text)) == text
+    assert sum(rows * steps for rows, steps in decoded) < len(text) / 2
+    assert max((steps for _, steps in decoded), default=0) < 30
+
+
+def test_the_pretrained_segmenter_needs_no_keras_to_load_and_answer():
+    code = "import sys; from kexue_nlp.segmenter import Segmenter; print(Segmenter.load()('我爱北京'), *sys.modules)"
+    words, _, modules = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout.partition("] ")
+    assert words == "['我', '爱', '北京'"
+    assert not {"keras", "jax", "tensorflow", "torch", "pandas"} & set(modules.split())
 
 
 @pytest.mark.parametrize(("stored", "given", "words"), [({}, None, {}), ({"的": 9.0}, {"我在": 2.0}, {"我在": 2.0})])
@@ -207,18 +277,39 @@ def test_lexicon_is_stored_and_can_be_replaced(small, tmp_path, stored, given, w
     assert dict(Segmenter.load(tmp_path / "s.npz", lexicon=given).lexicon.items()) == words
 
 
-def test_pretrained_segmenter_and_dictionary_do_what_the_article_shows(pretrained):
+@pytest.mark.parametrize(("name", "multiplier"), [("pretrained", 1000.0), ("closed", 20.0)])
+def test_pretrained_segmenters_do_what_the_article_shows(name, multiplier):
+    segmenter = Segmenter.load(name)
     text = "扫描二维码，关注微信号。"
-    assert pretrained(text) == ["扫描", "二维码", "，", "关注", "微", "信号", "。"]
-    tags = pretrained.decode(text, pretrained.log_probabilities(text), {"微信号": 20.0})
+    assert segmenter(text) == ["扫描", "二维码", "，", "关注", "微", "信号", "。"]
+    tags = segmenter.decode(text, segmenter.log_probabilities(text), {"微信号": multiplier})
     assert tags_to_words(text, tags) == ["扫描", "二维码", "，", "关注", "微信号", "。"]
 
 
-def test_pretrained_segmenter_is_small_and_has_a_card():
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("我买了一瓶酒精。", "酒精"),
+        ("伤口要先用酒精消毒", "酒精"),
+        ("你可以用支付宝付款吗？", "支付宝"),
+        ("他把钱都换成了比特币，", "比特币"),
+        ("这款手机的前摄像头很清楚。", "摄像头"),
+    ],
+)
+def test_everyday_words_come_out_whole(pretrained, text, word):
+    assert word in pretrained(text)
+
+
+FILES = {"open": ("segmenter", 0.957, 6_500_000), "closed": ("segmenter_closed", 0.95, 4_300_000)}
+
+
+@pytest.mark.parametrize(("name", "least", "most"), FILES.values(), ids=FILES)
+def test_pretrained_file_is_small_and_has_a_card(name, least, most):
     folder = Path(kexue_nlp.__file__).parent / "pretrained"
-    assert (folder / "segmenter.npz").stat().st_size <= 6_000_000
-    card = json.loads((folder / "segmenter.json").read_text(encoding="utf-8"))
-    assert {"data", "seed", "command", "metrics", "seconds"} <= card.keys()
+    card = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    assert {"data", "words", "seed", "command", "metrics", "seconds"} <= card.keys()
+    assert card["metrics"]["pku"]["f1"] >= least
+    assert card["bytes"] == (folder / f"{name}.npz").stat().st_size <= most
 
 
 def test_pretrained_segmenter_knows_normalised_characters_only(pretrained):

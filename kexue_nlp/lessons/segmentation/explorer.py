@@ -82,7 +82,7 @@ def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
     Examples
     --------
     >>> from kexue_nlp.segmenter import Segmenter
-    >>> read({"network": Segmenter.load()}, "关注微信号。").others["jieba"]
+    >>> read({"network": Segmenter.load("closed")}, "关注微信号。").others["jieba"]
     ['关注', '微', '信号', '。']
     """
     import jieba
