@@ -11,6 +11,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import base64
+import io
 import os
 import re
 import sys
@@ -23,8 +25,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
+from PIL import Image
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
+PICTURES = FOLDER.parent / "docs"  # of the explorers, which the browser tests take
 
 MAX_SECONDS = 120
 MAX_GB = 1.2
@@ -183,6 +187,21 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
             cell.outputs = [output for output in _joined(cell.outputs) if _tidy_output(output)]
 
 
+def renew_pictures(notebook: nbformat.NotebookNode) -> None:
+    """Attach, in place, small copies of those pictures of the documentation that a notebook shows.
+
+    They travel in the file, so that they are seen wherever the notebook is copied to, and offline.
+    """
+    for cell in notebook.cells:
+        for name in cell.get("attachments", {}):
+            picture = Image.open(PICTURES / name).convert("RGB")
+            top = max(0, min(250, picture.height - 360))  # controls are above, and small they say nothing
+            picture = picture.crop((0, top, 480, min(picture.height, top + 360))).resize((360, 270))
+            png = io.BytesIO()
+            picture.quantize(64).save(png, format="png", optimize=True)
+            cell.attachments[name] = {"image/png": base64.b64encode(png.getvalue()).decode("ascii")}
+
+
 def _joined(outputs: list[nbformat.NotebookNode]) -> list[nbformat.NotebookNode]:
     """Join neighbouring pieces of one stream; where a stream is cut is chance."""
     joined: list[nbformat.NotebookNode] = []
@@ -253,6 +272,7 @@ def refresh(path: Path, cores: int) -> str:
             raise NotebookError('the parameters cell must say PROFILE = "quick": that is what the badge measures')
     seconds, gb = run(notebook, path.parent)
     tidy(notebook)
+    renew_pictures(notebook)
     badge = write_badge(notebook, seconds, gb, cores)
     if found := problems(notebook):
         raise NotebookError("\n".join(found))

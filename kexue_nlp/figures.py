@@ -8,7 +8,7 @@ import base64
 import dataclasses
 import io
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -20,7 +20,7 @@ from matplotlib.patches import FancyBboxPatch, Rectangle
 from PIL import Image
 
 from kexue_nlp.language import N_, _
-from kexue_nlp.tagging import SBME, words_to_tags
+from kexue_nlp.tagging import SBME
 
 __all__ = [
     "BLUE",
@@ -32,9 +32,8 @@ __all__ = [
     "VERMILION",
     "emission_heatmap",
     "hashing_diagram",
+    "layer_strips",
     "margin_diagram",
-    "receptive_field",
-    "segmentation_diagram",
     "semi_supervised_diagram",
     "show",
     "use_chinese_font",
@@ -149,60 +148,36 @@ def emission_heatmap(
     return ax.figure
 
 
-def receptive_field(n_layers: int = 3, width: int = 3) -> Figure:
-    """Draw which characters one tag depends on in a stack of convolutions of an odd width."""
-    if n_layers < 1 or width < 1 or width % 2 == 0:
-        raise ValueError(f"need at least one layer and an odd width, got n_layers={n_layers}, width={width}")
-    side = n_layers * (width // 2)  # characters on each side that a unit sees
-    ax = _axes(4.6 + side, 0.8 + 0.7 * n_layers)
-    _draw_layers(ax, side + np.arange(-side - 2, side + 3), range(n_layers + 1), width // 2, centre=side)
-    for layer in range(n_layers + 1):
-        name = _("characters") if layer == 0 else _("convolution {n}", n=layer)
-        name += _(" → tag") if layer == n_layers else ""
-        ax.text(-2.8, layer, name, ha="right", va="center")
-    for t in range(-side, side + 1):
-        ax.text(side + t, -0.5, f"{t:+d}" if t else "0", ha="center", va="center")
-    ax.set_title(_("one tag sees {n} characters", n=2 * side + 1), size=11)
-    ax.set_axis_off()
-    alt = N_("Units above characters: one unit of convolution {layer} depends on {n} characters.")
-    ax.figure.alt = _(alt, layer=n_layers, n=2 * side + 1)
-    return ax.figure
+def layer_strips(text: str, layers: Mapping[str, np.ndarray], titles: Sequence[str] = ("",)) -> Figure:
+    """Draw what layers of a tagger make of a text, one strip per layer, one column per character.
 
-
-def segmentation_diagram(words: Sequence[str] = ("关注", "微信号", "。")) -> Figure:
-    """Draw the idea of article 4195, with numbers made up to arrive at these words."""
-    text, path = "".join(words), words_to_tags(words)
-    rng, blues, columns = np.random.default_rng(0), mpl.colormaps["Blues"], np.arange(len(text))
-    probabilities = rng.random((len(text), 4)) * 0.5
-    probabilities[columns, path] = rng.uniform(0.8, 1.0, len(text))
-    ax = _axes(3.6 + 0.85 * len(text), 5.4)
-    layers = [_("convolution of width 3, {what}", what=what) for what in (_("128 filters"), _("32 filters"), "softmax")]
-    best = _("tag probabilities\nand the best legal path")
-    rows = [_("characters"), _("embedding, 128 numbers each"), *layers, best, _("words")]
-    for y, name in zip((9.3, 8.3, 6.9, 5.8, 4.7, 2.7, 0.6), rows, strict=True):
-        ax.text(-0.8, y, name, ha="right", va="center")
-    for t, character in enumerate(visible(text)):
-        ax.text(t, 9.3, character, ha="center", va="center", size=17)
-        for i, value in enumerate(rng.random(5)):
-            ax.add_patch(Rectangle((t + 0.13 * i - 0.33, 8.1), 0.13, 0.4, fc=blues(value), ec=GREY, lw=0.5))
-        for k in range(4):
-            ax.add_patch(Rectangle((t - 0.5, 3.5 - 0.55 * k), 1, 0.55, fc=blues(probabilities[t, k]), ec="white"))
-    ax.plot(columns, 3.77 - 0.55 * path, "o-", color=ORANGE, linewidth=3, markersize=8)
-    for k, tag in enumerate(SBME.tags):
-        ax.text(len(text) - 0.4, 3.77 - 0.55 * k, f"{tag}  {_(TAG_NAMES[tag])}", va="center", size=9)
-    _draw_layers(ax, columns, (7.8, 6.9, 5.8, 4.7), half=1, centre=len(text) // 2)
-    start = 0
-    for word in words:
-        box, middle = "round,pad=0.06", start + len(word) / 2 - 0.5
-        ax.add_patch(FancyBboxPatch((start - 0.36, 0.3), len(word) - 0.28, 0.6, boxstyle=box, color=BLUE))
-        ax.text(middle, 0.6, visible(word), ha="center", va="center", size=15, color="white")
-        start += len(word)
-    ax.set_axis_off()
-    ax.figure.alt = _(
-        "Characters become vectors and pass three convolutions of width 3, which turn them into tag probabilities; "
-        "the best legal path through these is read off as words."
-    )
-    return ax.figure
+    Parameters
+    ----------
+    text : str of length T
+    layers : mapping of str to ndarray of shape (N, T, units)
+        What each layer gives, under its name, in N networks of the same layers; drawn side by side, 0 white.
+    titles : sequence of str, length N
+    """
+    figure = Figure(figsize=(2 + 0.3 * len(text) * len(titles), 5.4), layout="constrained")
+    heights = [1 if values.shape[-1] <= len(SBME.tags) else 2 for values in layers.values()]
+    axes = figure.subplots(len(layers), len(titles), squeeze=False, height_ratios=heights)
+    for i, (row, (name, values)) in enumerate(zip(axes, layers.items(), strict=True)):
+        limit = np.abs(values).max()
+        for ax, strip in zip(row, values, strict=True):
+            ax.imshow(strip.T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+            ax.set_xticks(range(len(text)), [""] * len(text) if i else visible(text), size=11)
+            ax.tick_params(length=0)
+            ax.xaxis.tick_top()
+        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        if values.shape[-1] == len(SBME.tags):
+            row[0].set_yticks(range(len(SBME.tags)), SBME.tags)
+    for ax, title in zip(axes[0], titles, strict=True):
+        ax.set_title(title, size=11)
+    more = f": {', '.join(titles)}" if len(titles) > 1 else ""
+    alt = N_("Values of {layers} at each character of “{text}”{more}.")
+    figure.alt = _(alt, layers=", ".join(layers), text=visible(text), more=more)
+    return figure
 
 
 def hashing_diagram() -> Figure:
@@ -329,14 +304,3 @@ def _draw_flow(boxes: Sequence[tuple], down: dict[float, str], way_back: tuple[f
 def _axes(width: float, height: float) -> Axes:
     """Return axes in a new figure of this size in inches, outside pyplot."""
     return Figure(figsize=(width, height), layout="constrained").subplots()
-
-
-def _draw_layers(ax: Axes, columns: np.ndarray, ys: Sequence[float], half: int, centre: int) -> None:
-    """Draw layers of units, ys[0] the input, and mark what the centre unit of the last one depends on."""
-    for layer, y in enumerate(ys):
-        seen = abs(columns - centre) <= half * (len(ys) - 1 - layer)
-        ax.scatter(columns, [y] * len(columns), 110, np.where(seen, VERMILION, "white"), edgecolors=GREY, zorder=2)
-        for column, marked in zip(columns, seen, strict=True) if layer else ():
-            for below in columns[abs(columns - column) <= half]:
-                colour = VERMILION if marked else FAINT
-                ax.plot([column, below], [y, ys[layer - 1]], color=colour, lw=1, zorder=int(marked))

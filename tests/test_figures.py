@@ -110,7 +110,7 @@ def displayed(monkeypatch):
 ALL_FIGURES = {
     "heat map": lambda: figures.emission_heatmap(SENTENCE, probabilities(12), path=[1, 3] * 6),
     "long heat map": lambda: figures.emission_heatmap("字" * 60, probabilities(60), path=[0] * 60),
-    "receptive field": figures.receptive_field,
+    "layers": lambda: figures.layer_strips("微信号", {"tags": probabilities(3)[None]}),
     **{name: getattr(figures, name) for name in figures.__all__ if name.endswith("_diagram")},
 }
 
@@ -166,20 +166,10 @@ def test_probabilities_or_a_path_of_another_length_are_refused():
         figures.emission_heatmap("微信", probabilities(2), path=[0, 0, 0])
 
 
-@pytest.mark.parametrize(("n_layers", "width", "sees"), [(3, 3, 7), (1, 3, 3), (2, 5, 9)])
-def test_the_receptive_field_is_that_of_stacked_convolutions(n_layers, width, sees):
-    ax = figures.receptive_field(n_layers, width).axes[0]
-    inputs = ax.collections[0].get_facecolors()
-    marked = np.isclose(inputs, mpl.colors.to_rgba(figures.VERMILION)).all(axis=1).sum()
-    assert (marked, str(sees) in ax.get_title()) == (sees, True)
-
-
-@pytest.mark.parametrize(("n_layers", "width"), [(0, 3), (3, 2), (3, 0)])
-def test_an_impossible_convolution_is_refused(n_layers, width):
-    with pytest.raises(ValueError, match="odd width"):
-        figures.receptive_field(n_layers, width)
-
-
-def test_the_diagram_ends_with_the_words():
-    texts = [text.get_text() for text in figures.segmentation_diagram(["他", "说话"]).axes[0].texts]
-    assert texts[-2:] == ["他", "说话"]
+def test_strips_have_a_row_per_layer_and_a_column_per_network():
+    layers = {"embedding": np.ones((2, 3, 5)), "tags": np.stack([probabilities(3)] * 2)}
+    axes = np.reshape(figures.layer_strips("微 信", layers, ("before", "after")).axes, (2, 2))
+    assert [[ax.images[0].get_array().shape for ax in row] for row in axes] == [[(5, 3)] * 2, [(4, 3)] * 2]
+    assert [label.get_text() for label in axes[0, 1].get_xticklabels()] == ["微", "␣", "信"]
+    assert [label.get_text() for label in axes[1, 0].get_yticklabels()] == list("sbme")
+    assert [ax.get_title() for ax in axes[0]] == ["before", "after"]

@@ -22,6 +22,7 @@ LESSONS = [path for path in NOTEBOOKS if not path.name.startswith("00_")]
 SECTIONS = ("What you will be able to do", "Build it", "Play with it", "Measure it", "Exercises", "Further reading")
 SLIDE_TYPES = {"slide", "subslide", "fragment", "skip", "notes", "-"}
 MAX_LINES = 15
+MAX_WORDS = 90
 FOR_TOOLS = re.compile(r"#.*\b(noqa|isort|NBVAL)", re.IGNORECASE)
 SOLUTION = re.compile(r"<details>\n<summary>[^<>]+</summary>\n\n```python\n(.*)\n```\n\n</details>", re.DOTALL)
 SAVED_BY_JUPYTER = (
@@ -150,6 +151,14 @@ def test_badge_is_there_and_within_budget(path):
 
 
 @each_notebook
+def test_attached_pictures_are_shown_and_shown_ones_attached(path):
+    for cell in read(path).cells:
+        assert sorted(re.findall(r"!\[[^\]]+\]\(attachment:([^)\s]+)\)", cell.source)) == sorted(
+            cell.get("attachments", {})
+        )
+
+
+@each_notebook
 def test_comments_for_tools_do_not_face_the_student(path):
     assert [cell.id for cell in code_cells(read(path).cells) if FOR_TOOLS.search(cell.source)] == []
 
@@ -202,8 +211,18 @@ def test_three_bullets_say_what_is_learned(path):
     assert len(bullets) == 3
 
 
+def first_screen(path):
+    """Return the cells above the first level-2 heading: the title, and the explorer once a lesson begins with it."""
+    cells = read(path).cells
+    return cells[: next(i for i, cell in enumerate(cells) if headings([cell]))]
+
+
 @each_lesson
-def test_the_idea_has_a_picture(path):
+def test_the_explorer_is_on_the_first_screen_or_the_idea_has_a_picture(path):
+    if explorers := code_cells(first_screen(path)):
+        assert [cell.id for cell in explorers if "Explorer(" not in cell.source or not is_folded(cell)] == []
+        assert len(outputs_of_type(explorers, "text/html")) == len(explorers) == 1
+        return
     cells = section(path, SECTIONS[0])
     drawn = outputs_of_type(cells, "image/png", "image/svg+xml")
     shown = [
@@ -214,6 +233,12 @@ def test_the_idea_has_a_picture(path):
         for target in re.findall(r"!\[[^\]]+\]\(([^)\s]+)\)", markdown([cell]))
     ]
     assert drawn or any(shown)
+
+
+@each_lesson
+def test_explanations_are_short_in_a_lesson_that_begins_with_its_explorer(path):
+    lengths = {cell.id: len(markdown([cell]).split()) for cell in section(path, "Build it")}
+    assert {name: n for name, n in lengths.items() if n > MAX_WORDS and code_cells(first_screen(path))} == {}
 
 
 @each_lesson
