@@ -80,7 +80,7 @@ class Reading:
 
 
 def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
-    """Let every network, jieba and longest match read a text; their lexicons play no part.
+    """Let every network, jieba and longest match, with the shortest list of known words, read a text.
 
     Examples
     --------
@@ -92,8 +92,8 @@ def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
 
     jieba.setLogLevel("WARNING")
     logs = {name: segmenter.log_probabilities(text) for name, segmenter in segmenters.items()}
-    known = {word for segmenter in segmenters.values() for word in segmenter.features.words}
-    longest = forward_maximum_matching(text, known)
+    lists = [segmenter.features.words for segmenter in segmenters.values() if segmenter.features.words]
+    longest = forward_maximum_matching(text, set(min(lists, key=len, default=())))
     reach = {name: segmenter.receptive_field for name, segmenter in segmenters.items()}
     cuts = next(iter(segmenters.values())).sure_cuts(text)
     spans = np.transpose(fixed_spans(text)).tolist()
