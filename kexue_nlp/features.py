@@ -39,8 +39,9 @@ class Features:
     ----------
     characters, pairs : Vocabulary
         Single characters and, optional, pairs of them, normalised by :func:`kexue_nlp.text.normalise`.
-    words : iterable of str
-        Known words, normalised, of at least two characters; only together with `pairs`. ValueError otherwise.
+    words : iterable of str, or str
+        Known words, normalised, of at least two characters, or one string of them, sorted, a line each; only together
+        with `pairs`. ValueError otherwise.
 
     Examples
     --------
@@ -53,12 +54,15 @@ class Features:
     def __init__(self, characters: Vocabulary, pairs: Vocabulary | None = None, words: Iterable[str] = ()) -> None:
         self.characters = characters
         self.pairs = pairs
-        self.words = tuple(words)
-        if self.words and pairs is None:
+        if not isinstance(words, str):
+            words = sorted(words)
+            if bad := [word for word in words if len(word) < 2 or "\n" in word]:
+                raise ValueError(f"a known word has at least two characters and no line break, got {bad[0]!r}")
+            words = "\n".join(words)
+        self.lines = words  # one string: hundreds of thousands of them would fill the memory
+        if words and pairs is None:
             raise ValueError("known words are read together with pairs; give pairs, or no words")
-        if bad := [word for word in self.words if len(word) < 2 or "\n" in word]:
-            raise ValueError(f"a known word has at least two characters and no line break, got {bad[0]!r}")
-        self._trie = _trie(self.words)
+        self._trie = _trie(words)
         # The characters once more as a table of all code points, behind the last of them one that is not known.
         points = code_points("".join(characters.tokens))
         self._character_ids = np.full(max(points.max(initial=0), ord(" ")) + 2, UNKNOWN, dtype=np.int32)
@@ -66,6 +70,11 @@ class Features:
         self._character_ids[ord(" ")] = PAD
         if pairs is not None:
             self._pair_keys = _Keys(_pair_numbers(code_points("".join(pairs.tokens)))[::2])
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The known words, sorted."""
+        return tuple(self.lines.split("\n")) if self.lines else ()
 
     @classmethod
     def fit(cls, sentences: Sequence[Sequence[str]], min_pairs: int = 5, min_words: int = 2) -> Self:
@@ -83,7 +92,7 @@ class Features:
         return cls(
             Vocabulary.fit(texts, min_count=2),
             Vocabulary.fit((map(str.__add__, t, t[1:]) for t in texts), min_count=min_pairs),
-            sorted(known),
+            known,
         )
 
     def __call__(self, text: str) -> np.ndarray:
@@ -170,12 +179,12 @@ class _Keys:
         return np.where(there == numbers, self._found.take(places), np.int32(-1))
 
 
-def _trie(words: Iterable[str]) -> list[tuple[_Keys, np.ndarray]]:
+def _trie(words: str) -> list[tuple[_Keys, np.ndarray]]:
     """Arrange words by prefixes of two, three … characters: the steps to each prefix, and whether it is a word."""
-    points = code_points("\n".join(["", *sorted(words), ""]))
-    breaks = np.flatnonzero(points == ord("\n"))
+    points = code_points(f"\n{words}\n")
+    breaks = np.flatnonzero(points == ord("\n")) if words else np.empty(0, dtype=np.intp)
     starts, lengths = breaks[:-1] + 1, np.diff(breaks) - 1
-    nodes, length, levels = points[starts if words else []], 1, []
+    nodes, length, levels = points[starts], 1, []
     while starts.size:
         numbers = _steps(nodes, points[starts + length])
         length += 1

@@ -249,7 +249,7 @@ class Segmenter(SavedModel):
             "fold": self.lexicon is not None and self.lexicon.fold,
             "keep_whole": self.keep_whole,
         }
-        words = "\n".join(features.words).encode("utf-8", "surrogatepass")
+        words = features.lines.encode("utf-8", "surrogatepass")
         return meta, {**weights, "words": np.frombuffer(words, dtype=np.uint8)}
 
     @classmethod
@@ -258,7 +258,7 @@ class Segmenter(SavedModel):
         if pairs is not None:
             pairs = Vocabulary(map("".join, zip(pairs[::2], pairs[1::2], strict=True)))
         words = arrays.pop("words").tobytes().decode("utf-8", "surrogatepass")
-        features = Features(Vocabulary(meta["characters"]), pairs, words.split("\n") if words else ())
+        features = Features(Vocabulary(meta["characters"]), pairs, words)
         network = SegmentationNetwork(arrays) if description is None else restore_network(description, arrays)
         lexicon = meta["lexicon"] and Lexicon(meta["lexicon"], meta["fold"])
         return cls(network, features, lexicon, meta["keep_whole"])

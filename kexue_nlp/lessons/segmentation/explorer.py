@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -79,8 +79,8 @@ class Reading:
     others: dict[str, list[str]]  # words by other methods
 
 
-def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
-    """Let every network, jieba and longest match, with the shortest list of known words, read a text.
+def read(segmenters: Mapping[str, Segmenter], text: str, known: Set[str] = frozenset()) -> Reading:
+    """Let every network, jieba and longest match, which has a list of known words, read a text.
 
     Examples
     --------
@@ -92,8 +92,7 @@ def read(segmenters: Mapping[str, Segmenter], text: str) -> Reading:
 
     jieba.setLogLevel("WARNING")
     logs = {name: segmenter.log_probabilities(text) for name, segmenter in segmenters.items()}
-    lists = [segmenter.features.words for segmenter in segmenters.values() if segmenter.features.words]
-    longest = forward_maximum_matching(text, set(min(lists, key=len, default=())))
+    longest = forward_maximum_matching(text, known)
     reach = {name: segmenter.receptive_field for name, segmenter in segmenters.items()}
     cuts = next(iter(segmenters.values())).sure_cuts(text)
     spans = np.transpose(fixed_spans(text)).tolist()
@@ -200,7 +199,9 @@ class SegmentationExplorer(Explorer):
         for control in (self.sentence, reset):
             control.add_class("kexue-needs-kernel")
 
-        self._readings = [read(self._segmenters, text) for text in [*texts, self.sentence.value]]
+        lists = (segmenter.features.words for segmenter in self._segmenters.values())
+        self._known = frozenset(min(filter(None, lists), key=len, default=()))
+        self._readings = [read(self._segmenters, text, self._known) for text in [*texts, self.sentence.value]]
         self._start = {
             "lexicon": words,
             "network": 0,
@@ -261,7 +262,7 @@ class SegmentationExplorer(Explorer):
     def _read(self) -> None:
         text, own = self.sentence.value, len(EXAMPLES)
         with self.busy():
-            self._readings[own] = read(self._segmenters, text[:_LIMIT])
+            self._readings[own] = read(self._segmenters, text[:_LIMIT], self._known)
         with self.view.hold_sync():
             self.view.sentences = [*self.view.sentences[:own], _for_page(self._readings[own])]
             self.view.index, self.view.step = own, _DONE
