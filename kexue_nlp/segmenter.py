@@ -48,6 +48,12 @@ for _range in ("\t\n", " ~", "\u3001\u3029", "\u4e00\u9fff", "\uff01\uff5e", "�
 _ENDS_SENTENCE = np.zeros(0xFFFF, dtype=bool)  # of a normalised code point
 _ENDS_SENTENCE[code_points(SENTENCE_ENDS)] = True
 
+# What may stand first (low bits) and second (high bits) in a pair of code points, normalised, of each fixed span.
+_KINDS = np.zeros(0x2237, dtype=np.uint8)
+for _bit, (_first, _second) in enumerate((("0", ".,:/%-·∶‰"), ("/", "/"), ("a", "."), ("@", "0a-"))):
+    _KINDS[code_points(_first)] |= 1 << _bit
+    _KINDS[code_points(_second)] |= 16 << _bit
+
 
 @dataclass(frozen=True)
 class _Stream:
@@ -84,9 +90,16 @@ class _Stream:
         begins[blank] = begins[blank + 1] = True
         begins[attached] = False
         cuts = begins.nonzero()[0]
-        fixed = [np.transpose(fixed_spans(one)) + o for one, o in zip(texts, offsets, strict=False) if keep_whole]
-        fixed = np.concatenate([np.empty((0, 2), dtype=np.intp), *fixed])
-        return cls(text, points, offsets, sentences, cuts, blank, np.array(attached, dtype=np.intp), fixed)
+        fixed = [np.empty((0, 2), dtype=np.intp)]
+        if keep_whole:
+            # Only texts that have a digit before a sign, or what addresses have, are searched.
+            kinds = _KINDS.take(points, mode="clip")
+            hints = (kinds[:-1] & kinds[1:] >> 4).nonzero()[0]
+            for number in np.unique(offsets.searchsorted(hints, side="right") - 1).tolist():
+                fixed.append(np.transpose(fixed_spans(texts[number])) + offsets[number])
+        return cls(
+            text, points, offsets, sentences, cuts, blank, np.array(attached, dtype=np.intp), np.concatenate(fixed)
+        )
 
 
 class Segmenter(SavedModel):
