@@ -113,9 +113,8 @@ def open_lab(folder: str | Path, options: Sequence[str] = (), language: str = "e
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    settings = [str(Path(__file__).with_name("jupyter"))]
-    if language == "zh":
-        settings.insert(0, str(Path(__file__).with_name("jupyter") / "zh"))
+    folders = ("jupyter/zh", "jupyter") if language == "zh" else ("jupyter",)
+    settings = [str(Path(__file__).parent / name) for name in folders]
     paths = os.pathsep.join(filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), *settings]))
     lab = subprocess.Popen([*command, *options], env=os.environ | {"JUPYTER_CONFIG_PATH": paths})
     # Ctrl-C asks JupyterLab whether to stop, and nobody else.

@@ -1,6 +1,5 @@
 """Both languages say the same: catalogues, Chinese lessons, messages of the package, and the tool that makes them."""
 
-import gettext
 import json
 import os
 import re
@@ -53,14 +52,14 @@ def lesson(tmp_path, monkeypatch):
 
     write()
     catalogues.extract(["06_small"])
-    translate(lambda english: ZH[english])
+    translate(ZH)
     return write
 
 
 def translate(chinese):
     po = catalogues.catalogue(catalogues.CATALOGUES / "06_small.po")
     for entry in po:
-        entry.msgstr = chinese(entry.msgid) or entry.msgstr
+        entry.msgstr = chinese.get(entry.msgid, entry.msgstr)
     catalogues.store(catalogues.CATALOGUES / "06_small.po", list(po))
 
 
@@ -71,9 +70,6 @@ def units(obsolete=False):
 
 def sources(notebook):
     return [cell.source for cell in notebook.cells]
-
-
-# --- the catalogues and lessons of the course -------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.stem[:2])
@@ -97,14 +93,6 @@ def test_the_font_has_every_character_that_the_chinese_adds():
     added = {character for entry in entries for character in set(entry.msgstr) - set(entry.msgid)}
     missing = added - set(map(chr, FT2Font(figures._FONT).get_charmap())) - {"\n"}
     assert not missing, "run benchmarks/make_font.py"
-
-
-def test_the_glossary_has_each_term_once():
-    terms = [line.partition(",")[0].lower() for line in catalogues.GLOSSARY.read_text("utf-8").splitlines()]
-    assert len(terms) == len(set(terms)) > 100
-
-
-# --- the tool ---------------------------------------------------------------------------------------
 
 
 def test_a_whole_catalogue_makes_a_chinese_notebook_with_the_same_code(lesson):
@@ -171,9 +159,7 @@ def test_a_deleted_cell_id_and_a_renamed_notebook_are_named(lesson):
     ids=lambda value: "" if len(value) > 60 else value[-12:] if value.isascii() else "zh",
 )
 def test_a_wrong_unit_is_named(lesson, unit, chinese, wrong):
-    po = catalogues.catalogue(catalogues.CATALOGUES / "06_small.po")
-    next(e for e in po if unit in e.msgid).msgstr = chinese
-    catalogues.store(catalogues.CATALOGUES / "06_small.po", list(po))
+    translate({english: chinese for english in ZH if unit in english})
     (found,) = catalogues.problems(lesson())
     assert re.match(r"06_small, cell (story|code), unit \d: ", found)
     assert wrong in found
@@ -187,9 +173,6 @@ def test_a_chinese_notebook_changed_by_hand_is_not_overwritten(lesson):
     with pytest.raises(catalogues.TranslationError, match="changed by hand"):
         catalogues.build(lesson(), execute=False)
     assert target.read_text("utf-8") == changed
-
-
-# --- the language of the package --------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -225,10 +208,6 @@ def test_what_is_made_speaks_chinese_and_keeps_its_values(chinese):
         SlidingKernel().words.keys(),
     )
     assert 'lang="en"' in check("03.1", ...)._repr_html_()
-
-
-def test_the_compiled_messages_are_found_where_the_package_lies():
-    assert gettext.find("kexue_nlp", language._LOCALE, ["zh_CN"]) == str(catalogues.COMPILED)
 
 
 @pytest.mark.skipif(not CHINESE, reason="no lesson is in Chinese yet")
