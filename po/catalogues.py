@@ -37,6 +37,7 @@ import notebooks as kernels  # noqa: E402
 CATALOGUES = ROOT / "po" / "zh_CN"
 NOTEBOOKS = ROOT / "notebooks"
 CHINESE = NOTEBOOKS / "zh"
+TABLES = ROOT / "benchmarks" / "results" / "tables"
 PACKAGE = ROOT / "kexue_nlp"
 COMPILED = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "kexue_nlp.mo"
 GLOSSARY = ROOT / "po" / "glossary.csv"
@@ -363,6 +364,13 @@ def package_messages() -> dict[str, polib.POEntry]:
                 entry = found.setdefault(message, polib.POEntry(msgid=message))
                 entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
                 entry.flags = ["python-brace-format"] if "{" in message else []
+    for path in sorted(TABLES.glob("*.csv")):  # load_table translates names of rows and columns
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        for name in {*header, *(row[0] for row in rows)}:
+            if WORD.search(name):
+                entry = found.setdefault(name, polib.POEntry(msgid=name))
+                entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
     for entry in found.values():
         entry.occurrences = sorted(set(entry.occurrences))
     return found

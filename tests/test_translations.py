@@ -11,6 +11,7 @@ from matplotlib.ft2font import FT2Font
 
 from kexue_nlp import cli, figures, language
 from kexue_nlp.exercises import check
+from kexue_nlp.tables import load_table
 from kexue_nlp.widgets import Bet, SlidingKernel
 
 ROOT = Path(__file__).parents[1]
@@ -198,8 +199,9 @@ def test_the_environment_goes_before_the_notebook_and_that_before_the_system(mon
 
 
 def test_what_is_made_speaks_chinese_and_keeps_its_values(chinese):
-    assert str(check("03.1", ...)).startswith("✗ 03.1 还不对。 还没有作答")
+    assert str(check("03.1", ...)).startswith("✗ 03.1 还不对。还没有作答")
     assert figures.margin_diagram().alt.startswith("左：")
+    assert load_table("viewpoint").iloc[1]["相比于"] == load_table("viewpoint").index[0] == "名单，一律中性"
     bet, kernel = Bet("2 + 2?", ["3", "4"], 1, ""), SlidingKernel()
     assert (bet.words["right"], kernel.words["play"], kernel.glosses[0]) == ("正确。", "滑动卷积核", "guān")
     language.use_language("en")

@@ -130,8 +130,8 @@ def _list(state: ViewpointState) -> str:
     lines = f"<p>{_('{found}.', found=found or _('No entity is found'))}</p>"
     if state.dropped:
         dropped = _joined([f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped])
-        what = _("Tagged by force, but dropped, because the network tags nothing there:")
-        lines += f"<p>{what} {dropped}</p>"
+        what = _("Tagged by force, but dropped, because the network tags nothing there: ")
+        lines += f"<p>{what}{dropped}</p>"
     return lines
 
 
@@ -230,11 +230,11 @@ class ViewpointExplorer(Explorer):
         """Return what is found, in words."""
         found = "; ".join(_found(self.state, one_line))
         names = one_line(", ".join(self.state.names))
-        return f"{one_line(self.state.text)}\n{_('Names:')} {names}\n{found or _('No entity is found')}"
+        return f"{one_line(self.state.text)}\n{_('Names: ')}{names}\n{found or _('No entity is found')}"
 
     def static_html(self) -> str:
         """Return sentence, entities and heat maps."""
-        return f"<p>{_('Known names:')} {_safe(', '.join(self.state.names))}</p>{self.picture.value}"
+        return f"<p>{_('Known names: ')}{_safe(', '.join(self.state.names))}</p>{self.picture.value}"
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
