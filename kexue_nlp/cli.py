@@ -66,7 +66,7 @@ def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en"
         raise NotADirectoryError("an empty name is no folder; name one, such as lessons")
     folder = Path(folder).expanduser()
     source = _notebook_folder() / ("zh" if language == "zh" else "")
-    if not (source / FIRST_NOTEBOOK).is_file():
+    if not any(source.glob("*.ipynb")):
         raise FileNotFoundError(f"this installation carries no lessons in the language {language!r}")
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
     names = [name for name in names if not any(part.startswith(".") or part == "zh" for part in name.parts)]

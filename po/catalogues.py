@@ -546,6 +546,17 @@ def _shape(cell: nbformat.NotebookNode) -> list[str] | str:
     return [blanked(t.content) if t.type == "fence" and t.info.strip() == "python" else t.type for t in tokens]
 
 
+def english_outputs(notebook: nbformat.NotebookNode) -> list[str]:
+    """Say which pages that cells put out hold English sentences, but for what says of itself that it is English."""
+    found = []
+    for cell in notebook.cells:
+        page = " ".join(output.get("data", {}).get("text/html", "") for output in cell.get("outputs", []))
+        page = re.sub(r"<style.*?</style>|<(\w+)[^>]*lang=\"en\".*?</\1>", " ", page, flags=re.DOTALL)
+        if match := ENGLISH.search(re.sub(r"<[^>]*>", "\n", page)):
+            found.append(f"cell {cell.id} puts out English: {match[0]}")
+    return found
+
+
 def build(path: Path, execute: bool) -> str:
     """Write the Chinese notebook of an English one; return what was done. A file changed by hand is left alone."""
     notebook, target = chinese_notebook(path), CHINESE / path.name
@@ -566,7 +577,7 @@ def build(path: Path, execute: bool) -> str:
         seconds, gb = kernels.run(notebook, CHINESE)
         done = f"{seconds:.0f} s, {gb:.1f} GB"
     kernels.tidy(notebook)
-    if execute and (found := kernels.problems(notebook)):
+    if execute and (found := [*kernels.problems(notebook), *english_outputs(notebook)]):
         raise TranslationError("\n".join(f"{path.stem}, {line}" for line in found))
     kernels.write(notebook, target)
     return done

@@ -80,6 +80,7 @@ def test_a_chinese_lesson_is_its_english_one_translated_and_executed(path):
     expected, stored = catalogues.chinese_notebook(english), catalogues.read(path)  # raises for what is not translated
     assert sources(stored) == sources(expected), "run make zh"
     assert all(cell.execution_count for cell in stored.cells if cell.cell_type == "code"), "run make zh"
+    assert catalogues.english_outputs(stored) == []
 
 
 def test_every_message_of_the_package_is_translated_and_compiled():
