@@ -344,13 +344,17 @@ def extract(names: list[str]) -> list[str]:
         store(target, merged)
         said += news
     if not names:
-        said += extract_package()
-        said += [
-            f"{po.name}: there is no notebook {po.stem}; rename or delete the catalogue as the notebook was"
-            for po in sorted(CATALOGUES.glob("[0-9]*.po"))
-            if not (NOTEBOOKS / f"{po.stem}.ipynb").exists()
-        ]
+        said += extract_package() + orphans()
     return said
+
+
+def orphans() -> list[str]:
+    """Name the catalogues whose notebook is gone."""
+    return [
+        f"{po.name}: there is no notebook {po.stem}; rename or delete the catalogue as the notebook was"
+        for po in sorted(CATALOGUES.glob("[0-9]*.po"))
+        if not (NOTEBOOKS / f"{po.stem}.ipynb").exists()
+    ]
 
 
 def package_messages() -> dict[str, polib.POEntry]:
@@ -614,7 +618,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "extract":
             print(*extract(options.notebooks), sep="\n")
             return 0
-        if not options.notebooks and (found := package_problems()):
+        if not options.notebooks and (found := package_problems() + orphans()):
             raise TranslationError("\n".join(found))
         for path in notebooks(options.notebooks):
             try:
