@@ -99,7 +99,7 @@ test: install-test ## check the style, run every test and every notebook
 	@[ -e build/compiled/whole ] || rm -rf build/compiled
 	@mkdir -p build/compiled && rm -f build/compiled/whole
 	$(venv_python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env \
-		--ignore-glob='*/zh/*[1-9]_*' --doctest-modules notebooks tests kexue_nlp $(ARGS); status=$$?; touch build/compiled/whole; exit $$status
+		--doctest-modules notebooks tests kexue_nlp --ignore-glob='*/zh/*[1-9]_*' $(ARGS); status=$$?; touch build/compiled/whole; exit $$status
 
 .PHONY: test-backends install-backends
 test-backends: install-backends ## check the losses on TensorFlow too, in an environment of its own (.venv-tf)

@@ -66,7 +66,7 @@ def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en"
         raise NotADirectoryError("an empty name is no folder; name one, such as lessons")
     folder = Path(folder).expanduser()
     source = _notebook_folder() / ("zh" if language == "zh" else "")
-    if not (source / FIRST_NOTEBOOK).is_file():
+    if not any(source.glob("*.ipynb")):
         raise FileNotFoundError(f"this installation carries no lessons in the language {language!r}")
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
     names = [name for name in names if not any(part.startswith(".") or part == "zh" for part in name.parts)]
@@ -113,9 +113,8 @@ def open_lab(folder: str | Path, options: Sequence[str] = (), language: str = "e
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    settings = [str(Path(__file__).with_name("jupyter"))]
-    if language == "zh":
-        settings.insert(0, str(Path(__file__).with_name("jupyter") / "zh"))
+    folders = ("jupyter/zh", "jupyter") if language == "zh" else ("jupyter",)
+    settings = [str(Path(__file__).parent / name) for name in folders]
     paths = os.pathsep.join(filter(None, [os.environ.get("JUPYTER_CONFIG_PATH"), *settings]))
     lab = subprocess.Popen([*command, *options], env=os.environ | {"JUPYTER_CONFIG_PATH": paths})
     # Ctrl-C asks JupyterLab whether to stop, and nobody else.

@@ -53,8 +53,8 @@ class Result:
         return self.right
 
     def __repr__(self) -> str:
-        verdict = f"{'✓' if self.right else '✗'} {self.name} {_('Right.') if self.right else _('Not yet.')}"
-        return f"{verdict} {self.message}" + (f"\n{self.hint}" if self.hint else "")
+        verdict = f"{'✓' if self.right else '✗'} {self.name} {_('Right. ') if self.right else _('Not yet. ')}"
+        return f"{verdict}{self.message}" + (f"\n{self.hint}" if self.hint else "")
 
     def _repr_html_(self) -> str:
         # The message quotes what the student's function returned, and that may be anything.
@@ -86,8 +86,8 @@ def check(name: str, answer: Any) -> Result:
     if fault != _NOT_BEGUN:
         _wrong_answers[name] += 1
         number = min(_wrong_answers[name], len(exercise.hints))
-    hint = _("Hint {number} of {count}:", number=number, count=len(exercise.hints))
-    return Result(name, False, _(fault) if fault == _NOT_BEGUN else fault, f"{hint} {_(exercise.hints[number - 1])}")
+    hint = _("Hint {number} of {count}: ", number=number, count=len(exercise.hints))
+    return Result(name, False, _(fault) if fault == _NOT_BEGUN else fault, f"{hint}{_(exercise.hints[number - 1])}")
 
 
 def _find_exercise(name: str) -> Exercise:

@@ -271,9 +271,8 @@ def viewpoint_diagram() -> Figure:
         "A character language model gives its vectors to a tagger that reads sentences in both directions. The best "
         "path through its tags, and a list of names, give names and polarities, which can be learned from again."
     )
-    return _draw_flow(
-        boxes, {3: _("keep the characters' vectors"), 6: _("what stands in it is found whole")}, way_back, alt
-    )
+    down = {3: _("keep the characters' vectors"), 6: _("what stands in it is found whole")}
+    return _draw_flow(boxes, down, way_back, alt)
 
 
 def _draw_flow(boxes: Sequence[tuple], down: dict[float, str], way_back: tuple[float, str], alt: str) -> Figure:

@@ -19,13 +19,6 @@ def use_language(code: str) -> None:
 
     The environment variable ``KEXUE_NLP_LANGUAGE`` overrides it. Where neither is set, the system's language counts,
     and English if that is not Chinese.
-
-    Examples
-    --------
-    >>> use_language("fr")
-    Traceback (most recent call last):
-        ...
-    ValueError: the languages are en and zh, not 'fr'
     """
     global _chosen
     _chosen = _known(code)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from kexue_nlp.language import _, language
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +18,7 @@ __all__ = ["load_table"]
 
 
 def load_table(name: str) -> pd.DataFrame:
-    """Return a table of measured results.
+    """Return a table of measured results, its names in the language in use.
 
     ``make results`` writes the tables out of the stored runs. ``docs/results.md`` shows them, and says what their
     columns mean and which command makes the runs.
@@ -46,7 +49,17 @@ def load_table(name: str) -> pd.DataFrame:
     known = sorted(path.stem for path in folder.glob("*.csv"))
     if name not in known:
         raise ValueError(f"no table called {name!r}; there are {', '.join(known)}")
-    path = folder / f"{name}.csv"
-    if name in NUMBERS:
-        return pd.read_csv(path, index_col=0)
-    return pd.read_csv(path, index_col=0, dtype=str, keep_default_na=False)
+    text = {} if name in NUMBERS else {"dtype": str, "keep_default_na": False}
+    table = pd.read_csv(folder / f"{name}.csv", index_col=0, **text)
+    if language() != "en":
+        names = [_(name) if isinstance(name, str) else name for name in table.index]
+        table.index, table.columns = pd.Index(names, name=_(table.index.name)), [*map(_, table.columns)]
+        table = table.map(lambda cell: _in_language(cell) if isinstance(cell, str) else cell)
+    return table
+
+
+def _in_language(cell: str) -> str:
+    """Translate a cell that is the name of a row, or that says something of numbers."""
+    cell = re.sub(r"above 0 in (\d+) of (\d+)", lambda m: _("above 0 in {n} of {total}", n=m[1], total=m[2]), cell)
+    cell = re.sub(r"(\d) under$", lambda m: _("{digit} under", digit=m[1]), cell)
+    return _(re.sub(r"(\d) over$", lambda m: _("{digit} over", digit=m[1]), cell))

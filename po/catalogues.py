@@ -37,6 +37,7 @@ import notebooks as kernels  # noqa: E402
 CATALOGUES = ROOT / "po" / "zh_CN"
 NOTEBOOKS = ROOT / "notebooks"
 CHINESE = NOTEBOOKS / "zh"
+TABLES = ROOT / "benchmarks" / "results" / "tables"
 PACKAGE = ROOT / "kexue_nlp"
 COMPILED = PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES" / "kexue_nlp.mo"
 GLOSSARY = ROOT / "po" / "glossary.csv"
@@ -343,13 +344,17 @@ def extract(names: list[str]) -> list[str]:
         store(target, merged)
         said += news
     if not names:
-        said += extract_package()
-        said += [
-            f"{po.name}: there is no notebook {po.stem}; rename or delete the catalogue as the notebook was"
-            for po in sorted(CATALOGUES.glob("[0-9]*.po"))
-            if not (NOTEBOOKS / f"{po.stem}.ipynb").exists()
-        ]
+        said += extract_package() + orphans()
     return said
+
+
+def orphans() -> list[str]:
+    """Name the catalogues whose notebook is gone."""
+    return [
+        f"{po.name}: there is no notebook {po.stem}; rename or delete the catalogue as the notebook was"
+        for po in sorted(CATALOGUES.glob("[0-9]*.po"))
+        if not (NOTEBOOKS / f"{po.stem}.ipynb").exists()
+    ]
 
 
 def package_messages() -> dict[str, polib.POEntry]:
@@ -363,6 +368,13 @@ def package_messages() -> dict[str, polib.POEntry]:
                 entry = found.setdefault(message, polib.POEntry(msgid=message))
                 entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
                 entry.flags = ["python-brace-format"] if "{" in message else []
+    for path in sorted(TABLES.glob("*.csv")):  # load_table translates names of rows and columns
+        with path.open(encoding="utf-8", newline="") as file:
+            header, *rows = csv.reader(file)
+        for name in {*header, *(row[0] for row in rows)}:
+            if WORD.search(name):
+                entry = found.setdefault(name, polib.POEntry(msgid=name))
+                entry.occurrences.append((path.relative_to(ROOT).as_posix(), ""))
     for entry in found.values():
         entry.occurrences = sorted(set(entry.occurrences))
     return found
@@ -538,6 +550,17 @@ def _shape(cell: nbformat.NotebookNode) -> list[str] | str:
     return [blanked(t.content) if t.type == "fence" and t.info.strip() == "python" else t.type for t in tokens]
 
 
+def english_outputs(notebook: nbformat.NotebookNode) -> list[str]:
+    """Say which pages that cells put out hold English sentences, but for what says of itself that it is English."""
+    found = []
+    for cell in notebook.cells:
+        page = " ".join(output.get("data", {}).get("text/html", "") for output in cell.get("outputs", []))
+        page = re.sub(r"<style.*?</style>|<(\w+)[^>]*lang=\"en\".*?</\1>", " ", page, flags=re.DOTALL)
+        if match := ENGLISH.search(re.sub(r"<[^>]*>", "\n", page)):
+            found.append(f"cell {cell.id} puts out English: {match[0]}")
+    return found
+
+
 def build(path: Path, execute: bool) -> str:
     """Write the Chinese notebook of an English one; return what was done. A file changed by hand is left alone."""
     notebook, target = chinese_notebook(path), CHINESE / path.name
@@ -558,7 +581,7 @@ def build(path: Path, execute: bool) -> str:
         seconds, gb = kernels.run(notebook, CHINESE)
         done = f"{seconds:.0f} s, {gb:.1f} GB"
     kernels.tidy(notebook)
-    if execute and (found := kernels.problems(notebook)):
+    if execute and (found := [*kernels.problems(notebook), *english_outputs(notebook)]):
         raise TranslationError("\n".join(f"{path.stem}, {line}" for line in found))
     kernels.write(notebook, target)
     return done
@@ -595,7 +618,7 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "extract":
             print(*extract(options.notebooks), sep="\n")
             return 0
-        if not options.notebooks and (found := package_problems()):
+        if not options.notebooks and (found := package_problems() + orphans()):
             raise TranslationError("\n".join(found))
         for path in notebooks(options.notebooks):
             try:

@@ -358,7 +358,8 @@ def wheel_names(wheel):
 def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_names):
     assert wheel.name == f"kexue_nlp-{kexue_nlp.__version__}-py3-none-any.whl"
     folder = ROOT / "notebooks"
-    notebooks = {f"kexue_nlp/notebooks/{path.relative_to(folder)}" for path in folder.rglob("[0-9]*.ipynb")}
+    paths = [*folder.glob("*.ipynb"), *folder.glob("zh/*.ipynb")]
+    notebooks = {f"kexue_nlp/notebooks/{path.relative_to(folder).as_posix()}" for path in paths}
     tables = {f"kexue_nlp/_tables/{path.name}" for path in (ROOT / "benchmarks/results/tables").glob("*.csv")}
     files = {
         path.relative_to(ROOT).as_posix()

@@ -223,7 +223,9 @@ def opened(lab, browser):
 
 
 @pytest.fixture(
-    scope="session", params=[*LIGHT_NOTEBOOKS, *LESSONS], ids=lambda name: re.match(r"light_(zh_)?[a-z]+|\d+", name)[0]
+    scope="session",
+    params=[*LIGHT_NOTEBOOKS, *LESSONS],
+    ids=lambda name: re.match(r"light_(zh_)?[a-z]{4}|\d+", name)[0],
 )
 def lesson(request, opened):
     """A notebook, opened and run."""

@@ -96,7 +96,7 @@ class Hashes:
         self.scores: dict[tuple[str, int, int], float] = {}
         self._codes: dict[tuple[str, int, int], sp.csr_array] = {}
         jobs = [(method, n_units) for n_units in UNITS for method in METHODS]
-        for method, n_units in tqdm(jobs, desc="hashing", file=sys.stdout):
+        for method, n_units in tqdm(jobs, desc=_("hashing"), file=sys.stdout):
             self._hash(method, n_units, seed)
 
     def codes(self, method: str, n_units: int, n_active: int) -> sp.csr_array:
@@ -303,7 +303,7 @@ class HashExplorer(Explorer):
     def static_text(self) -> str:
         """Return query and neighbours in words."""
         query, *found = (visible(self.state.items.names[item]) for item in (self.state.query, *self.state.neighbours))
-        return f"{self._describe()}\n{_('Looked up:')} {query}\n{_('Found:')} {', '.join(found)}"
+        return f"{self._describe()}\n{_('Looked up: ')}{query}\n{_('Found: ')}{', '.join(found)}"
 
     def static_html(self) -> str:
         """Return the setting and what it finds."""

@@ -56,9 +56,7 @@ _WORDS = {
     "column": N_("{character}: each tag keeps its best way to get here and forgets the other."),
     "begin": N_("One column per character, one row per tag. The bluer, the more probable to the network. Press ▶."),
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
-    "done": N_(
-        "The orange path is the best of all legal ones (sum of logs: {score}). Point at a column to see its sums."
-    ),
+    "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
     "empty": N_("Type a sentence to see its words."),
     "impossible": N_("not here: no legal path leads through it"),
     "start": N_("start"),
@@ -113,9 +111,7 @@ def render(name: str, reading: Reading, words: list[str], tags: np.ndarray, netw
     )
     probabilities = np.exp(reading.log_probabilities[network])
     panel = Panel(name, probabilities, tags, np.zeros_like(probabilities), np.isin(tags, (0, 1)))
-    caption = _(
-        "The bluer a cell, the more probable the tag. Letters and line: the best legal path. Bars: words begin."
-    )
+    caption = _("The bluer a cell, the more probable the tag. Letters, line: the best legal path. Bars: words begin.")
     names = [(_(TAG_NAMES[tag]), tag) for tag in SBME.tags]
     return lines + render_panels(reading.text, names, [panel], caption, lambda bonus: "")
 

@@ -234,11 +234,8 @@ class SentimentExplorer(Explorer):
     def static_text(self) -> str:
         """Return the unit, the prediction and the self-training that are shown, in words."""
         rounds = "; ".join(
-            _(
-                "{name}: {first:.1%}, after round {number} {last:.1%}",
-                **{"name": name, "number": len(scores) - 1},
-                **{"first": scores[0].accuracy, "last": scores[-1].accuracy},
-            )
+            f"{name}: {scores[0].accuracy:.1%}"
+            + _(", after round {n} {p:.1%}", n=len(scores) - 1, p=scores[-1].accuracy)
             for name, scores in self._runs[self.n_labels.value].items()
         )
         read = _(

@@ -130,8 +130,8 @@ def _list(state: ViewpointState) -> str:
     lines = f"<p>{_('{found}.', found=found or _('No entity is found'))}</p>"
     if state.dropped:
         dropped = _joined([f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped])
-        what = _("Tagged by force, but dropped, because the network tags nothing there:")
-        lines += f"<p>{what} {dropped}</p>"
+        what = _("Tagged by force, but dropped, because the network tags nothing there: ")
+        lines += f"<p>{what}{dropped}</p>"
     return lines
 
 
@@ -152,13 +152,8 @@ def _map(state: ViewpointState) -> str:
         panels.append(Panel(_("After decoding"), after, state.tags_after, state.bonuses, cuts))
         if state.decoding == "forced":
             caption += _(" Green frames: what the list adds to.")
-    return render_panels(
-        state.text,
-        [(_(name), letter) for name, letter in _TAGS],
-        panels,
-        caption,
-        lambda bonus: _("log-probability {bonus:+g}", bonus=bonus),
-    )
+    tags = [(_(name), letter) for name, letter in _TAGS]
+    return render_panels(state.text, tags, panels, caption, lambda bonus: _("log-probability {x:+g}", x=bonus))
 
 
 class ViewpointExplorer(Explorer):
@@ -210,10 +205,8 @@ class ViewpointExplorer(Explorer):
         self.inside = widgets.SelectionSlider(options=BONUSES, description=_("bonus inside"), tooltip=what, **size)
         what = _("added to that of no entity just before and behind it")
         self.outside = widgets.SelectionSlider(options=BONUSES, description=_("bonus outside"), tooltip=what, **size)
-        what = _("the probability of neutral is multiplied by this")
-        self.neutral = widgets.FloatLogSlider(
-            description=_("neutral ×"), min=-1, max=1, step=0.05, tooltip=what, **size
-        )
+        tip = _("the probability of neutral is multiplied by this")
+        self.neutral = widgets.FloatLogSlider(min=-1, max=1, step=0.05, description=_("neutral ×"), tooltip=tip, **size)
         reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.names, self.decoding, self.inside, self.outside, self.neutral):
@@ -237,11 +230,11 @@ class ViewpointExplorer(Explorer):
         """Return what is found, in words."""
         found = "; ".join(_found(self.state, one_line))
         names = one_line(", ".join(self.state.names))
-        return f"{one_line(self.state.text)}\n{_('Names:')} {names}\n{found or _('No entity is found')}"
+        return f"{one_line(self.state.text)}\n{_('Names: ')}{names}\n{found or _('No entity is found')}"
 
     def static_html(self) -> str:
         """Return sentence, entities and heat maps."""
-        return f"<p>{_('Known names:')} {_safe(', '.join(self.state.names))}</p>{self.picture.value}"
+        return f"<p>{_('Known names: ')}{_safe(', '.join(self.state.names))}</p>{self.picture.value}"
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
