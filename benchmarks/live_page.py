@@ -41,6 +41,16 @@ PAGE = """<!doctype html>
 @font-face {{ font-family: "Kexue Sans SC"; src: url(data:font/otf;base64,{font}); unicode-range: U+2190-FFEF; }}
 body {{ --jp-ui-font-family: "Kexue Sans SC", system-ui, sans-serif; font-family: var(--jp-ui-font-family); }}
 :is(input, textarea, select, button) {{ font-family: inherit; }}
+/* What shows the widgets brings the colours of JupyterLab's light theme; those of its dark one, where that is wished. */
+@media (prefers-color-scheme: dark) {{
+  html:root {{
+    color-scheme: dark; background: #111; color: white;
+    --jp-layout-color0: #111; --jp-layout-color1: #212121; --jp-layout-color2: #424242; --jp-layout-color3: #616161;
+    --jp-ui-font-color0: white; --jp-ui-font-color1: #eee; --jp-ui-font-color2: #aaa;
+    --jp-widgets-color: white; --jp-widgets-label-color: white; --jp-widgets-input-color: white;
+    --jp-widgets-input-background-color: #212121;
+  }}
+}}
 </style>
 </head>
 <body>
