@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
+from kexue_nlp.language import _
 from kexue_nlp.text import normalise
 
 CORPORA = ("pku", "msr")
@@ -130,8 +131,11 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     # A contiguous tail, not a random tenth: articles repeat their names and phrases, and must not be torn apart.
     cut = len(lines) - len(lines) // 10
     train, heldout = lines[:cut], lines[cut:]
-    split_names = {"train": f"{name}, first nine tenths of the lines", "heldout": f"{name}, last tenth of the lines"}
-    split_names["test"] = f"{bakeoff} test"
+    split_names = {
+        "train": _("{name}, first nine tenths of the lines", name=name),
+        "heldout": _("{name}, last tenth of the lines", name=name),
+        "test": _("{name} test", name=bakeoff),
+    }
     if source == "sample":
         test, test_text = heldout, ["".join(words) for words in heldout]
         training_words = frozenset(word for words in train for word in words)
