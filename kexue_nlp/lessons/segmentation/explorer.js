@@ -124,7 +124,7 @@ function flip(characters, reading, cuts, lexicon, word, [start, end]) {
 
 const LEFT = 70, WIDTH = 46; // pixels
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
-const Y = { top: 20, bottom: 210, bracket: 222, sentence: 254, gloss: 278, trellis: 304, row: 36, height: 436, cuts: 16, line: 50 };
+const Y = { top: 20, bottom: 210, bracket: 222, sentence: 254, words: 264, gloss: 324, trellis: 350, row: 36, height: 482, cuts: 16, line: 50 };
 const level = scale(EDGE, -EDGE, Y.top, Y.bottom);
 const x = (t) => LEFT + WIDTH * t;
 const centre = (t) => x(t) + WIDTH / 2;
@@ -147,23 +147,25 @@ const sum = (s) => (Math.abs(s) < 1000 ? (s.toFixed(2) === "-0.00" ? "0.00" : s.
 
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
-  if (multiplier >= 1e5) return `×${digits(multiplier / 1e6)} M`;
-  if (multiplier >= 0.01) return `×${Number(multiplier.toPrecision(3)).toLocaleString("en")}`;
-  const exponent = Math.floor(Math.log10(multiplier));
-  return `×${digits(multiplier / 10 ** exponent, 2)}e${String(exponent).replace("-", "−")}`;
+  const [sign, factor] = multiplier < 1 ? ["÷", 1 / multiplier] : ["×", multiplier];
+  if (factor >= 1e6) return `${sign}${digits(factor / 1e6)} M`;
+  return `${sign}${Number(factor.toPrecision(factor < 1000 ? 3 : 2)).toLocaleString("en")}`;
 }
 
 function render({ model, el }) {
   const words = model.get("words");
   const tagNames = words.tags;
-  let characters, reading, lexicon, found, path, steps, column, hovered = null, selection = null, held = null, focus = null;
+  let characters, reading, lexicon, found, path, steps, column, hovered = null, selection = null, held = null, focus = null, pulled = null;
 
   const svg = element("svg", { class: "kx-seg" }), cuts = element("svg", { class: "kx-seg" });
-  const [band, faders, sentence, trellis] =
-    ["kx-band", "kx-faders", "kx-sentence", "kx-trellis"].map((name) => svg.appendChild(element("g", { class: name })));
+  const [band, faders, sentence, main, trellis, labels] = ["kx-band", "kx-faders", "kx-sentence", "kx-cut", "kx-trellis", "kx-labels"]
+    .map((name) => svg.appendChild(element("g", { class: name })));
   const scroll = element("div", { class: "kx-scroll" }, svg), below = element("div", { class: "kx-scroll" }, cuts);
   // What is wider than the page scrolls together.
-  scroll.addEventListener("scroll", () => { below.scrollLeft = scroll.scrollLeft; });
+  scroll.addEventListener("scroll", () => {
+    below.scrollLeft = scroll.scrollLeft;
+    labels.setAttribute("transform", `translate(${scroll.scrollLeft} 0)`); // they stay in sight
+  });
   below.addEventListener("scroll", () => { scroll.scrollLeft = below.scrollLeft; });
   const caption = element("div", { class: "kx-caption", role: "status" });
   const detail = element("table", { class: "kx-detail" });
@@ -175,7 +177,13 @@ function render({ model, el }) {
   const at = () => model.get("sentences")[model.get("index")];
   const own = () => Object.keys(at().readings)[model.get("network")];
 
+  /** Whether the word whose fader was moved last is a word of the cut. */
+  const pulledWhole = () => found.some(([start, end, word]) => word === pulled && isWord(path.tags, start, end));
+
   function setLexicon(changes) {
+    [pulled] = Object.keys(changes);
+    play.stop();
+    model.set("step", DONE); // who pulls wants to see what comes of it
     const changed = { ...model.get("lexicon"), ...changes };
     for (const word of Object.keys(changed)) if (changed[word] === null) delete changed[word];
     model.set("lexicon", changed);
@@ -198,10 +206,10 @@ function render({ model, el }) {
     path = decode(characters, reading, at().cuts, lexicon);
     found = path.found;
     steps = 2 * characters.length;
-    const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length);
+    const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length, 600);
     for (const part of [svg, cuts]) part.setAttribute("width", width);
     svg.setAttribute("height", characters.length ? Y.height : 0);
-    cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * (unaided.length + 1) + 6 : 40);
+    cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * unaided.length : 40);
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
   }
 
@@ -235,12 +243,14 @@ function render({ model, el }) {
     redraw(band, ...parts);
   }
 
+  const scaleMarks = () =>
+    [[EDGE, words.always], [6, "×1 M"], [3, "×1,000"], [0, "×1"], [-3, "÷1,000"], [-6, "÷1 M"], [-EDGE, words.never]];
+
   function drawFaders() {
     const parts = [];
-    const axis = [[EDGE, words.always], [6, "×1 M"], [3, "×1,000"], [0, "×1"], [-3, "÷1,000"], [-6, "÷1 M"], [-EDGE, words.never]];
-    for (const [p, label] of axis) {
+    const axis = scaleMarks();
+    for (const [p] of axis) {
       parts.push(element("line", { class: p ? "kx-tick" : "kx-tick kx-one", x1: LEFT, x2: x(characters.length), y1: level(p), y2: level(p) }));
-      parts.push(element("text", { class: "kx-quiet", x: LEFT - 8, y: level(p) + 4, "text-anchor": "end" }, label));
     }
     const first = new Map();
     for (const [start, end, word] of found) if (!first.has(word)) first.set(word, [start, end]);
@@ -248,7 +258,7 @@ function render({ model, el }) {
     for (const [word, [start, end]] of first) {
       const whole = isWord(path.tags, start, end);
       let middle = (x(start) + x(end)) / 2;
-      while (taken.some((other) => Math.abs(other - middle) < 40)) middle += 42;
+      while (taken.some((other) => Math.abs(other - middle) < 90)) middle += 92;
       taken.push(middle);
       const p = power(lexicon[word]);
       const snap = flip(characters, reading, at().cuts, lexicon, word, [start, end]);
@@ -265,9 +275,9 @@ function render({ model, el }) {
         const beyond = Math.abs(snap) > EDGE;
         parts.push(element("g", { class: "kx-snap" },
           element("title", {}, text),
-          element("path", { d: `M${middle - 13} ${level(snap) - 5}l10 5l-10 5z` }),
-          element("line", { x1: middle - 8, x2: middle + 8, y1: level(snap), y2: level(snap) }),
-          Math.abs(level(p) - level(snap)) > 13 && element("text", { x: middle - 16, y: level(snap) + 4, "text-anchor": "end" },
+          element("path", { d: `M${middle - 25} ${level(snap) - 5}l10 5l-10 5z` }),
+          element("line", { x1: middle - 18, x2: middle + 18, y1: level(snap), y2: level(snap) }),
+          Math.abs(level(p) - level(snap)) > 13 && element("text", { x: middle - 28, y: level(snap) + 4, "text-anchor": "end" },
             inWords(Number((10 ** snap).toPrecision(2)), words) + (beyond ? " ↑" : "")),
         ));
       }
@@ -280,7 +290,7 @@ function render({ model, el }) {
         element("title", {}, phrase(words.handle, { word })),
         element("rect", { x: middle - 13, y: level(p) - 8, width: 26, height: 16, rx: 5 }),
         element("path", { d: `M${middle - 7} ${level(p) - 2}h14m-14 4h14` })),
-        element("text", { class: "kx-value", x: middle + 17, y: level(p) + 5 }, value),
+        element("text", { class: "kx-value", x: middle + 21, y: level(p) + 5 }, value),
         element("g", { class: "kx-remove", role: "button", tabindex: 0, "data-key": `remove ${word}`, "data-remove": word,
           "aria-label": phrase(words.remove, { word }) },
         element("title", {}, phrase(words.remove, { word })),
@@ -318,7 +328,11 @@ function render({ model, el }) {
     }));
     const names = [...TAGS].map((letter, tag) => element("text", { class: "kx-tag", x: LEFT - 8, y: y(tag) + 5, "text-anchor": "end" },
       element("tspan", { class: "kx-letter" }, letter), ` ${tagNames[tag]}`));
-    redraw(trellis, ...(characters.length ? names : []), ...Object.values(edges), ...nodes.flat().map(({ node }) => node));
+    const marks = scaleMarks().map(([p, label]) =>
+      element("text", { class: "kx-quiet", x: LEFT - 8, y: level(p) + 4, "text-anchor": "end" }, label));
+    const ground = element("rect", { class: "kx-ground", width: LEFT - 3, height: Y.height });
+    redraw(labels, ...(characters.length ? [ground, ...marks, ...names] : []));
+    redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node));
   }
 
   function drawTrellis() {
@@ -356,28 +370,25 @@ function render({ model, el }) {
     const agreed = new Set(mine.map(String));
     const key = String(mine);
     if (key === shownKey?.cut && traced === shownKey.traced) return;
-    const draw = (name, cut, i) => {
-      const top = Y.cuts + Y.line * i + (i ? 12 : 0);
-      const line = [element("text", { class: "kx-quiet", x: LEFT, y: top }, name)];
-      for (const [start, end] of cut) {
-        if (i === 0 && characters.length - start > traced) continue; // the path has not come back to here
-        const word = characters.slice(start, end).join(""), gloss = model.get("glosses")[word];
-        const look = i === 0 ? "kx-word kx-main" : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
-        line.push(element("g", { class: look },
-          element("title", {}, gloss ? `${word}: ${gloss}` : word),
-          element("rect", { x: x(start) + 3, y: top + 5, width: WIDTH * (end - start) - 6, height: 25, rx: 8 }),
-          ...characters.slice(start, end).map((character, k) =>
-            element("text", { lang: "zh", x: centre(start + k), y: top + 23, "text-anchor": "middle" }, character)),
-          i === 0 && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
-            element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 42, "text-anchor": "middle" }, gloss)));
-      }
-      return line;
-    };
-    const first = draw(phrase(words.with, { network: own() }), mine, 0);
-    if (key === shownKey?.cut) cuts.firstChild?.replaceChildren(...first);
-    else {
-      const parts = [element("g", {}, ...first), ...unaided.flatMap(([name, cut], i) => draw(name, cut, i + 1))];
-      cuts.replaceChildren(...(characters.length ? parts : [element("text", { x: LEFT, y: 24 }, words.empty)]));
+    const draw = (cut, top, isMain) => cut.map(([start, end]) => {
+      if (isMain && characters.length - start > traced) return null; // the path has not come back to here
+      const word = characters.slice(start, end).join(""), gloss = model.get("glosses")[word];
+      const look = isMain ? "kx-word kx-main" : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
+      return element("g", { class: look },
+        element("title", {}, gloss ? `${word}: ${gloss}` : word),
+        element("rect", { x: x(start) + 3, y: top, width: WIDTH * (end - start) - 6, height: 25, rx: 8 }),
+        ...characters.slice(start, end).map((character, k) =>
+          element("text", { lang: "zh", x: centre(start + k), y: top + 18, "text-anchor": "middle" }, character)),
+        isMain && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
+          element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
+    });
+    redraw(main, ...draw(mine, Y.words, true));
+    if (key !== shownKey?.cut) {
+      const parts = unaided.flatMap(([name, cut], i) => [
+        element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name),
+        ...draw(cut, Y.cuts + Y.line * i + 5, false),
+      ]);
+      redraw(cuts, ...(characters.length ? parts : [element("text", { x: LEFT, y: 24 }, words.empty)]));
     }
     shownKey = { cut: key, traced };
   }
@@ -392,12 +403,14 @@ function render({ model, el }) {
       !T ? words.empty
         : pointed !== null ? words.sees
         : step === 0 ? words.begin
-        : step <= T ? words.column
+        : pulled in lexicon && step === 2 * T ? (pulledWhole() ? words.whole : words.cut)
+        : step <= T ? (step === 1 ? words.first : words.column)
         : step < 2 * T ? words.trace
         : words.done,
       {
         character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
+        word: pulled, multiplier: pulled in lexicon ? inWords(lexicon[pulled], words) : "",
       });
     const lines = [];
     if (T) {
@@ -406,7 +419,7 @@ function render({ model, el }) {
     for (let tag = 0; tag < (T ? 4 : 0); tag++) {
       const cells = [element("th", { scope: "row" }, element("b", {}, TAGS[tag]), ` ${tagNames[tag]}`)];
       const bonus = path.bonuses[t][tag];
-      const log = (p) => `log ${digits(p, 2)}`;
+      const log = (p) => `log ${digits(p, 2)} (${sum(Math.log(p))})`;
       if (!Number.isFinite(path.running[t][tag])) cells.push(element("td", { colspan: 4, class: "kx-quiet" }, words.impossible));
       else if (t >= step) cells.push(element("td", { colspan: 4, class: "kx-quiet" }, words.later));
       else {
