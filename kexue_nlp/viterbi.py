@@ -18,9 +18,9 @@ def viterbi(
 ) -> np.ndarray:
     r"""Find the path :math:`\arg\max_y \sum_t E_{t, y_t} + \sum_t A_{y_{t-1}, y_t}`, as int8 of shape (T,) or (B, T).
 
-    Dynamic programming over positions: the best score of a path that ends in tag *j* at *t* needs only the best scores
-    at *t* − 1. It takes O(T K²) steps for K tags. Of equal scores the lower tag wins. Article 4195 uses it without a
-    constraint on the first and the last tag; with a :class:`~kexue_nlp.tagging.TagScheme` both are constrained here.
+    Dynamic programming: the best score of a path that ends in tag *j* at *t* needs only the best scores at *t* − 1. It
+    takes O(T K²) steps for K tags. Of equal scores the lower tag wins. Unlike in article 4195, a
+    :class:`~kexue_nlp.tagging.TagScheme` constrains the first and the last tag, too.
 
     Parameters
     ----------
