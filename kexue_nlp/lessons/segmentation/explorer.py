@@ -67,35 +67,23 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is known of a text of length T before a dictionary: all that the page needs to cut it."""
+    """What is known of a text of length T before a dictionary."""
 
     text: str
     log_probabilities: dict[str, np.ndarray]  # by network, float32 (T, 4): s, b, m, e
-    reach: dict[str, int]  # by network: characters that it sees to each side
-    fixed: dict[str, list]  # by segmenter: starts and ends of what it keeps whole, such as numbers
     cuts: np.ndarray  # int (N,): where a word surely begins, unless one of the dictionary lies across
     others: dict[str, list[str]]  # words by other methods
 
 
 def read(segmenters: Mapping[str, Segmenter], text: str, known: Set[str] = frozenset()) -> Reading:
-    """Let every network, jieba and longest match, which has a list of known words, read a text.
-
-    Examples
-    --------
-    >>> from kexue_nlp.segmenter import Segmenter
-    >>> read({"network": Segmenter.load("closed")}, "关注微信号。").others["jieba"]
-    ['关注', '微', '信号', '。']
-    """
+    """Let every network, jieba and longest match, which has a list of known words, read a text."""
     import jieba
 
     jieba.setLogLevel("WARNING")
     logs = {name: segmenter.log_probabilities(text) for name, segmenter in segmenters.items()}
-    longest = forward_maximum_matching(text, known)
-    reach = {name: segmenter.receptive_field for name, segmenter in segmenters.items()}
     cuts = next(iter(segmenters.values())).sure_cuts(text)
-    spans = np.transpose(fixed_spans(text)).tolist()
-    fixed = {name: spans if segmenter.keep_whole else [] for name, segmenter in segmenters.items()}
-    return Reading(text, logs, reach, fixed, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
+    longest = forward_maximum_matching(text, known)
+    return Reading(text, logs, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
 
 
 def render(name: str, reading: Reading, words: list[str], tags: np.ndarray, network: str) -> str:
@@ -139,22 +127,17 @@ class SegmentationExplorer(Explorer):
     ----------
     segmenters : Segmenter or mapping of str to Segmenter
         One, or several to switch between, by name. Their own lexicons play no part and are not changed.
-    text : str
-        The sentence to begin with, one of the examples or another.
-    lexicon : mapping of str to float or "always" or "never", optional
-        The dictionary to begin with, as :class:`~kexue_nlp.lexicon.Lexicon` takes it; by default the words of the
-        examples, with multipliers of 1, which change nothing.
-    step : int, optional
-        How far Viterbi has come: 0 is before the first column; by default the path is finished.
-    play : bool
-        Play from the start as soon as it is shown, where the reader's system allows motion.
+    text, lexicon : str, mapping of str to float or "always" or "never"
+        The sentence and the dictionary to begin with, as :class:`~kexue_nlp.lexicon.Lexicon` takes it; by default the
+        words of the examples, with multipliers of 1, which change nothing.
+    step, play : int, bool
+        How far Viterbi has come: 0 is before the first column; by default the path is finished. Or play from the start
+        as soon as it is shown, where the reader's system allows motion.
 
     Attributes
     ----------
-    example, sentence, network : ipywidgets.Widget
-        The controls.
-    view : SegmentationView
-        The picture, with the dictionary as its trait ``lexicon``.
+    example, sentence, network, view : ipywidgets.Widget
+        The controls and the picture, with the dictionary as its trait ``lexicon``.
     """
 
     styles = STYLE
@@ -164,7 +147,7 @@ class SegmentationExplorer(Explorer):
         segmenters: Segmenter | Mapping[str, Segmenter],
         text: str = EXAMPLES[0].text,
         lexicon: Mapping[str, float | str] | None = None,
-        step: int | None = None,
+        step: int = _DONE,
         play: bool = False,
     ) -> None:
         super().__init__()
@@ -180,11 +163,9 @@ class SegmentationExplorer(Explorer):
         names = [f"{text}  {gloss}".rstrip() for text, gloss in zip(texts, glosses, strict=True)]
         names.append(_("your own sentence"))
 
-        self.example = widgets.Dropdown(
-            options=[f"{i}. {name}" for i, name in enumerate(names, start=1)],
-            description=_("sentence"),
-            layout={"flex": "1 1 300px"},
-        )
+        numbered = [f"{i}. {name}" for i, name in enumerate(names, start=1)]
+        layout = {"flex": "1 1 300px"}
+        self.example = widgets.Dropdown(options=numbered, description=_("sentence"), layout=layout)
         self.sentence = TextBox(self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"})
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description=_("network"), tooltip=_("which network reads the sentence")
@@ -202,9 +183,9 @@ class SegmentationExplorer(Explorer):
             "lexicon": words,
             "network": 0,
             "index": texts.index(text) if text in texts else len(texts),
-            "step": _DONE if step is None else step,
+            "step": step,
         }
-        sentences = list(map(_for_page, self._readings, [*glosses, ""]))
+        sentences = list(map(self._for_page, self._readings, [*glosses, ""]))
         own = {} if language() == "zh" else GLOSSES  # for readers without Chinese
         self.view = SegmentationView(glosses=own, sentences=sentences, playing=play, **self._start)
         self.example.index = self.view.index
@@ -260,22 +241,18 @@ class SegmentationExplorer(Explorer):
         with self.busy():
             self._readings[own] = read(self._segmenters, text[:_LIMIT], self._known)
         with self.view.hold_sync():
-            self.view.sentences = [*self.view.sentences[:own], _for_page(self._readings[own])]
+            self.view.sentences = [*self.view.sentences[:own], self._for_page(self._readings[own])]
             self.view.index, self.view.step = own, _DONE
         self.example.index = own
         cut = _("Only the first {limit} characters of {count:,} are shown.", limit=_LIMIT, count=len(text))
         self.say(*[cut] * (len(text) > _LIMIT))
 
-
-def _for_page(reading: Reading, gloss: str = "") -> dict[str, Any]:
-    """Say in what JSON can hold what the page must know of a text."""
-    return {
-        "text": reading.text,
-        "gloss": gloss,
-        "cuts": reading.cuts.tolist(),
-        "readings": {
-            name: {"logs": logs.tolist(), "reach": reading.reach[name], "fixed": reading.fixed[name]}
-            for name, logs in reading.log_probabilities.items()
-        },
-        "others": {name: list(map(len, words)) for name, words in reading.others.items()},
-    }
+    def _for_page(self, reading: Reading, gloss: str = "") -> dict[str, Any]:
+        """Say in what JSON can hold what the page must know of a text to cut it."""
+        readings, spans = {}, np.transpose(fixed_spans(reading.text)).tolist()
+        for name, segmenter in self._segmenters.items():
+            logs, fixed = reading.log_probabilities[name].tolist(), spans if segmenter.keep_whole else []
+            readings[name] = {"logs": logs, "reach": segmenter.receptive_field, "fixed": fixed}
+        others = {name: list(map(len, words)) for name, words in reading.others.items()}
+        cuts = reading.cuts.tolist()
+        return {"text": reading.text, "gloss": gloss, "cuts": cuts, "readings": readings, "others": others}
