@@ -12,16 +12,8 @@ from keras import layers, ops
 from kexue_nlp.features import N_PATTERNS
 
 __all__ = [
-    "article_cnn",
-    "article_lstm",
-    "article_segmenter",
-    "article_tagger",
-    "encoder_head",
-    "enriched_segmenter",
-    "pooled_classifier",
-    "restart",
-    "viewpoint_tagger",
-    "window_language_model",
+    *("article_cnn", "article_lstm", "article_segmenter", "article_tagger", "encoder_head", "enriched_segmenter"),
+    *("pooled_classifier", "restart", "viewpoint_tagger", "window_language_model"),
 ]
 
 
@@ -149,10 +141,9 @@ def article_cnn(
 def window_language_model(
     n_tokens: int = 10_000, embedding: int = 100, units: int = 1000, n: int | None = None
 ) -> keras.Sequential:
-    """Build the language model of article 4374: the tokens before each one predict it.
+    """Build the language model of article 4374: the tokens before each one, `n` if always as many, predict it.
 
     Embedding → LSTM, which together are the layer ``"encoder"`` → softmax, float32 (B, n_tokens). There is no mask.
-    `n` is the number of tokens before, if that is always the same.
     """
     tokens = keras.Input((n,), dtype="int32", name="tokens")
     vectors = layers.Embedding(n_tokens, embedding, name="embedding")
@@ -164,8 +155,7 @@ def window_language_model(
 def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5) -> keras.Sequential:
     """Build what article 4374 trains on top of its frozen encoder: a small classifier of features (B, n_features).
 
-    Dense with ReLU → dropout → sigmoid: 10,021 weights, where the text of the article says 1,001. As the encoder is
-    frozen, its output need be computed only once.
+    Dense with ReLU → dropout → sigmoid: 10,021 weights, where the text of the article says 1,001.
     """
     stack = [
         keras.Input((n_features,), name="features"),

@@ -14,14 +14,8 @@ from itertools import pairwise
 import numpy as np
 
 __all__ = [
-    "POLARITY",
-    "POLARITY_BEGIN",
-    "SBME",
-    "TagScheme",
-    "entities_to_tags",
-    "tags_to_entities",
-    "tags_to_words",
-    "words_to_tags",
+    *("POLARITY", "POLARITY_BEGIN", "SBME", "TagScheme"),
+    *("entities_to_tags", "tags_to_entities", "tags_to_words", "words_to_tags"),
 ]
 
 

@@ -10,19 +10,8 @@ from typing import Self
 import numpy as np
 
 __all__ = [
-    "PAD",
-    "SENTENCE_END",
-    "SENTENCE_ENDS",
-    "UNKNOWN",
-    "Vocabulary",
-    "code_points",
-    "fixed_spans",
-    "fold",
-    "ngram_windows",
-    "normalise",
-    "simplify",
-    "split_sentences",
-    "split_words",
+    *("PAD", "SENTENCE_END", "SENTENCE_ENDS", "UNKNOWN", "Vocabulary", "code_points", "fixed_spans", "fold"),
+    *("ngram_windows", "normalise", "simplify", "split_sentences", "split_words"),
 ]
 
 PAD = 0

@@ -33,36 +33,26 @@ _NAMES = {math.inf: "always", 0.0: "never"}  # JSON has no infinity
 _LIMIT = 200  # characters of a sentence: the page draws each
 
 _WORDS = {
-    "tags": [TAG_NAMES[tag] for tag in SBME.tags],
+    "tags": [TAG_NAMES[tag] for tag in SBME.tags], "always": N_("always"), "never": N_("never"), "start": N_("start"),
     "player": {
-        "back": N_("one step back"),
-        "play": N_("play"),
-        "pause": N_("pause"),
-        "next": N_("one step forward"),
+        "back": N_("one step back"), "play": N_("play"), "pause": N_("pause"), "next": N_("one step forward"),
         "scrub": N_("step of the algorithm"),
     },
-    "always": N_("always"),
-    "never": N_("never"),
     "drag": N_("Drag across characters of the sentence: they become a word of your dictionary."),
     "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."),
-    "multiplier": N_("multiplier of {word}"),
-    "remove": N_("take {word} out of the dictionary"),
-    "snaps": N_("the cut snaps at {multiplier}"),
+    "multiplier": N_("multiplier of {word}"), "remove": N_("take {word} out of the dictionary"),
+    "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"),
     "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
-    "with": N_("{network}, with your dictionary"),
-    "alone": N_("the same network, without a dictionary"),
-    "node": N_("{character} as {tag}: probability {p}"),
+    "with": N_("{network}, with your dictionary"), "alone": N_("the same network, without a dictionary"),
+    "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
     "column": N_("{character}: each tag keeps its best way to get here and forgets the other."),
     "begin": N_("One column per character, one row per tag. The bluer, the more probable to the network. Press ▶."),
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
     "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
-    "empty": N_("Type a sentence to see its words."),
     "impossible": N_("not here: no legal path leads through it"),
-    "start": N_("start"),
-    "later": N_("not yet"),
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
