@@ -32,16 +32,10 @@ def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None)
 def batches_by_length(
     lengths: Sequence[int], limits: Sequence[int], max_tokens: int, rng: "np.random.Generator | None" = None
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Put sequences of like length together in batches.
+    """Put sequences of like length together in batches of `max_tokens`, padding included, or of a single row.
 
-    Parameters
-    ----------
-    lengths, limits : sequence of int
-        The length of each sequence, none above the last limit, and the lengths to pad to, ascending.
-    max_tokens : int
-        Rows × length of a batch, padding included; a single row may be longer.
-    rng : Generator, optional
-        Shuffles the sequences of each length; by default they keep their order.
+    No length is above the last of the limits, the lengths to pad to, ascending. A generator shuffles the sequences of
+    each limit.
 
     Yields
     ------
@@ -67,14 +61,9 @@ def batches_by_length(
 def overlapping_windows(
     stream: np.ndarray, context: int, shapes: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut one long sequence into windows that overlap, so that every position has its context in one of them.
+    """Cut a stream (T, ...) into overlapping windows, so that every position has its context, to each side, in one.
 
-    Parameters
-    ----------
-    stream, context : ndarray of shape (T, ...), int
-        The result at a position depends on `context` positions to each side.
-    shapes : sequence of (int, int)
-        (rows, width) of the batches to choose from, smallest first: the first that holds the whole stream, or the last.
+    Of the shapes (rows, width) of batches, smallest first, it takes the first that holds the whole stream, or the last.
 
     Yields
     ------
@@ -106,12 +95,8 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
     in hundreds of shapes. When padded positions are zeroed before every convolution, a gap as wide as half the kernel
     keeps neighbours from seeing each other.
 
-    Parameters
-    ----------
-    sequences : sequence of ndarray, each of shape (T_i, ...)
-        They keep their order; empty ones vanish. No sequences, or rows of no length, raise ValueError.
-    row_length, gap : int
-        Positions in a row, at least 1, and between two sequences of one row. A longer sequence is cut.
+    Sequences, ndarrays of shape (T_i, ...), keep their order; empty ones vanish, and those longer than a row are cut.
+    No sequences, or rows of no length, raise ValueError.
 
     Examples
     --------

@@ -92,8 +92,7 @@ def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en"
 def open_lab(folder: str | Path, options: Sequence[str] = (), language: str = "en") -> int:
     """Run JupyterLab, with these options, on a folder with the lessons until it is shut down; return its exit status.
 
-    For this run its default settings are changed, below the user's own: it does not greet with a question about news,
-    and in the language ``"zh"`` its interface is Chinese.
+    Below the user's own settings it asks no question about news, and in ``"zh"`` its interface is Chinese.
     """
     command = [sys.executable, "-m", "jupyterlab", str(folder), f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
@@ -126,10 +125,7 @@ def diagnose() -> list[Check]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, by default the process's, and return the exit status, which may be JupyterLab's.
-
-    0 is done, 1 it could not be done, 130 interrupted; a malformed command line exits with 2, as `argparse` does.
-    """
+    """Run the command line, by default the process's, and return the exit status, which may be JupyterLab's."""
     from kexue_nlp.datasets import DatasetUnavailable
 
     arguments = _parser().parse_args(argv)

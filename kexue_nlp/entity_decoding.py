@@ -71,13 +71,9 @@ def entities_among(
     Names that overlap compete, and the network decides: of 北京奔驰 it may tag all, only 奔驰, or nothing. This is
     Viterbi over spans instead of characters (semi-Markov decoding, Sarawagi and Cohen 2004), and costs O(T + N).
 
-    Parameters
-    ----------
-    log_probabilities : ndarray of float, shape (T, 4), or (T, 7) with :data:`kexue_nlp.tagging.POLARITY_BEGIN`
-    starts, ends : ndarray of int, shape (N,)
-        Spans inside the text that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
-    bonus : float
-        Added to the log-probability of each entity: above 0 more are found, below 0 fewer.
+    Log-probabilities have shape (T, 4), or (T, 7) with :data:`kexue_nlp.tagging.POLARITY_BEGIN`; starts and ends of
+    spans in the text, arrays of int (N,), are as :meth:`Matcher.find` gives them; others raise ValueError. The bonus is
+    added for each entity: above 0 more are found, below 0 fewer.
 
     Examples
     --------

@@ -67,9 +67,8 @@ class Result:
 def check(name: str, answer: Any) -> Result:
     """Check the answer to an exercise, which is named by lesson and number; ValueError if there is none of that name.
 
-    The answer is a function; it is called on several cases, and an exception that it raises is part of the message. A
-    wrong answer gets a hint, the next wrong one the next hint (the last hint stays); a right answer starts the hints
-    over. An exercise not yet begun (``None`` or ``...``) gets the first hint and does not count.
+    The answer is a function; it is called on several cases. A wrong answer gets a hint, the next wrong one the next
+    hint; a right answer starts the hints over. One not yet begun (``None`` or ``...``) gets the first hint.
 
     Examples
     --------

@@ -78,16 +78,10 @@ class Matcher:
 class Lexicon:
     """Words with multipliers.
 
-    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up.
-
-    Parameters
-    ----------
-    multipliers : mapping of str to float, "always" or "never"
-        Word → multiplier, a number above 0, "always" (infinity) or "never" (0); ValueError if it is not, or a word is
-        empty.
-    fold : bool
-        Ignore case, width and traditional script: ``V1.0`` is found in ``ｖ１.０``. Words that are then the same need
-        the same multiplier; ValueError otherwise.
+    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up. A multiplier is a
+    number above 0, "always" (infinity) or "never" (0). With `fold` case, width and traditional script are ignored:
+    ``V1.0`` is found in ``ｖ１.０``, and words that are then the same need one multiplier. ValueError otherwise, or if
+    a word is empty.
 
     Examples
     --------
@@ -148,7 +142,7 @@ class Lexicon:
         return f"Lexicon({len(self)} words)"
 
     def items(self) -> ItemsView[str, float]:
-        """Words and multipliers, in the order given."""
+        """Return words and multipliers, in the order given."""
         return self._multipliers.items()
 
     def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -97,9 +97,8 @@ class _Stream:
             hints = (kinds[:-1] & kinds[1:] >> 4).nonzero()[0]
             for number in np.unique(offsets.searchsorted(hints, side="right") - 1).tolist():
                 fixed.append(np.transpose(fixed_spans(texts[number])) + offsets[number])
-        return cls(
-            text, points, offsets, sentences, cuts, blank, np.array(attached, dtype=np.intp), np.concatenate(fixed)
-        )
+        joined = np.array(attached, dtype=np.intp)
+        return cls(text, points, offsets, sentences, cuts, blank, joined, np.concatenate(fixed))
 
 
 class Segmenter(SavedModel):
@@ -143,11 +142,8 @@ class Segmenter(SavedModel):
             half_kernels = [1] * network.context
         else:
             check_process()
-            half_kernels = [
-                (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
-                for layer in network.layers
-                if hasattr(layer, "kernel_size")
-            ]
+            convolutions = [layer for layer in network.layers if hasattr(layer, "kernel_size")]
+            half_kernels = [layer.kernel_size[0] // 2 * layer.dilation_rate[0] for layer in convolutions]
         self.receptive_field = sum(half_kernels)  # positions to each side that the convolutions see, together
         self._gap = max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
 

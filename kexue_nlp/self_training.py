@@ -54,9 +54,8 @@ def self_train(
 
     Notes
     -----
-    Article 4374 (https://kexue.fm/archives/4374). The model was trained on the unlabelled examples, though not on their
-    true labels: hold others out for a clean score. Unlike in scikit-learn's `SelfTrainingClassifier`, a label may
-    change.
+    Hold other examples out for a clean score: it was trained on the unlabelled ones, though not on their true labels.
+    Unlike in scikit-learn's `SelfTrainingClassifier`, a label may change.
 
     Examples
     --------

@@ -25,11 +25,11 @@ def viterbi(
     Parameters
     ----------
     log_emissions : array_like, shape (T, K) or (B, T, K)
-        Log-scores of each tag at each position; need not be normalised. ``-inf`` is allowed, NaN or above 1e5 is not.
+        Log-scores of each tag, not necessarily normalised. ``-inf`` is allowed, NaN or above 1e5 is not.
     scheme_or_transitions : TagScheme or array_like of shape (K, K)
         A scheme allows or forbids; a matrix holds log-scores of tag *j* after tag *i* and leaves first and last free.
     lengths : array_like of int, shape (B,), optional
-        Real lengths of the rows of a padded batch, 0 to T; default: all T. Positions beyond them get the tag −1.
+        Real lengths of the rows of a padded batch, 0 to T. Positions beyond them get the tag −1.
 
     Examples
     --------

@@ -76,11 +76,11 @@ def read(segmenters: Mapping[str, Segmenter], text: str, known: Set[str] = froze
     return Reading(text, logs, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
 
 
-def render(name: str, reading: Reading, words: list[str], tags: np.ndarray, network: str) -> str:
-    """Draw a reading, and the words and tags of one network under a name, as HTML without scripts; text is escaped."""
+def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
+    """Draw a reading, and the tags of one network under a name, as HTML without scripts; text is escaped."""
     if not reading.text:
         return f'<p class="kexue-quiet">{_("Type a sentence to see its words.")}</p>'
-    cuts = {name: words, **reading.others}
+    cuts = {name: tags_to_words(reading.text, tags), **reading.others}
     lines = "".join(
         f'<div><span class="kexue-quiet">{escape(name)}: </span>'
         + " ".join(f'<bdi class="kexue-chip" lang="zh">{escape(word)}</bdi>' for word in cut)
@@ -123,11 +123,6 @@ class SegmentationExplorer(Explorer):
     step, play : int, bool
         How far Viterbi has come: 0 is before the first column; by default the path is finished. Or play from the start
         as soon as it is shown, where the reader's system allows motion.
-
-    Attributes
-    ----------
-    example, sentence, network, view : ipywidgets.Widget
-        The controls and the picture, with the dictionary as its trait ``lexicon``.
     """
 
     styles = STYLE
@@ -176,8 +171,8 @@ class SegmentationExplorer(Explorer):
             "step": step,
         }
         sentences = list(map(self._for_page, self._readings, [*glosses, ""]))
-        own = {} if language() == "zh" else GLOSSES  # for readers without Chinese
-        self.view = SegmentationView(glosses=own, sentences=sentences, playing=play, **self._start)
+        of_words = {} if language() == "zh" else GLOSSES  # for readers without Chinese
+        self.view = SegmentationView(glosses=of_words, sentences=sentences, playing=play, **self._start)
         self.example.index = self.view.index
         # These ties hold in the page, with or without a kernel.
         self._ties = [
@@ -204,8 +199,8 @@ class SegmentationExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return all cuts in words."""
-        reading, words = self._cut()[:2]
-        cuts = {self._described(): words, **reading.others}
+        reading, tags = self._cut()
+        cuts = {self._described(): tags_to_words(reading.text, tags), **reading.others}
         return "\n".join(f"{name}: {' / '.join(map(visible, cut))}" for name, cut in cuts.items())
 
     def static_html(self) -> str:
@@ -219,12 +214,11 @@ class SegmentationExplorer(Explorer):
         network = self.network.options[self.view.network]
         return _("{network}, {dictionary}", network=network, dictionary=dictionary)
 
-    def _cut(self) -> tuple[Reading, list[str], np.ndarray]:
-        """Cut the sentence in sight as the page does: its reading, words and tags."""
+    def _cut(self) -> tuple[Reading, np.ndarray]:
+        """Cut the sentence in sight as the page does: its reading and tags."""
         reading = self._readings[self.view.index]
         name = self.network.options[self.view.network]
-        tags = self._segmenters[name].decode(reading.text, reading.log_probabilities[name], self.lexicon)
-        return reading, tags_to_words(reading.text, tags), tags
+        return reading, self._segmenters[name].decode(reading.text, reading.log_probabilities[name], self.lexicon)
 
     def _read(self) -> None:
         text, own = self.sentence.value, len(EXAMPLES)
