@@ -152,11 +152,6 @@ def _agree(returned: Any, expected: Any, tolerance: float) -> bool:
 class _Short(reprlib.Repr):
     """A ``repr`` that stays short whatever a student's function returns."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlist = self.maxtuple = self.maxdict = 8
-        self.maxstring = self.maxother = 60
-
     def repr1(self, value: Any, level: int) -> str:
         """Show numbers of NumPy as Python's, rounded, and small arrays as lists."""
         if isinstance(value, np.ndarray) and value.size > 12:
@@ -166,4 +161,7 @@ class _Short(reprlib.Repr):
         return f"{round(value, 6):g}" if isinstance(value, float) else super().repr1(value, level)
 
 
-_short = _Short().repr
+_shortener = _Short()
+_shortener.maxlist = _shortener.maxtuple = _shortener.maxdict = 8
+_shortener.maxstring = _shortener.maxother = 60
+_short = _shortener.repr

@@ -92,7 +92,7 @@ class Lexicon:
     def __init__(self, multipliers: Mapping[str, float | str], fold: bool = False) -> None:
         if not isinstance(multipliers, Mapping):
             raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
-        self._multipliers = {_checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()}
+        self._multipliers = {word: _checked(word, multiplier) for word, multiplier in multipliers.items()}
         self.fold = fold
         folded = {fold_text(word): multiplier for word, multiplier in self._multipliers.items()} if fold else {}
         if clash := [word for word in self._multipliers if fold and folded[fold_text(word)] != self._multipliers[word]]:
@@ -117,7 +117,7 @@ class Lexicon:
         """
         from kexue_nlp.datasets._files import read_lines  # which loads much that a segmenter does not need
 
-        default = _checked_multiplier("default", default)
+        default = _checked("default", default)
         multipliers: dict[str, float] = {}
         for number, line in enumerate(map(str.strip, read_lines(path)), start=1):
             header = not multipliers and re.sub('[ "]', "", line.lower().replace("\t", ",")) in _HEADERS
@@ -125,8 +125,8 @@ class Lexicon:
                 continue
             try:
                 word, value = _split_line(line)
-                multiplier = default if value is None else _checked_multiplier(word, value)
-                if multipliers.setdefault(_checked_word(word), multiplier) != multiplier:
+                multiplier = _checked(word, default if value is None else value)
+                if multipliers.setdefault(word, multiplier) != multiplier:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
@@ -231,15 +231,12 @@ def leftmost_longest(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.array(chosen, dtype=np.intp)
 
 
-def _checked_word(word: str) -> str:
+def _checked(word: str, value: float | str) -> float:
+    """Return the multiplier of a word as a number, if both are what they must be."""
     if not isinstance(word, str):
         raise TypeError(f"a lexicon's words are strings, got {word!r}")
     if not word:
         raise ValueError("a lexicon's words have at least one character, got an empty one")
-    return word
-
-
-def _checked_multiplier(word: str, value: float | str) -> float:
     try:
         multiplier = math.nan if isinstance(value, bytes) else float(_SPECIAL.get(value, value))
     except (TypeError, ValueError):

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from kexue_nlp.saved_model import SavedModel, check_process, network_parts, pred
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_ENDS, Vocabulary, code_points, fixed_spans, simplify
 from kexue_nlp.viterbi import viterbi
-
-if TYPE_CHECKING:
-    import keras
 
 __all__ = ["Segmenter"]
 
@@ -129,7 +126,7 @@ class Segmenter(SavedModel):
 
     def __init__(
         self,
-        network: "keras.Model | SegmentationNetwork",
+        network: Any,
         features: Features,
         lexicon: Lexicon | Mapping[str, float] | None = None,
         keep_whole: bool = False,

@@ -1,12 +1,10 @@
 """Watch Viterbi cut a sentence, and overrule it: the sentence is the dictionary (article 4195, "hard decoding")."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -16,14 +14,12 @@ from kexue_nlp.figures import TAG_NAMES, visible
 from kexue_nlp.language import N_, _, language
 from kexue_nlp.lessons.segmentation.examples import EXAMPLES, GLOSSES
 from kexue_nlp.lexicon import Lexicon, forward_maximum_matching
+from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import fixed_spans
 from kexue_nlp.widgets.base import Explorer, TextBox, escape, row
 from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 from kexue_nlp.widgets.view import View
-
-if TYPE_CHECKING:
-    from kexue_nlp.segmenter import Segmenter
 
 __all__ = ["Reading", "SegmentationExplorer", "read", "render"]
 
@@ -164,12 +160,8 @@ class SegmentationExplorer(Explorer):
         lists = (segmenter.features.words for segmenter in self._segmenters.values())
         self._known = frozenset(min(filter(None, lists), key=len, default=()))
         self._readings = [read(self._segmenters, text, self._known) for text in [*texts, self.sentence.value]]
-        self._start = {
-            "lexicon": words,
-            "network": 0,
-            "index": texts.index(text) if text in texts else len(texts),
-            "step": step,
-        }
+        index = texts.index(text) if text in texts else len(texts)
+        self._start = {"lexicon": words, "network": 0, "index": index, "step": step}
         sentences = list(map(self._for_page, self._readings, [*glosses, ""]))
         of_words = {} if language() == "zh" else GLOSSES  # for readers without Chinese
         self.view = SegmentationView(glosses=of_words, sentences=sentences, playing=play, **self._start)
