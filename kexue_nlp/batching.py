@@ -1,9 +1,7 @@
 """Texts of any length in rows of few lengths: what networks are trained and run on.
 
 A network wants rectangles, texts are ragged, and a compiler (JAX's, TensorFlow's) builds the network anew for each new
-shape. So there are four ways to make few shapes and little padding: :func:`pad` rows to one length, put texts of like
-length together (:func:`batches_by_length`), :func:`pack` several into one row, or cut a stream into overlapping windows
-(:func:`overlapping_windows`). Everywhere 0 is padding.
+shape. Here are four ways to make few shapes and little padding. Everywhere 0 is padding.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,12 +14,8 @@ __all__ = ["batches_by_length", "overlapping_windows", "pack", "pad"]
 def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None) -> np.ndarray:
     """Lay sequences one below the other, with zeros behind each and, if there are too few, below them.
 
-    Parameters
-    ----------
-    sequences : sequence of ndarray, each of shape (T_i, ...)
-        At least one, none longer than `length`; same trailing shape and dtype.
-    length, n_rows : int
-        The result has shape (n_rows, length, ...); by default there are as many rows as sequences.
+    At least one sequence, none longer than `length`, all of one dtype and of shape (T_i, ...), give an array of shape
+    (n_rows, length, ...); by default there are as many rows as sequences.
 
     Examples
     --------
@@ -38,23 +32,16 @@ def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None)
 def batches_by_length(
     lengths: Sequence[int], limits: Sequence[int], max_tokens: int, rng: "np.random.Generator | None" = None
 ) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Put sequences of like length together in batches.
+    """Put sequences of like length together in batches of `max_tokens`, padding included, or of a single row.
 
-    Parameters
-    ----------
-    lengths, limits : sequence of int
-        The length of each sequence, none above the last limit, and the lengths to pad to, ascending.
-    max_tokens : int
-        Rows × length of a batch, padding included; a single row may be longer.
-    rng : Generator, optional
-        Shuffles the sequences of each length; by default they keep their order.
+    No length is above the last of the limits, the lengths to pad to, ascending. A generator shuffles the sequences of
+    each limit.
 
     Yields
     ------
-    limit, n_rows : int
-        The length and the number of rows to pad to: always the same for one limit.
-    members : ndarray of int
-        Which sequences, at most `n_rows`.
+    limit, n_rows, members : int, int, ndarray of int
+        The length and the number of rows to pad to, always the same for one limit, and which sequences, at most
+        `n_rows`.
 
     Examples
     --------
@@ -74,22 +61,14 @@ def batches_by_length(
 def overlapping_windows(
     stream: np.ndarray, context: int, shapes: Sequence[tuple[int, int]]
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Cut one long sequence into windows that overlap, so that every position has its context in one of them.
+    """Cut a stream (T, ...) into overlapping windows, so that every position has its context, to each side, in one.
 
-    Parameters
-    ----------
-    stream : ndarray, shape (T, ...)
-    context : int
-        Positions to each side on which the result at a position depends.
-    shapes : sequence of (int, int)
-        (rows, width) of the batches to choose from, smallest first: the first that holds the whole stream, or the last.
+    Of the shapes (rows, width) of batches, smallest first, it takes the first that holds the whole stream, or the last.
 
     Yields
     ------
-    start : int
-        The position in the stream where the batch's own part begins.
-    batch : ndarray, shape (rows, width, ...)
-        ``batch[:, context : width - context]``, row after row, are the stream from there on, zeros behind its end.
+    start, batch : int, ndarray of shape (rows, width, ...)
+        ``batch[:, context : width - context]``, row after row, are the stream from `start` on, zeros behind its end.
 
     Examples
     --------
@@ -113,19 +92,11 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
     """Lay sequences one after another into rows, shape (rows, row_length, ...), with padding between neighbours.
 
     Padding each sentence to the longest wastes most of the work, and batches of equal length (the article's way) come
-    in hundreds of shapes. Packed rows have one shape and little padding. When padded positions are zeroed before every
-    convolution, a gap as wide as half the kernel keeps neighbours from seeing each other.
+    in hundreds of shapes. When padded positions are zeroed before every convolution, a gap as wide as half the kernel
+    keeps neighbours from seeing each other.
 
-    Sequences keep their order; a row is closed when the next sequence does not fit.
-
-    Parameters
-    ----------
-    sequences : sequence of ndarray, each of shape (T_i, ...)
-        At least one; same trailing shape and dtype; 0 must mean padding. Empty sequences vanish.
-    row_length : int
-        Positions in a row, at least 1. A longer sequence is cut into rows of its own.
-    gap : int
-        Padded positions between two sequences of one row.
+    Sequences, ndarrays of shape (T_i, ...), keep their order; empty ones vanish, and those longer than a row are cut.
+    No sequences, or rows of no length, raise ValueError.
 
     Examples
     --------
@@ -137,16 +108,15 @@ def pack(sequences: Sequence[np.ndarray], row_length: int, gap: int = 1) -> np.n
         raise ValueError(f"row_length must be at least 1, got {row_length}")
     if not len(sequences):
         raise ValueError("no sequences to pack")
-    places = []
-    row, end = 0, -gap  # where the last piece ends; a gap stands before each but a row's first
+    rows: list[list[np.ndarray]] = [[]]
+    used = 0
+    between = np.zeros((gap, *sequences[0].shape[1:]), sequences[0].dtype)
     for sequence in sequences:
         for start in range(0, len(sequence), row_length):
             piece = sequence[start : start + row_length]
-            if end + gap + len(piece) > row_length:
-                row, end = row + 1, -gap
-            begin, end = end + gap, end + gap + len(piece)
-            places.append((row, begin, end, piece))
-    packed = np.zeros((row + 1, row_length, *sequences[0].shape[1:]), sequences[0].dtype)
-    for row, begin, end, piece in places:
-        packed[row, begin:end] = piece
-    return packed
+            if used + len(piece) > row_length:  # the next row
+                rows.append([])
+                used = 0
+            rows[-1] += [piece, between]
+            used += len(piece) + gap
+    return pad([np.concatenate([*row, between])[:row_length] for row in rows], row_length)

@@ -46,21 +46,11 @@ class Check:
 
 
 def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en") -> list[Path]:
-    """Copy the lessons into a folder, made when absent, and return the files written: all that are not there yet.
+    """Copy the lessons, in ``"en"`` or ``"zh"``, into a folder, made when absent; return the files written.
 
-    Parameters
-    ----------
-    force : bool
-        Overwrite files that differ from the lessons, such as notebooks that were worked in.
-    language : str
-        ``"en"``, or ``"zh"`` for the lessons in Chinese.
-
-    Raises
-    ------
-    FileExistsError
-        If files in `folder` differ from the lessons and `force` is false, or something else is in the way.
-    FileNotFoundError
-        If this installation carries no notebooks. In both cases nothing is copied.
+    These are all that are not there yet and, with `force`, those that differ from the lessons, such as notebooks that
+    were worked in. Otherwise these, and what else is in the way, raise FileExistsError, and an installation without
+    notebooks FileNotFoundError; then nothing is copied.
     """
     if not str(folder).strip():
         raise NotADirectoryError("an empty name is no folder; name one, such as lessons")
@@ -70,23 +60,19 @@ def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en"
         raise FileNotFoundError(f"this installation carries no lessons in the language {language!r}")
     names = sorted(path.relative_to(source) for path in source.rglob("*") if path.is_file())
     names = [name for name in names if not any(part.startswith(".") or part == "zh" for part in name.parts)]
-    changed, new = [], []
-    for name in names:
-        if not (folder / name).exists():
-            new.append(name)
-        elif not (folder / name).is_file():
-            raise FileExistsError(f"{folder / name} is in the way; move it or name another folder")
-        elif (folder / name).read_bytes() != (source / name).read_bytes():
-            changed.append(name)
+    there = [name for name in names if (folder / name).exists()]
+    if blocked := [name for name in there if not (folder / name).is_file()]:
+        raise FileExistsError(f"{folder / blocked[0]} is in the way; move it or name another folder")
+    changed = [name for name in there if (folder / name).read_bytes() != (source / name).read_bytes()]
     if changed and not force:
-        names = ", ".join(map(str, changed))
+        listed = ", ".join(map(str, changed))
         raise FileExistsError(
-            f"in {folder} these differ from the lessons: {names}. Nothing was copied. To go on working in them run "
+            f"in {folder} these differ from the lessons: {listed}. Nothing was copied. To go on working in them run "
             f"`jupyter lab {folder}`; to start afresh name another folder, or add --force to overwrite them."
         )
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    written = sorted(new + changed)
+    written = [name for name in names if name in changed or name not in there]
     try:
         # Everything is written beside its place first: a full disk leaves the folder as it was.
         with tempfile.TemporaryDirectory(prefix=".kexue_nlp-", dir=folder) as staging:
@@ -106,8 +92,7 @@ def copy_notebooks(folder: str | Path, force: bool = False, language: str = "en"
 def open_lab(folder: str | Path, options: Sequence[str] = (), language: str = "en") -> int:
     """Run JupyterLab, with these options, on a folder with the lessons until it is shut down; return its exit status.
 
-    For this run its default settings are changed, below the user's own: it does not greet with a question about news,
-    and in the language ``"zh"`` its interface is Chinese.
+    Below the user's own settings it asks no question about news, and in ``"zh"`` its interface is Chinese.
     """
     command = [sys.executable, "-m", "jupyterlab", str(folder), f"--LabApp.default_url=/lab/tree/{FIRST_NOTEBOOK}"]
     # JupyterLab refuses root without this, and root is who one is in most containers. Windows knows no root.
@@ -124,13 +109,7 @@ def open_lab(folder: str | Path, options: Sequence[str] = (), language: str = "e
 
 
 def diagnose() -> list[Check]:
-    """Look at everything that the lessons need on this machine; nothing is downloaded or changed.
-
-    Examples
-    --------
-    >>> [check.name for check in diagnose()][:2]
-    ['kexue_nlp', 'Python']
-    """
+    """Look at everything that the lessons need on this machine; nothing is downloaded or changed."""
     from kexue_nlp.datasets import available
 
     return [
@@ -146,10 +125,7 @@ def diagnose() -> list[Check]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line, by default the process's, and return the exit status, which may be JupyterLab's.
-
-    0 is done, 1 it could not be done, 130 interrupted; a malformed command line exits with 2, as `argparse` does.
-    """
+    """Run the command line, by default the process's, and return the exit status, which may be JupyterLab's."""
     from kexue_nlp.datasets import DatasetUnavailable
 
     arguments = _parser().parse_args(argv)
@@ -212,7 +188,7 @@ def _doctor(arguments: argparse.Namespace) -> int:
             print(f"      {'':{width}}  -> {check.advice}")
     can_run = not any(check.needed and check.advice for check in checks)
     print("\n" + (_("The lessons can run here.") if can_run else _("The lessons cannot run here yet: see FAIL above.")))
-    return 0 if can_run else 1
+    return int(not can_run)
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
@@ -265,10 +241,9 @@ def _memory() -> tuple[float, float]:
     """Return total and available memory in GB (10^9 bytes)."""
     import psutil
 
-    memory = psutil.virtual_memory()
-    total, free = memory.total, memory.available
+    total, free, *_ = psutil.virtual_memory()
     try:
-        # In a container all this speaks of the whole machine.
+        # In a container that is the whole machine's.
         limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii")) for name in ("max", "current"))
         if limit < total:
             total, free = limit, limit - used

@@ -1,12 +1,12 @@
 """From the tags of characters to entities: names in a text, each praised, mentioned or blamed (article 4118).
 
 A network gives every character log-probabilities of the tags. Two decoders make entities of them with the help of a
-gazetteer, a list of known names: :func:`entities_among` searches among the places where names occur, and
-:func:`align_entities` is the article's forced alignment.
+gazetteer, a list of known names.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -36,15 +36,9 @@ class Mention:
 def find_entities(text: str, labels: Iterable[tuple[str, str]], gazetteer: Matcher) -> list[Entity]:
     """Find where labelled names stand in a text: entities from left to right, without overlap.
 
-    Labels say which names a sentence is about, not where they stand. All occurrences of a name are taken, but not those
-    inside a longer known name (奔驰 in 北京奔驰), unless the name stands nowhere else and the longer one has no label.
-
-    Parameters
-    ----------
-    labels : iterable of (name, polarity)
-        One polarity for each name; ValueError otherwise.
-    gazetteer : Matcher
-        All known names.
+    Labels, pairs of a name and its one polarity (ValueError otherwise), say which names a sentence is about, not where
+    they stand. All occurrences of a name are taken, but not those inside a longer name of the gazetteer (奔驰 in
+    北京奔驰), unless the name stands nowhere else and the longer one has no label.
 
     Examples
     --------
@@ -77,13 +71,9 @@ def entities_among(
     Names that overlap compete, and the network decides: of 北京奔驰 it may tag all, only 奔驰, or nothing. This is
     Viterbi over spans instead of characters (semi-Markov decoding, Sarawagi and Cohen 2004), and costs O(T + N).
 
-    Parameters
-    ----------
-    log_probabilities : ndarray of float, shape (T, 4), or (T, 7) with :data:`kexue_nlp.tagging.POLARITY_BEGIN`
-    starts, ends : ndarray of int, shape (N,)
-        Spans inside the text that may be entities, as :meth:`Matcher.find` gives them; they may overlap.
-    bonus : float
-        Added to the log-probability of each entity: above 0 more are found, below 0 fewer.
+    Log-probabilities have shape (T, 4), or (T, 7) with :data:`kexue_nlp.tagging.POLARITY_BEGIN`; starts and ends of
+    spans in the text, arrays of int (N,), are as :meth:`Matcher.find` gives them; others raise ValueError. The bonus is
+    added for each entity: above 0 more are found, below 0 fewer.
 
     Examples
     --------
@@ -101,10 +91,8 @@ def entities_among(
     # Forward: the best gain over "all outside" up to each place, and the span that ends there (-1 for none).
     best, chosen = [0.0], [-1]
     for place in range(1, len(log_probabilities) + 1):
-        gain, span = best[-1], -1
-        for i in ending.get(place, ()):
-            if best[starts[i]] + gains[i] > gain:
-                gain, span = best[starts[i]] + gains[i], i
+        gains_here = [(best[starts[i]] + gains[i], i) for i in ending.get(place, ())]
+        gain, span = max([(best[-1], -1), *gains_here], key=itemgetter(0))
         best.append(gain)
         chosen.append(span)
 
@@ -124,8 +112,8 @@ def polarity_probabilities(
 ) -> np.ndarray:
     """Say how sure a tagger is of the polarities of N entities, float64 (N,).
 
-    It is the geometric mean of the polarity's probability over the characters, divided by the sum of these means over
-    the three polarities and "no entity".
+    It is the geometric mean of the polarity's probability over the characters, as a share of those of all polarities
+    and "no entity" together.
 
     Examples
     --------
@@ -165,19 +153,13 @@ def align_entities(
 ) -> Alignment:
     """Make a tagger find the names of a gazetteer whole, and let it say which polarity each has: article 4118's code.
 
-    Tags are found without the gazetteer. Then all polarities get a bonus inside each name, "outside" gets one just
-    before and just behind it, and tags are found again: their runs are the entities. An entity's polarity is that of
-    most of its characters without the bonuses, of two polarities with equally many the first in the scheme; an entity
-    of which nothing was tagged then is dropped.
+    Tags are found without the gazetteer. Then all polarities get the bonus `inside` in each name, "outside" gets
+    `outside` just before and just behind it, and tags are found again: their runs are the entities. An entity's
+    polarity is that of most of its characters without the bonuses, of two polarities with equally many the first in the
+    scheme; an entity of which nothing was tagged then is dropped. Bonuses of names that overlap add up.
 
-    Parameters
-    ----------
-    log_emissions : ndarray of float, shape (T, 4)
-        Log-probabilities of the tags of :data:`kexue_nlp.tagging.POLARITY`.
-    starts, ends : ndarray of int, shape (N,)
-        Where names occur in the text, as :meth:`Matcher.find` gives it. Bonuses of names that overlap add up.
-    inside, outside : float
-        The bonuses; the article's by default.
+    Log-probabilities of the tags of :data:`kexue_nlp.tagging.POLARITY` have shape (T, 4); starts and ends of names are
+    arrays of int, shape (N,), as :meth:`Matcher.find` gives them. ValueError if a name is not in the text.
 
     Examples
     --------

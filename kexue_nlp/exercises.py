@@ -67,9 +67,8 @@ class Result:
 def check(name: str, answer: Any) -> Result:
     """Check the answer to an exercise, which is named by lesson and number; ValueError if there is none of that name.
 
-    The answer is a function; it is called on several cases, and an exception that it raises is part of the message. A
-    wrong answer gets a hint, the next wrong one the next hint (the last hint stays); a right answer starts the hints
-    over. An exercise not yet begun (``None`` or ``...``) gets the first hint and does not count.
+    The answer is a function; it is called on several cases. A wrong answer gets a hint, the next wrong one the next
+    hint; a right answer starts the hints over. One not yet begun (``None`` or ``...``) gets the first hint.
 
     Examples
     --------
@@ -153,11 +152,6 @@ def _agree(returned: Any, expected: Any, tolerance: float) -> bool:
 class _Short(reprlib.Repr):
     """A ``repr`` that stays short whatever a student's function returns."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.maxlist = self.maxtuple = self.maxdict = 8
-        self.maxstring = self.maxother = 60
-
     def repr1(self, value: Any, level: int) -> str:
         """Show numbers of NumPy as Python's, rounded, and small arrays as lists."""
         if isinstance(value, np.ndarray) and value.size > 12:
@@ -167,4 +161,7 @@ class _Short(reprlib.Repr):
         return f"{round(value, 6):g}" if isinstance(value, float) else super().repr1(value, level)
 
 
-_short = _Short().repr
+_shortener = _Short()
+_shortener.maxlist = _shortener.maxtuple = _shortener.maxdict = 8
+_shortener.maxstring = _shortener.maxother = 60
+_short = _shortener.repr

@@ -33,15 +33,9 @@ def normal_points(points: np.ndarray) -> np.ndarray:
 class Features:
     """Encode texts as the integers that a segmentation network reads.
 
-    White space becomes padding (0), so the network sees the edge of a text there.
-
-    Parameters
-    ----------
-    characters, pairs : Vocabulary
-        Single characters and, optional, pairs of them, normalised by :func:`kexue_nlp.text.normalise`.
-    words : iterable of str, or str
-        Known words, normalised, of at least two characters, or one string of them, sorted, a line each; only together
-        with `pairs`. ValueError otherwise.
+    White space becomes padding (0), so the network sees the edge of a text there. The vocabularies, and known words of
+    at least two characters (an iterable, or one string of them, sorted, a line each), are normalised by
+    :func:`kexue_nlp.text.normalise`. Words without pairs raise ValueError.
 
     Examples
     --------
@@ -81,8 +75,8 @@ class Features:
         """Collect characters, pairs and words of a segmented text, sentences of words.
 
         Characters seen once share the unknown id (article 4195), and so do pairs seen less than `min_pairs` times.
-        Words seen less than `min_words` times are not known. It must be above 1: if each word of the training text were
-        known, the network would learn that a word which is not does not exist.
+        `min_words` must be above 1: if each word of the training text were known, the network would learn that a word
+        which is not does not exist.
         """
         texts = [normalise("".join(words)) for words in sentences]
         counts = Counter(normalise(word) for words in sentences for word in words)
@@ -96,10 +90,10 @@ class Features:
         )
 
     def __call__(self, text: str) -> np.ndarray:
-        """Encode a text of length T, int32 of shape (T,) or (T, 4).
+        """Encode a text of length T: ids of characters, int32 (T,), or with pairs int32 (T, 4).
 
-        The result holds character ids. With pairs, the columns are character, pair with the one before, pair with the
-        one after (0 where there is no such neighbour), and the pattern of known words at this place.
+        The columns are character, pair with the one before, pair with the one after (0 where there is no such
+        neighbour), and the pattern of known words at this place.
         """
         return self.of_points(normal_points(code_points(text)))
 

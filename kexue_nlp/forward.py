@@ -21,12 +21,6 @@ class SegmentationNetwork:
 
     Called on ids of shape (T,) or (T, 4), it gives the tags' probabilities, float32 (T, n_tags), those of Keras up to
     rounding; at padding they mean nothing. `weights` has the layers' arrays by Keras's names, such as "mix/kernel".
-
-    Examples
-    --------
-    >>> from kexue_nlp.models import article_segmenter
-    >>> SegmentationNetwork.of(article_segmenter(10))(np.array([2, 3, 4])).shape
-    (3, 4)
     """
 
     def __init__(self, weights: Mapping[str, np.ndarray]) -> None:

@@ -17,8 +17,7 @@ _chosen: str | None = None
 def use_language(code: str) -> None:
     """Choose the language of what is made from now on: ``"zh"`` or ``"en"``; ValueError for any other.
 
-    The environment variable ``KEXUE_NLP_LANGUAGE`` overrides it. Where neither is set, the system's language counts,
-    and English if that is not Chinese.
+    The environment variable ``KEXUE_NLP_LANGUAGE`` overrides it. Where neither is set, the system's language counts.
     """
     global _chosen
     _chosen = _known(code)

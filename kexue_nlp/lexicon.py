@@ -2,9 +2,8 @@
 
 Each word carries a multiplier. Wherever the word occurs, the probabilities of the tags that would keep it whole are
 multiplied: ``b`` on its first character, ``m`` inside, ``e`` on its last (``s`` for a word of one character). Above 1
-the word is glued together, below 1 it is pushed apart; nothing is retrained. Only ratios count, so nothing needs to be
-normalised afterwards. The article's prose says ``s`` for the first character of a longer word; with that reading its
-own 微信号 example does not work, with ``b`` it does.
+the word is glued together, below 1 it is pushed apart; nothing is retrained. The article's prose says ``s`` for the
+first character of a longer word; with that reading its own 微信号 example does not work, with ``b`` it does.
 
 A multiplier promises nothing: what it takes depends on how sure the network is. ``"always"`` in its place keeps the
 word whole unless another word that is always or never whole overlaps it, and so does ``"never"`` cut it somewhere.
@@ -23,7 +22,7 @@ import numpy as np
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import fold as fold_text
 
-__all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "inner_positions", "leftmost_longest", "span_bonuses"]
+__all__ = ["Lexicon", "Matcher", "forward_maximum_matching", "leftmost_longest", "span_bonuses"]
 
 _S, _B, _M, _E = (SBME.tags.index(tag) for tag in "sbme")
 _ALWAYS = 1e4  # what "always" and "never" add: a network's log-probabilities are above -100
@@ -41,8 +40,8 @@ _LIKE_A_MULTIPLIER = re.compile(r" (?:always|never|[-+.0-9]*[0-9])$")
 class Matcher:
     """Find every occurrence of every word of a list, in one pass however many there are (Aho–Corasick).
 
-    The words are not empty, and literal text: ``C++`` means itself. Occurrences may overlap. With `fold` what counts is
-    what :func:`kexue_nlp.text.fold` makes of words and text. Of words that are the same the last one is found.
+    The words are not empty, and literal text: ``C++`` means itself. Occurrences may overlap. With `fold` all are
+    compared as :func:`kexue_nlp.text.fold` makes them. Of words that are the same the last one is found.
 
     Examples
     --------
@@ -79,17 +78,10 @@ class Matcher:
 class Lexicon:
     """Words with multipliers.
 
-    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up, so the order of the
-    words does not matter. Matching is literal: ``C++`` means itself.
-
-    Parameters
-    ----------
-    multipliers : mapping of str to float, "always" or "never"
-        Word → multiplier, a number above 0, "always" (infinity) or "never" (0); ValueError if it is not, or a word is
-        empty.
-    fold : bool
-        Ignore case, width and traditional script: ``V1.0`` is found in ``ｖ１.０``. Words that are then the same need
-        the same multiplier; ValueError otherwise.
+    All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up. A multiplier is a
+    number above 0, "always" (infinity) or "never" (0). With `fold` case, width and traditional script are ignored:
+    ``V1.0`` is found in ``ｖ１.０``, and words that are then the same need one multiplier. ValueError otherwise, or if
+    a word is empty.
 
     Examples
     --------
@@ -100,7 +92,7 @@ class Lexicon:
     def __init__(self, multipliers: Mapping[str, float | str], fold: bool = False) -> None:
         if not isinstance(multipliers, Mapping):
             raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
-        self._multipliers = {_checked_word(word): _checked_multiplier(word, m) for word, m in multipliers.items()}
+        self._multipliers = {word: _checked(word, multiplier) for word, multiplier in multipliers.items()}
         self.fold = fold
         folded = {fold_text(word): multiplier for word, multiplier in self._multipliers.items()} if fold else {}
         if clash := [word for word in self._multipliers if fold and folded[fold_text(word)] != self._multipliers[word]]:
@@ -125,7 +117,7 @@ class Lexicon:
         """
         from kexue_nlp.datasets._files import read_lines  # which loads much that a segmenter does not need
 
-        default = _checked_multiplier("default", default)
+        default = _checked("default", default)
         multipliers: dict[str, float] = {}
         for number, line in enumerate(map(str.strip, read_lines(path)), start=1):
             header = not multipliers and re.sub('[ "]', "", line.lower().replace("\t", ",")) in _HEADERS
@@ -133,8 +125,8 @@ class Lexicon:
                 continue
             try:
                 word, value = _split_line(line)
-                multiplier = default if value is None else _checked_multiplier(word, value)
-                if multipliers.setdefault(_checked_word(word), multiplier) != multiplier:
+                multiplier = _checked(word, default if value is None else value)
+                if multipliers.setdefault(word, multiplier) != multiplier:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
             except ValueError as error:
                 raise ValueError(f"{path}, line {number}: {error}") from None
@@ -150,14 +142,11 @@ class Lexicon:
         return f"Lexicon({len(self)} words)"
 
     def items(self) -> ItemsView[str, float]:
-        """Words and multipliers, in the order given."""
+        """Return words and multipliers, in the order given."""
         return self._multipliers.items()
 
     def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Find every occurrence of every word: starts and ends of int and multipliers of float64, all of shape (N,).
-
-        ``text[start:end]`` is a word; they come by end, then longest first.
-        """
+        """Do as :meth:`Matcher.find`, with multipliers, float64 (N,), in place of words."""
         if not isinstance(text, str):
             raise TypeError(f"a lexicon is matched against a str, got {type(text).__name__} {text!r:.60}")
         starts, ends, words = self._matcher.find(text)
@@ -181,16 +170,12 @@ def span_bonuses(
 ) -> np.ndarray:
     """Turn spans into log-bonuses: the log of the multiplier at each tag that keeps the span whole.
 
-    "Always" (infinity) counts 10,000 in place of the log. "Never" (0) gives as much to s and b at the one place inside
-    where a cut is most probable before any bonus, and takes it from s of a single character. Bonuses of overlapping
-    spans add up, to 50,000 at most. The result is float32 of shape (T, 4), with columns s, b, m, e.
+    Starts, ends and multipliers, shape (N,), are those of :meth:`Lexicon.find`, in a text of `length` T. The result is
+    float32 of shape (T, 4), with columns s, b, m, e; bonuses of overlapping spans add up, to 50,000 at most.
 
-    Parameters
-    ----------
-    starts, ends, multipliers : ndarray, shape (N,)
-        As :meth:`Lexicon.find` gives them, in a text of `length` T.
-    log_probabilities : ndarray, shape (T, 4), optional
-        What the network says; ValueError if there is a "never" and it is not given.
+    "Always" (infinity) counts 10,000 in place of the log. "Never" (0) gives as much to s and b at the one place inside
+    where a cut is most probable by the network's log-probabilities (T, 4), and takes it from s of a single character;
+    ValueError if it needs them and they are not given.
 
     Examples
     --------
@@ -219,7 +204,10 @@ def span_bonuses(
     starts, ends, gains = starts[longer], ends[longer], gains[longer]
     np.add.at(bonuses, (starts, _B), gains)
     np.add.at(bonuses, (ends - 1, _E), gains)
-    positions, spans = inner_positions(starts, ends)
+    counts = ends - starts - 2
+    spans = np.repeat(np.arange(len(starts)), counts)  # 0 0 0 1 1 …: one entry for each inner position
+    before = np.cumsum(counts) - counts  # how many entries stand before those of a span
+    positions = starts[spans] + 1 + np.arange(len(spans)) - before[spans]
     np.add.at(bonuses, (positions, _M), gains[spans])
     return bonuses.clip(-_MOST, _MOST).astype(np.float32)
 
@@ -243,31 +231,12 @@ def leftmost_longest(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
     return np.array(chosen, dtype=np.intp)
 
 
-def inner_positions(starts: np.ndarray, ends: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """List the positions inside spans without their first and last, and the index of the span that each belongs to.
-
-    Spans ``[start, end)`` of at least one position are given as arrays of shape (N,); the results are of shape (P,).
-
-    Examples
-    --------
-    >>> [array.tolist() for array in inner_positions(np.array([0, 5]), np.array([4, 7]))]
-    [[1, 2], [0, 0]]
-    """
-    counts = np.maximum(ends - starts - 2, 0)
-    spans = np.repeat(np.arange(len(starts)), counts)  # 0 0 0 1 1 …: one entry for each inner position
-    before = np.cumsum(counts) - counts  # how many entries stand before those of a span
-    return starts[spans] + 1 + np.arange(len(spans)) - before[spans], spans
-
-
-def _checked_word(word: str) -> str:
+def _checked(word: str, value: float | str) -> float:
+    """Return the multiplier of a word as a number, if both are what they must be."""
     if not isinstance(word, str):
         raise TypeError(f"a lexicon's words are strings, got {word!r}")
     if not word:
         raise ValueError("a lexicon's words have at least one character, got an empty one")
-    return word
-
-
-def _checked_multiplier(word: str, value: float | str) -> float:
     try:
         multiplier = math.nan if isinstance(value, bytes) else float(_SPECIAL.get(value, value))
     except (TypeError, ValueError):
@@ -295,8 +264,7 @@ def forward_maximum_matching(texts: str | Iterable[str], words: Collection[str])
     """Segment one text or many by taking the longest known word at each position, left to right.
 
     This is the oldest dictionary method, and the baseline that any trained segmenter has to beat. A character that
-    starts no known word stands alone; joined, the words equal the text. `words` is a ``set``, ``frozenset`` or
-    ``dict``.
+    starts no known word stands alone. `words` is a ``set``, ``frozenset`` or ``dict``.
 
     Examples
     --------

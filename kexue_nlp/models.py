@@ -12,16 +12,8 @@ from keras import layers, ops
 from kexue_nlp.features import N_PATTERNS
 
 __all__ = [
-    "article_cnn",
-    "article_lstm",
-    "article_segmenter",
-    "article_tagger",
-    "encoder_head",
-    "enriched_segmenter",
-    "pooled_classifier",
-    "restart",
-    "viewpoint_tagger",
-    "window_language_model",
+    *("article_cnn", "article_lstm", "article_segmenter", "article_tagger", "encoder_head", "enriched_segmenter"),
+    *("pooled_classifier", "restart", "viewpoint_tagger", "window_language_model"),
 ]
 
 
@@ -35,8 +27,7 @@ def _visible(ids):
 def article_segmenter(n_characters: int, n_tags: int = 4, dropout: float = 0.5) -> keras.Model:
     """Build the three-layer fully convolutional tagger of article 4195.
 
-    Embedding 128 → dropout → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax. The receptive field is three
-    characters to each side.
+    Embedding 128 → dropout → convolutions of width 3: 128 ReLU → 32 ReLU → tags softmax.
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     visible = _visible(ids)
@@ -52,11 +43,9 @@ def enriched_segmenter(
 ) -> keras.Model:
     """Build a fully convolutional tagger that also reads pairs of characters and known words.
 
-    The input has shape (B, T, 4), as :class:`kexue_nlp.features.Features` with pairs gives it: each position brings its
-    character (64 numbers), the pairs with its left and its right neighbour (32 each, one table), and what known words
-    begin, end or pass there (16). One linear-ReLU layer mixes them; `n_layers` residual convolutions of width 3 with
-    `width` filters follow. Whole vectors of pairs and of known words are dropped, too, or the network would rely on
-    them and be lost where a text has new ones.
+    The input has shape (B, T, 4), as :class:`kexue_nlp.features.Features` with pairs gives it. One linear-ReLU layer
+    mixes its vectors; `n_layers` residual convolutions of width 3 with `width` filters follow. Whole vectors of pairs
+    and of known words are dropped, too, or the network would rely on them and be lost where a text has new ones.
     """
     ids = keras.Input((None, 4), dtype="int32", name="features")
     visible = _visible(ids[..., 0])
@@ -80,8 +69,7 @@ def article_tagger(
     """Build the recurrent tagger of article 4118.
 
     Embedding (to be taken from a language model, and frozen) → two GRU layers with `units` in each direction, whose
-    states are added → softmax over the tags. Padding behind a text is masked: the article's fifth tag, for padding,
-    would never be learned.
+    states are added → softmax over the tags. Padding is masked, and has no tag of its own as in the article.
     """
     ids = keras.Input((None,), dtype="int32", name="characters")
     x = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids)
@@ -97,8 +85,8 @@ def viewpoint_tagger(
     """Build a tagger that also reads where the names of a list stand.
 
     As :func:`article_tagger`, but states of the two directions stand side by side, dropout comes before each layer, and
-    16 more numbers say what part of a listed name a position is. The input has shape (B, T, 2): character ids; and 0
-    outside names, 1 at the first character of a name, 2 inside, 3 at the last, 4 for a name of one character.
+    16 more numbers say what part of a listed name a position is. The input has shape (B, T, 2), as
+    :meth:`kexue_nlp.viewpoint_tagger.ViewpointTagger.features` gives it.
     """
     ids = keras.Input((None, 2), dtype="int32", name="features")
     characters = layers.Embedding(n_characters, embedding, mask_zero=True, name="embedding")(ids[..., 0])
@@ -153,10 +141,9 @@ def article_cnn(
 def window_language_model(
     n_tokens: int = 10_000, embedding: int = 100, units: int = 1000, n: int | None = None
 ) -> keras.Sequential:
-    """Build the language model of article 4374: the tokens before each one predict it.
+    """Build the language model of article 4374: the tokens before each one, `n` if always as many, predict it.
 
     Embedding → LSTM, which together are the layer ``"encoder"`` → softmax, float32 (B, n_tokens). There is no mask.
-    `n` is the number of tokens before, if that is always the same.
     """
     tokens = keras.Input((n,), dtype="int32", name="tokens")
     vectors = layers.Embedding(n_tokens, embedding, name="embedding")
@@ -168,8 +155,7 @@ def window_language_model(
 def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5) -> keras.Sequential:
     """Build what article 4374 trains on top of its frozen encoder: a small classifier of features (B, n_features).
 
-    Dense with ReLU → dropout → sigmoid: 10,021 weights, where the text of the article says 1,001. As the encoder is
-    frozen, its output need be computed only once.
+    Dense with ReLU → dropout → sigmoid: 10,021 weights, where the text of the article says 1,001.
     """
     stack = [
         keras.Input((n_features,), name="features"),
@@ -183,10 +169,9 @@ def encoder_head(n_features: int = 1000, hidden: int = 10, dropout: float = 0.5)
 def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: float = 0.3) -> keras.Model:
     """Build a classifier on a language model: its last, mean and highest states → dropout → sigmoid.
 
-    This is the concat pooling of Howard and Ruder 2018 (ULMFiT). A row of input is a 0, the ids of a text, and 0 for
-    padding, as :func:`kexue_nlp.language_model.padded` lays texts out. The layers of `encoder`, that of a
-    :class:`kexue_nlp.language_model.LanguageModel`, are used, not copied: training the classifier fine-tunes them,
-    unless they are frozen. `word_dropout` is the share of words whose whole vectors are dropped.
+    This is the concat pooling of Howard and Ruder 2018 (ULMFiT) of rows that :func:`kexue_nlp.language_model.padded`
+    lays out. The layers of `encoder`, that of a :class:`kexue_nlp.language_model.LanguageModel`, are used, not copied:
+    training fine-tunes them, unless they are frozen. `word_dropout` is the share of words whose vectors are dropped.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     embedded = encoder.get_layer("embedding")(ids)
@@ -209,10 +194,9 @@ def pooled_classifier(encoder: keras.Model, word_dropout: float = 0.1, dropout: 
 def restart(network: keras.Model, seed: int) -> keras.Model:
     """Give a compiled network (ValueError otherwise) new first weights, and its optimizer a fresh memory; return it.
 
-    Nothing is left of what it had learned, but it need not be compiled again, which for a small network takes longer
-    than training. Networks of one architecture restarted with one seed begin with the same weights, and drop the same
-    values. For batches in the same order train with ``shuffle=False``: the first `fit` of a network draws one order
-    more than later ones, to look at a batch.
+    It need not be compiled again, which for a small network takes longer than training. Networks of one architecture
+    restarted with one seed begin with the same weights, and drop the same values. For batches in the same order train
+    with ``shuffle=False``: the first `fit` of a network draws one order more than later ones.
     """
     if getattr(network, "optimizer", None) is None:
         raise ValueError(f"the network {network.name!r} is not compiled; call its compile first")

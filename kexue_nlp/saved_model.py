@@ -1,8 +1,4 @@
-"""Models that live in one file: saved all or nothing, read without running code, pickled, and safe to share.
-
-A model is a description that JSON can hold and some arrays. :class:`SavedModel` makes files, pickles and copies of the
-two; :func:`predict` is the one place where a network is run.
-"""
+"""Models that live in one file: saved all or nothing, read without running code, pickled, and safe to share."""
 
 import io
 import json
@@ -44,11 +40,7 @@ if hasattr(os, "register_at_fork"):  # not where there are no forks
 
 
 def check_process() -> None:
-    """Refuse to make or run a network in a process that was forked from one that already had.
-
-    The threads of the compiled code are not in the fork: a network would wait for them without end. The message of the
-    RuntimeError says what works instead.
-    """
+    """Refuse, by RuntimeError, to make or run a network in a process that was forked from one that already had."""
     global _network_made
     if _forked_behind_it:
         raise RuntimeError(
@@ -96,8 +88,7 @@ class SavedModel:
     """Base of models that are saved to one file and travel between processes.
 
     A subclass says what it is made of in `_parts`, makes itself anew in `_from_parts`, and sets the three class
-    attributes. Pickles and copies hold the same as files, at full precision. What was unpickled is put together when
-    it is first used, so that a worker process that cannot run it says so instead of dying.
+    attributes. Pickles and copies hold the same as files, at full precision.
     """
 
     _kind: ClassVar[str]  # "segmenter": in messages
@@ -115,8 +106,7 @@ class SavedModel:
     def save(self, path: str | Path, dtype: str = "float32") -> None:
         """Write the model to one file; what was there before stays until the new file is complete.
 
-        The weights are stored as `dtype`: "float32" or, for a smaller file that rounds them, "float16"; ValueError
-        otherwise.
+        A `dtype` of "float16" rounds the weights for a smaller file; any but the two raises ValueError.
         """
         if dtype not in ("float32", "float16"):
             raise ValueError(f"dtype must be 'float32' or 'float16', got {dtype!r}")
@@ -139,15 +129,8 @@ class SavedModel:
     def load(cls, path: str | Path = "pretrained") -> Self:
         """Read a model that :meth:`save` wrote, or the one that comes with the package. No code in it is run.
 
-        Parameters
-        ----------
-        path : str or Path
-            A file, or ``"pretrained"``; FileNotFoundError if it is not there.
-
-        Raises
-        ------
-        ValueError
-            If it is not such a model's file, is damaged, or was written by another version.
+        FileNotFoundError if the file is not there; ValueError if it is not such a model's, is damaged, or was written
+        by another version.
         """
         if path == "pretrained":
             name, command = cls._pretrained
@@ -161,8 +144,9 @@ class SavedModel:
                 meta = json.loads(str(arrays.pop("meta")))
                 found = meta.pop("format")
             except Exception as error:  # a changed byte can lead zipfile, zlib, NumPy and json astray in many ways
-                what = f"{path} is not a complete {cls._kind} file"
-                raise ValueError(f"{what} ({error}); make or fetch it again") from error
+                raise ValueError(
+                    f"{path} is not a complete {cls._kind} file ({error}); make or fetch it again"
+                ) from error
         if found != cls._format:
             raise ValueError(
                 f"{path} has format {found!r}, this version of kexue_nlp reads format {cls._format}; "
@@ -174,7 +158,8 @@ class SavedModel:
             what = f"the parts in {path} do not fit together as a {cls._kind}"
             raise ValueError(f"{what} ({error}); make or fetch it again") from error
 
-    # Pickling, copying, joblib: the model travels packed, and whoever touches an attribute first unpacks it.
+    # Pickling, copying, joblib: the model travels packed, and whoever touches an attribute first unpacks it, so that a
+    # worker process that cannot run it says so instead of dying.
     _packed: tuple[str, bytes] | None = None
 
     def __getstate__(self) -> dict[str, Any]:

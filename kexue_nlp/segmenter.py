@@ -1,16 +1,16 @@
 """The assembled word segmenter: features + fully convolutional network + dictionary + Viterbi.
 
-Any number of texts becomes one long stream of characters with a gap between sentences. The network runs over
-overlapping windows of that stream: what it says about a character depends on a few neighbours only and not on
-the position (article 4195: "translation invariance"), so the windows can be cut anywhere.
+Any number of texts becomes one long stream of characters with a gap between sentences. What the network says about a
+character depends on a few neighbours only and not on the position (article 4195: "translation invariance"), so it can
+run over windows of that stream, cut anywhere.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import accumulate, chain, pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -22,9 +22,6 @@ from kexue_nlp.saved_model import SavedModel, check_process, network_parts, pred
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_ENDS, Vocabulary, code_points, fixed_spans, simplify
 from kexue_nlp.viterbi import viterbi
-
-if TYPE_CHECKING:
-    import keras
 
 __all__ = ["Segmenter"]
 
@@ -97,9 +94,8 @@ class _Stream:
             hints = (kinds[:-1] & kinds[1:] >> 4).nonzero()[0]
             for number in np.unique(offsets.searchsorted(hints, side="right") - 1).tolist():
                 fixed.append(np.transpose(fixed_spans(texts[number])) + offsets[number])
-        return cls(
-            text, points, offsets, sentences, cuts, blank, np.array(attached, dtype=np.intp), np.concatenate(fixed)
-        )
+        joined = np.array(attached, dtype=np.intp)
+        return cls(text, points, offsets, sentences, cuts, blank, joined, np.concatenate(fixed))
 
 
 class Segmenter(SavedModel):
@@ -110,15 +106,13 @@ class Segmenter(SavedModel):
 
     Parameters
     ----------
-    network : keras.Model or SegmentationNetwork
+    network, features : keras.Model or SegmentationNetwork, Features
         Fully convolutional: ids as `features` gives them, (B, T) or (B, T, 4), to probabilities of the tags s, b, m, e,
         (B, T, 4). It must zero padded positions (id 0) before each convolution, as the builders in
         :mod:`kexue_nlp.models` do. A file, pickle or copy holds what those build as a ``SegmentationNetwork``, which
         says the same without Keras.
-    features : Features
-        Turns a text into the network's input.
     lexicon : Lexicon or mapping of str to float, optional
-        Words with multipliers, applied before decoding. May be set later through the attribute of the same name.
+        Words with multipliers, applied before decoding. May be set later.
     keep_whole : bool
         Make one word of each span of :func:`kexue_nlp.text.fixed_spans`, such as 3.5%, unless a word of the lexicon
         reaches beyond it or, inside, is "always", "never" or below 1. May be set later; on in the pretrained segmenter.
@@ -132,7 +126,7 @@ class Segmenter(SavedModel):
 
     def __init__(
         self,
-        network: "keras.Model | SegmentationNetwork",
+        network: Any,
         features: Features,
         lexicon: Lexicon | Mapping[str, float] | None = None,
         keep_whole: bool = False,
@@ -145,11 +139,8 @@ class Segmenter(SavedModel):
             half_kernels = [1] * network.context
         else:
             check_process()
-            half_kernels = [
-                (layer.kernel_size[0] // 2) * layer.dilation_rate[0]
-                for layer in network.layers
-                if hasattr(layer, "kernel_size")
-            ]
+            convolutions = [layer for layer in network.layers if hasattr(layer, "kernel_size")]
+            half_kernels = [layer.kernel_size[0] // 2 * layer.dilation_rate[0] for layer in convolutions]
         self.receptive_field = sum(half_kernels)  # positions to each side that the convolutions see, together
         self._gap = max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
 
@@ -165,8 +156,7 @@ class Segmenter(SavedModel):
     def __call__(self, texts: str | Iterable[str]) -> list[str] | list[list[str]]:
         """Segment one text into a list of words, or an iterable of texts into a list of such lists.
 
-        Any strings do: empty, with emoji, lone surrogates, or 100,000 characters long. Anything else raises TypeError:
-        ``bytes`` must be decoded, a column taken out of a table.
+        Any strings do, however long; anything else, such as ``bytes`` or a table, raises TypeError.
         """
         if isinstance(texts, str):
             return self._segment([texts])[0]
@@ -175,8 +165,14 @@ class Segmenter(SavedModel):
             raise TypeError(f"got a {kind}; give one column of texts, for example segmenter(df['text'])")
         if isinstance(texts, bytes) or not isinstance(texts, Iterable):
             raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
-        if len(chunks := list(_chunks(texts))) < 2:
-            return list(chain.from_iterable(map(self._segment, chunks)))
+        texts = list(texts)
+        if others := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
+            raise TypeError(f"text {others[0]} is {_shown(texts[others[0]])}; a Segmenter takes str")
+        numbers = np.cumsum([len(text) for text in texts]) // _CHUNK_CHARACTERS
+        bounds = [0, *np.diff(numbers).nonzero()[0] + 1, len(texts)]
+        chunks = [texts[start:end] for start, end in pairwise(bounds)]
+        if len(chunks) == 1:
+            return self._segment(texts)
         with ThreadPoolExecutor(2) as pool:  # NumPy lets two threads compute at once
             return list(chain.from_iterable(pool.map(self._segment, chunks)))
 
@@ -189,24 +185,15 @@ class Segmenter(SavedModel):
     ) -> np.ndarray:
         """Find the best legal tags of a text of length T whose log-probabilities are known, int8 of shape (T,).
 
-        Parameters
-        ----------
-        text : str
-        log_probabilities : ndarray, shape (T, 4)
-            As :meth:`log_probabilities` gives them; another shape raises ValueError.
-        lexicon : Lexicon or mapping of str to float, optional
-            Its bonuses are added first. With the segmenter's own lexicon, which is not used here otherwise, the tags
-            are those of the words that calling it returns.
+        These, of shape (T, 4) or ValueError, are as :meth:`log_probabilities` gives them. The bonuses of a lexicon are
+        added first; the segmenter's own is not used here unless it is given.
         """
         if (shape := np.shape(log_probabilities)) != (len(text), len(SBME.tags)):
             raise ValueError(f"{len(text)} characters need log-probabilities ({len(text)}, 4), got {shape}")
         return _decode(_Stream.of([text], self.keep_whole), log_probabilities, _as_lexicon(lexicon))
 
     def sure_cuts(self, text: str) -> np.ndarray:
-        """Return where a word begins for sure: at the start, behind 。！？； and around white space; int (N,).
-
-        Only a word of a dictionary may lie across such a place.
-        """
+        """Return where a word begins unless a dictionary's lies across: 0, behind 。！？；, around spaces; int (N,)."""
         return _Stream.of([text]).cuts
 
     def _segment(self, texts: Sequence[str]) -> list[list[str]]:
@@ -309,9 +296,8 @@ def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | N
 def _best_tags(log_probabilities: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """Find the best tags between cuts, int8 (T,): where a look at each two neighbours settles them, without Viterbi.
 
-    Take any tags of a piece in which a word goes on from one character to the next: they are b or m, then m or e. With
-    s or e, then b or s in their place, all other tags may stay as they are. If that is always a gain, the best tags
-    part the two, whatever stands around them. The other way round, two may surely be joined.
+    Where a word goes on from one character to the next, they are b or m, then m or e. With s or e, then b or s in their
+    place, all other tags may stay. If that is always a gain, the best tags part the two; likewise they may join them.
     """
     s, b, m, e = log_probabilities.T
     with np.errstate(invalid="ignore"):  # what is infinite is left to Viterbi
@@ -375,21 +361,6 @@ def _depth(starts: np.ndarray, ends: np.ndarray, length: int) -> np.ndarray:
     np.add.at(changes, starts, 1)
     np.add.at(changes, ends, -1)
     return changes.cumsum()
-
-
-def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
-    """Group texts into lists of about ``_CHUNK_CHARACTERS``, checking each."""
-    chunk, size = [], 0
-    for i, text in enumerate(texts):
-        if not isinstance(text, str):
-            raise TypeError(f"text {i} is {_shown(text)}; a Segmenter takes str")
-        chunk.append(text)
-        size += len(text)
-        if size >= _CHUNK_CHARACTERS:
-            yield chunk
-            chunk, size = [], 0
-    if chunk:
-        yield chunk
 
 
 def _shown(value: object) -> str:

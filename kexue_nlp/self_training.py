@@ -11,18 +11,14 @@ __all__ = ["Round", "self_train"]
 
 @dataclass(frozen=True, eq=False)
 class Round:
-    """What one round of self-training left; round 0 is that of the model that saw the given labels only.
-
-    `labels` and `confidence` are the model's, for each unlabelled example. `used` marks those that it was trained on,
-    with the labels of the round before, and `flips` counts the labels that changed since then.
-    """
+    """What one round of self-training left; round 0 is that of the model that saw the given labels only."""
 
     number: int
     model: Any
-    labels: Sequence
-    confidence: np.ndarray
-    used: np.ndarray
-    flips: int | None
+    labels: Sequence  # the model's, of each unlabelled example
+    confidence: np.ndarray  # in them
+    used: np.ndarray  # marks the examples that it was trained on, with the labels of the round before
+    flips: int | None  # how many labels changed since then
 
 
 def self_train(
@@ -38,31 +34,28 @@ def self_train(
 ) -> Iterator[Round]:
     """Train on the labelled examples; then again and again on these and on the model's own predictions.
 
-    Examples are known by number only, so they may be rows of a matrix, texts, or anything else that `fit` and `predict`
-    can look up; and a label may be a class, or the tags of a sentence.
+    Examples are known by number only, so they may be anything that `fit` and `predict` can look up; and a label may be
+    a class, or the tags of a sentence.
 
     Parameters
     ----------
     fit : callable
         ``fit(examples, labels)`` trains a new model on these examples, an ndarray of int and a list of as many labels.
     predict : callable
-        ``predict(model, examples)`` returns a label for each, and an array of as many confidences from 0 to 1; another
-        result raises ValueError when its round is asked for.
+        ``predict(model, examples)`` returns a label for each, and an array of as many confidences from 0 to 1;
+        ValueError if not.
     labelled, labels, unlabelled : sequence
         Numbers of examples, their labels, and numbers of other examples. ValueError if an example occurs twice, or if
         labels are not as many as examples, or all the same.
-    rounds : int
-        Rounds after the first model, at most. There are no more once no prediction is confident enough.
-    threshold : float
-        Confidence from which on a prediction is trained on. At 0 all are, as in the article.
-    tolerance : float
-        Share of the unlabelled examples: training stops after a round in which no more predictions changed.
+    rounds, threshold, tolerance : int, float, float
+        At most so many rounds follow the first model. A prediction is trained on from the confidence `threshold` on;
+        at 0 all are, as in the article. Training ends when none is, or after a round in which no larger share of the
+        predictions changed than `tolerance`.
 
     Notes
     -----
-    Article 4374 (https://kexue.fm/archives/4374). A score on the unlabelled examples is *transductive*: the model was
-    trained on them, though not on their true labels. Hold others out for a clean score. Unlike in
-    `sklearn.semi_supervised.SelfTrainingClassifier`, a label once given may change.
+    Hold other examples out for a clean score: it was trained on the unlabelled ones, though not on their true labels.
+    Unlike in scikit-learn's `SelfTrainingClassifier`, a label may change.
 
     Examples
     --------
@@ -87,22 +80,21 @@ def _rounds(fit, predict, labelled, labels, unlabelled, rounds, threshold, toler
         model = fit(np.concatenate([labelled, unlabelled[used]]), labels + own)
         before = predicted
         predicted, confidence = predict(model, unlabelled)
-        _check_prediction(predicted, np.asarray(confidence), n)
+        confidence = np.asarray(confidence)
+        if len(predicted) != n or confidence.shape != (n,):
+            got = f"{len(predicted)} labels and confidences of shape {confidence.shape}"
+            raise ValueError(
+                f"predict must return a label and a confidence for each of {n} examples; it returned {got}"
+            )
+        sane = (confidence >= 0) & (confidence <= 1 + 1e-6)  # not NaN; softmax may exceed 1 by rounding
+        if not sane.all():
+            raise ValueError(f"predict must return confidences from 0 to 1; it returned {confidence[sane.argmin()]}")
         if before is not None:
             flips = sum(not np.array_equal(a, b) for a, b in zip(before, predicted, strict=True))
         yield Round(number, model, predicted, confidence, used, flips)
-        used = np.asarray(confidence) >= threshold
+        used = confidence >= threshold
         if not used.any() or (flips is not None and flips <= tolerance * n):
             return
-
-
-def _check_prediction(predicted, confidence, n):
-    if len(predicted) != n or confidence.shape != (n,):
-        got = f"{len(predicted)} labels and confidences of shape {confidence.shape}"
-        raise ValueError(f"predict must return a label and a confidence for each of {n} examples; it returned {got}")
-    outside = confidence[~((confidence >= 0) & (confidence <= 1 + 1e-6))]  # NaN, too; softmax may exceed 1 by rounding
-    if outside.size:
-        raise ValueError(f"predict must return confidences from 0 to 1; it returned {outside[0]}")
 
 
 def _check(labelled, labels, unlabelled):

@@ -1,8 +1,7 @@
 """Tag schemes: segmentation written as one label per character.
 
 A word of one character is tagged ``s``; longer words are ``b``, any number of ``m``, ``e`` (article 4195, "sbme"). A
-scheme also says which tag may follow which, which may come first and which last: what
-:func:`kexue_nlp.viterbi.viterbi` needs to return only tag sequences that mean something.
+scheme also says which tag may follow which: what :func:`kexue_nlp.viterbi.viterbi` needs.
 
 Entities with a polarity are tagged by polarity, 0 outside (article 4118). Two entities of one polarity side by side
 then look like one; a second scheme marks where each begins.
@@ -15,35 +14,19 @@ from itertools import pairwise
 import numpy as np
 
 __all__ = [
-    "POLARITY",
-    "POLARITY_BEGIN",
-    "SBME",
-    "TagScheme",
-    "entities_to_tags",
-    "tags_to_entities",
-    "tags_to_words",
-    "words_to_tags",
+    *("POLARITY", "POLARITY_BEGIN", "SBME", "TagScheme"),
+    *("entities_to_tags", "tags_to_entities", "tags_to_words", "words_to_tags"),
 ]
 
 
 @dataclass(frozen=True, eq=False)
 class TagScheme:
-    """The tags of a labelling task and the sequences of them that are legal.
+    """The K tags of a labelling task and the sequences of them that are legal."""
 
-    Attributes
-    ----------
-    tags : tuple of str, length K
-        Names; the position of a name is the tag's integer.
-    transitions : ndarray of bool, shape (K, K)
-        ``transitions[i, j]``: tag *j* may follow tag *i*.
-    start, end : ndarray of bool, shape (K,)
-        Tags that may come first and last.
-    """
-
-    tags: tuple[str, ...]
-    transitions: np.ndarray
-    start: np.ndarray
-    end: np.ndarray
+    tags: tuple[str, ...]  # names; the position of a name is the tag's integer
+    transitions: np.ndarray  # bool (K, K): [i, j] says whether tag j may follow tag i
+    start: np.ndarray  # bool (K,): tags that may come first
+    end: np.ndarray  # bool (K,): tags that may come last
 
     def is_legal(self, tags: Sequence[int]) -> bool:
         """Whether a sequence of tag integers obeys the scheme (the empty one does)."""
@@ -105,21 +88,15 @@ def tags_to_words(text: str, tags: Sequence[int] | np.ndarray) -> list[str]:
     """
     if len(text) != len(tags):
         raise ValueError(f"{len(text)} characters but {len(tags)} tags; there must be one tag per character")
-    starts = [0, *(i for i, tag in enumerate(tags) if i and tag in (_S, _B))] if text else []
-    return [text[start:end] for start, end in pairwise([*starts, len(text)])]
+    bounds = [i for i, tag in enumerate(tags) if i == 0 or tag in (_S, _B)]
+    return [text[start:end] for start, end in pairwise([*bounds, len(text)])]
 
 
 def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], scheme: TagScheme = POLARITY) -> np.ndarray:
-    """Write entities and polarities as tags, int8 of shape (T,).
+    """Write entities of a text of length T as tags of POLARITY or POLARITY_BEGIN, int8 of shape (T,).
 
-    Parameters
-    ----------
-    length : int
-        T, of the text.
-    entities : iterable of (start, end, polarity)
-        Characters ``start`` to ``end - 1`` name an entity; polarity is "pos", "neu" or "neg". One that is empty,
-        outside the text, overlaps another or has another polarity raises ValueError.
-    scheme : {POLARITY, POLARITY_BEGIN}
+    Of an entity (start, end, polarity) the characters ``start`` to ``end - 1`` are the name; polarity is "pos", "neu"
+    or "neg". One that is empty, outside the text, overlaps another or has another polarity raises ValueError.
 
     Examples
     --------
@@ -144,12 +121,8 @@ def entities_to_tags(length: int, entities: Iterable[tuple[int, int, str]], sche
 def tags_to_entities(tags: Sequence[int] | np.ndarray, scheme: TagScheme = POLARITY) -> list[tuple[int, int, str]]:
     """Read entities as (start, end, polarity) off tags: runs of one polarity, with begin tags up to the next beginning.
 
-    Parameters
-    ----------
-    tags : sequence of int, shape (T,)
-        Legal in the scheme, without the −1 that stand behind a row's end in a padded batch; a number that is no tag
-        raises ValueError.
-    scheme : {POLARITY, POLARITY_BEGIN}
+    Tags, shape (T,), are legal in the scheme, POLARITY or POLARITY_BEGIN, without the −1 that stand behind a row's end
+    in a padded batch; a number that is no tag raises ValueError.
 
     Examples
     --------

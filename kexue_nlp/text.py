@@ -1,7 +1,4 @@
-"""Text in, integers out: vocabularies, sentence splitting and windows of tokens.
-
-Nothing here knows about a task or a network; NumPy is the only dependency.
-"""
+"""Text in, integers out: vocabularies, sentence splitting and windows of tokens."""
 
 import re
 import string
@@ -13,19 +10,8 @@ from typing import Self
 import numpy as np
 
 __all__ = [
-    "PAD",
-    "SENTENCE_END",
-    "SENTENCE_ENDS",
-    "UNKNOWN",
-    "Vocabulary",
-    "code_points",
-    "fixed_spans",
-    "fold",
-    "ngram_windows",
-    "normalise",
-    "simplify",
-    "split_sentences",
-    "split_words",
+    *("PAD", "SENTENCE_END", "SENTENCE_ENDS", "UNKNOWN", "Vocabulary", "code_points", "fixed_spans", "fold"),
+    *("ngram_windows", "normalise", "simplify", "split_sentences", "split_words"),
 ]
 
 PAD = 0
@@ -113,8 +99,7 @@ def fixed_spans(text: str) -> tuple[np.ndarray, np.ndarray]:
 def normalise(text: str) -> str:
     """Map a text to what a segmenter needs to see of it, character for character.
 
-    Full-width ASCII becomes half-width, every digit ``"0"``, every Latin letter ``"a"``, all white space ``" "``. The
-    length stays the same: position *i* of the result speaks of position *i* of the text.
+    Full-width ASCII becomes half-width, every digit ``"0"``, every Latin letter ``"a"``, all white space ``" "``.
 
     Examples
     --------
@@ -125,21 +110,14 @@ def normalise(text: str) -> str:
 
 
 def code_points(text: str) -> np.ndarray:
-    """Return the code points of a text, lone surrogates included, as uint32 of shape (T,).
-
-    Examples
-    --------
-    >>> code_points("a我").tolist()
-    [97, 25105]
-    """
+    """Return the code points of a text, lone surrogates included, as uint32 of shape (T,)."""
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
 
 
 def split_words(text: str) -> list[str]:
     """Cut an English text into lower-case words at white space and ASCII punctuation but the apostrophe.
 
-    Keras's ``Tokenizer`` and its IMDB archive follow the same rule, the former at plain spaces only; the ``br`` of
-    ``<br />`` is a word.
+    So do Keras's ``Tokenizer``, at plain spaces only, and its IMDB archive; the ``br`` of ``<br />`` is a word.
 
     Examples
     --------
@@ -168,8 +146,8 @@ def split_sentences(words: Iterable[str]) -> list[list[str]]:
 class Vocabulary:
     """A frozen map from distinct tokens, or the characters of one string, to integers.
 
-    Id 0 is padding and id 1 stands for every token outside the vocabulary; the tokens follow in the order given.
-    Looking up an unknown token never makes it known. A token that occurs twice raises ValueError.
+    Id 0 is padding and id 1 stands for every token outside the vocabulary; the tokens follow in the order given. A
+    token that occurs twice raises ValueError.
 
     Examples
     --------
@@ -211,22 +189,15 @@ class Vocabulary:
 
 
 def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, np.ndarray]:
-    """Lay out the windows of n + 1 tokens from which a language model learns the next token.
+    """Lay out the windows of n + 1 tokens from which a language model learns the next token (article 4374: n = 10).
 
-    Before each sequence stand n zeros, so that its first token too has a context, of zeros only. All windows are views
-    of one stream: beside it, only a number per window is stored.
-
-    Parameters
-    ----------
-    sequences : sequence of ndarray of int, each of shape (T_i,)
-        Token ids, not negative; 0 is padding. At least one sequence has a token.
-    n : int
-        Tokens of context, at least 1. Article 4374 (https://kexue.fm/archives/4374) takes 10.
+    Sequences, ndarrays of int (T_i,), hold token ids; before each stand n zeros, so that its first token too has a
+    context. A negative id, no token at all, or n below 1 raises ValueError.
 
     Returns
     -------
     windows : ndarray of unsigned int, shape (S, n + 1), read-only
-        Every window of the stream, those across two sequences included, in the smallest dtype that holds all ids.
+        Views of one stream, those across two sequences included, in the smallest dtype that holds all ids.
     rows : ndarray of int32 or int64, shape (Σ T_i,)
         Which of them end in a token of a sequence, in order: ``windows[rows[i]]`` are n tokens of context and the next.
 
@@ -241,17 +212,17 @@ def ngram_windows(sequences: Sequence[np.ndarray], n: int) -> tuple[np.ndarray, 
     n_tokens = sum(map(len, sequences))
     if not n_tokens:
         raise ValueError(f"none of {len(sequences)} sequences has a token")
-    least = min(int(np.min(sequence)) for sequence in sequences if len(sequence))
-    most = max(int(np.max(sequence)) for sequence in sequences if len(sequence))
+    least = min(int(np.min(sequence, initial=0)) for sequence in sequences)
+    most = max(int(np.max(sequence, initial=0)) for sequence in sequences)
     if least < 0:
         raise ValueError(f"token ids must not be negative; there is {least}")
     length = n_tokens + n * len(sequences)
     stream = np.zeros(length, np.min_scalar_type(most))
-    rows = np.empty(n_tokens, np.int32 if length < 2**31 else np.int64)
-    begin = filled = 0  # in the stream, in rows
-    for sequence in sequences:
+    rows = np.arange(n_tokens, dtype=np.int32 if length < 2**31 else np.int64)
+    begin = 0
+    for i, sequence in enumerate(sequences):
         end = begin + len(sequence)
-        rows[filled : filled + len(sequence)] = np.arange(begin, end)  # a window begins n places before its last token
-        stream[begin + n : end + n] = sequence
-        begin, filled = end + n, filled + len(sequence)
+        rows[begin:end] += i * n  # zeros before this sequence's own; a window begins n places before its last token
+        stream[begin + (i + 1) * n : end + (i + 1) * n] = sequence
+        begin = end
     return np.lib.stride_tricks.sliding_window_view(stream, n + 1), rows

@@ -1,10 +1,11 @@
 """The assembled viewpoint tagger: network, gazetteer and decoder (article 4118).
 
 Each character of a sentence is tagged: outside any name, or in a name that is praised, mentioned or blamed. One of
-three decoders makes entities of the tags; two of them use the gazetteer, a list of known names.
+three decoders makes entities of the tags.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Literal, Self
 
 import keras
@@ -32,8 +33,8 @@ _READING_TOKENS = 8192
 def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) -> np.ndarray:
     """Weigh sentences down that are full of mere mentions: prior / (characters in neutral entities + prior).
 
-    Returns float32 (N,), from 0 to 1: the greater the prior, above 0, the more alike the weights. From the code of
-    article 4118 (https://kexue.fm/archives/4118), since half of the contest's labels are neutral.
+    Returns float32 (N,), from 0 to 1: the greater the prior, above 0, the more alike the weights. From article 4118's
+    code, since half of the contest's labels are neutral.
 
     Examples
     --------
@@ -60,13 +61,12 @@ class ViewpointTagger(SavedModel):
         output (B, T, 4), or (B, T, 7) with begin tags. Padding (0) must not change the rest.
     characters : Vocabulary
         Single characters, normalised by :func:`kexue_nlp.text.normalise`.
-    gazetteer : iterable of str
-        Known names, found as they are written unless `fold`; without blanks around them, blank names and repetitions.
+    gazetteer, fold : iterable of str, bool
+        Known names, without blanks around them, blank names and repetitions; with `fold` they are found whatever their
+        case, width and script (:func:`kexue_nlp.text.fold`). Both may be set later.
     decoding : {"names", "forced", "plain"}
         ``"names"`` is :func:`entities_among` with `bonus`, ``"forced"`` the article's :func:`align_entities`, not with
-        begin tags, and ``"plain"`` finds the most probable tags without the gazetteer.
-    fold : bool
-        Find names whatever their case, width and script (:func:`kexue_nlp.text.fold`); may be set later.
+        begin tags, and ``"plain"`` finds the most probable tags without the gazetteer. May be set later.
 
     Examples
     --------
@@ -96,12 +96,11 @@ class ViewpointTagger(SavedModel):
         if rows and rows[0] < len(characters):
             raise ValueError(f"the network's embedding has {rows[0]} rows for {len(characters)} ids of characters")
         self.network, self.characters, self.scheme = network, characters, _SCHEMES[n_tags]
-        self.decoding, self.bonus, self._fold = decoding, bonus, fold
-        self.gazetteer = gazetteer
+        self.decoding, self.bonus, self.fold, self.gazetteer = decoding, bonus, fold, gazetteer
 
     @property
     def decoding(self) -> str:
-        """How entities are made of tags; may be set."""
+        """How entities are made of tags."""
         return self._decoding
 
     @decoding.setter
@@ -113,7 +112,7 @@ class ViewpointTagger(SavedModel):
 
     @property
     def gazetteer(self) -> tuple[str, ...]:
-        """The known names; may be set."""
+        """The known names."""
         return self._gazetteer
 
     @gazetteer.setter
@@ -122,23 +121,17 @@ class ViewpointTagger(SavedModel):
         if isinstance(names, str) or not all(isinstance(name, str) for name in names):
             raise TypeError(f"a gazetteer is a list of names, each a str; got {names!r:.60}")
         self._gazetteer = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
-        self.matcher = Matcher(self._gazetteer, self.fold)
 
     @property
-    def fold(self) -> bool:
-        """Whether names are found in any case, width and script; may be set."""
-        return self._fold
-
-    @fold.setter
-    def fold(self, fold: bool) -> None:
-        self._fold = fold
-        self.gazetteer = self._gazetteer
+    def matcher(self) -> Matcher:
+        """What finds the known names in a text."""
+        return _matcher(self.gazetteer, self.fold)
 
     def features(self, text: str) -> np.ndarray:
         """Encode a text of length T as the network reads it, int32 (T, 2): ids of characters and places in names.
 
-        Places are 0 outside names, 1 at the first character of one, 2 inside, 3 at the last, 4 for a name of one
-        character. Of names that overlap, the leftmost longest counts.
+        Places are 0 outside names, 1 at the first character, 2 inside, 3 at the last, 4 for a name of one character. Of
+        names that overlap, the leftmost longest counts.
         """
         features = np.zeros((len(text), 2), dtype=np.int32)
         features[:, 0] = self.characters.encode(normalise(text))
@@ -159,16 +152,10 @@ class ViewpointTagger(SavedModel):
     ) -> keras.utils.PyDataset:
         """Make batches of sentences of like length, shuffled in each epoch, for ``network.fit(…, shuffle=False)``.
 
-        A batch has ids, int32 (B, T, 2) or (B, T); tags, int32 (B, T); weights, float32 (B, T), 0 at padding. If Keras
-        shuffles the batches once more, the seed does not decide.
-
-        Parameters
-        ----------
-        texts, entities, weights : sequence of length N
-            Texts, what :func:`kexue_nlp.entity_decoding.find_entities` gives for each, and what it weighs (1 by
-            default), for instance by :func:`neutral_weights`.
-        max_tokens : int
-            Characters of a batch, padding included: 2048 are 64 texts of up to 32 characters, or 8 of up to 256.
+        A batch of `max_tokens` characters, padding included, has ids, int32 (B, T, 2) or (B, T); tags, int32 (B, T);
+        weights, float32 (B, T), 0 at padding. Of each text it takes the entities, as
+        :func:`kexue_nlp.entity_decoding.find_entities` gives them, and what it weighs (1 by default), for instance by
+        :func:`neutral_weights`. If Keras shuffles the batches once more, the seed does not decide.
         """
         if max_tokens < _LENGTHS[-1]:
             raise ValueError(f"max_tokens must be at least {_LENGTHS[-1]}, the longest row; got {max_tokens}")
@@ -236,6 +223,11 @@ class ViewpointTagger(SavedModel):
         network = restore_network(meta["network"], arrays)
         options = meta["decoding"], meta["bonus"], meta.get("fold", False)
         return cls(network, Vocabulary(meta["characters"]), meta["views"], *options)
+
+
+@lru_cache(maxsize=8)
+def _matcher(names: tuple[str, ...], fold: bool) -> Matcher:
+    return Matcher(names, fold)
 
 
 class _Batches(keras.utils.PyDataset):

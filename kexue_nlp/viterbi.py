@@ -18,18 +18,18 @@ def viterbi(
 ) -> np.ndarray:
     r"""Find the path :math:`\arg\max_y \sum_t E_{t, y_t} + \sum_t A_{y_{t-1}, y_t}`, as int8 of shape (T,) or (B, T).
 
-    Dynamic programming over positions: the best score of a path that ends in tag *j* at *t* needs only the best scores
-    at *t* − 1. It takes O(T K²) steps for K tags. Of equal scores the lower tag wins. Article 4195 uses it without a
-    constraint on the first and the last tag; with a :class:`~kexue_nlp.tagging.TagScheme` both are constrained here.
+    Dynamic programming: the best score of a path that ends in tag *j* at *t* needs only the best scores at *t* − 1. It
+    takes O(T K²) steps for K tags. Of equal scores the lower tag wins. Unlike in article 4195, a
+    :class:`~kexue_nlp.tagging.TagScheme` constrains the first and the last tag, too.
 
     Parameters
     ----------
     log_emissions : array_like, shape (T, K) or (B, T, K)
-        Log-scores of each tag at each position; need not be normalised. ``-inf`` is allowed, NaN or above 1e5 is not.
+        Log-scores of each tag, not necessarily normalised. ``-inf`` is allowed, NaN or above 1e5 is not.
     scheme_or_transitions : TagScheme or array_like of shape (K, K)
         A scheme allows or forbids; a matrix holds log-scores of tag *j* after tag *i* and leaves first and last free.
     lengths : array_like of int, shape (B,), optional
-        Real lengths of the rows of a padded batch, 0 to T; default: all T. Positions beyond them get the tag −1.
+        Real lengths of the rows of a padded batch, 0 to T. Positions beyond them get the tag −1.
 
     Examples
     --------

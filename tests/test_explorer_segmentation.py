@@ -56,7 +56,7 @@ def test_what_the_page_gets_of_any_text_covers_it(pair, text):
 @given(text=any_text)
 def test_the_static_picture_of_any_text_is_well_formed(pair, text):
     reading = read(pair, text)
-    page = render("name", reading, list(text), pair["one"].decode(text, reading.log_probabilities["one"]), "one")
+    page = render("name", reading, pair["one"].decode(text, reading.log_probabilities["one"]), "one")
     page.encode("utf-8")
     page = "".join(c for c in page if c not in "\ufffe\uffff")  # legal in HTML, not in XML
     tags = {element.tag for element in ElementTree.fromstring(f"<div>{page}</div>").iter()}

@@ -1,9 +1,8 @@
 """One explorer per lesson: change something, see at once what follows.
 
-An explorer is an ipywidgets ``VBox`` made of three layers: a pure function from inputs to a state, a pure function
-from a state to HTML, and controls. Each lives in the folder of its lesson, ``kexue_nlp/lessons/<name>/explorer.py``;
-here stands what they share. An exception in a control's callback is shown inside the explorer and kept in
-:data:`errors`, so that a test can see it.
+An explorer is an ipywidgets ``VBox``. Each lives in the folder of its lesson,
+``kexue_nlp/lessons/<name>/explorer.py``; here stands what they share. An exception in a control's callback is shown
+inside the explorer and kept in :data:`errors`, so that a test can see it.
 """
 
 from importlib import import_module

@@ -21,12 +21,7 @@ _WORDS = {
 class Bet(View):
     """A question to answer before the next cell is run; whoever has answered sees which option is right, and why.
 
-    Parameters
-    ----------
-    question, options : str, sequence of str
-        There are at least two different options; ValueError otherwise.
-    answer, why : int, str
-        Index of the right option, ValueError if there is none, and a sentence or two that are shown with it.
+    ValueError if there are not at least two different options, or `answer` is not the index of one.
 
     Examples
     --------

@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
-from kexue_nlp.figures import BLUE, GREEN, ORANGE
+from kexue_nlp.figures import BLUE, ORANGE
 from kexue_nlp.language import _
 from kexue_nlp.widgets.base import escape
 
@@ -13,27 +14,8 @@ __all__ = ["LIMIT", "STYLE", "Panel", "render_panels"]
 
 LIMIT = 120  # characters that are shown
 
-# Sizes of the cells in pixels: the path is drawn over the table and must meet them.
-_LABEL, _WIDTH, _HEIGHT = 88, 34, 27
-
-STYLE = f"""
-.kexue .kexue-map {{ table-layout: fixed; border-collapse: separate; border-spacing: 0; border: 0; margin: 0; }}
-.kexue .kexue-map tbody tr, .kexue .kexue-map tr {{ background: none; height: {_HEIGHT}px; }}
-.kexue .kexue-map :is(th, td) {{ box-sizing: border-box; width: {_WIDTH}px; height: {_HEIGHT}px; padding: 0;
-  border: 0; line-height: 22px; text-align: center; vertical-align: middle; font-weight: 400; }}
-.kexue .kexue-map thead th {{ font-size: 21px; }}
-.kexue .kexue-map td {{ border: 1px solid var(--jp-layout-color0, white); font-size: 14px; }}
-.kexue .kexue-map .kexue-cut {{ border-left: 2px solid var(--jp-ui-font-color1, black); }}
-.kexue .kexue-map .kexue-bonus {{ box-shadow: inset 0 0 0 2px {GREEN}; }}
-.kexue .kexue-map td b {{ position: relative; z-index: 2; display: inline-block; width: 20px; line-height: 20px;
-  border-radius: 10px; color: black; background: {ORANGE}; }}
-.kexue .kexue-map .kexue-tag {{ position: sticky; left: 0; z-index: 3; width: {_LABEL}px; padding-right: 8px;
-  text-align: right; font-size: 14px; background: var(--jp-layout-color0, white); }}
-.kexue .kexue-map .kexue-tag i {{ font-weight: 700; font-style: normal; }}
-.kexue .kexue-map .kexue-title {{ position: relative; text-align: left; font-size: 14px; font-weight: 600; }}
-.kexue-title span {{ position: sticky; left: 0; }}
-.kexue-title svg {{ position: absolute; z-index: 1; left: {_LABEL}px; top: {_HEIGHT}px; pointer-events: none; }}
-"""
+STYLE = Path(__file__).with_suffix(".css").read_text("utf-8")
+_LABEL, _WIDTH, _HEIGHT = 88, 34, 27  # pixels: the cells of the table, over which the path is drawn
 
 
 @dataclass(frozen=True, eq=False)

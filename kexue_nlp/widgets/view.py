@@ -20,8 +20,7 @@ class View(Pictured, anywidget.AnyWidget):
     """Base of the views: what page.js and chart.js hold, then a lesson's own JavaScript, and the words that it writes.
 
     A subclass sets `_esm` to :meth:`script` of its file, whose last line is ``export default { render };``, and `_css`
-    likewise to :meth:`style`. In a page without a kernel its element, or the explorer around it, has the class
-    ``kx-no-kernel``, and what has the class ``kexue-needs-kernel`` in it is hidden.
+    likewise to :meth:`style`. In a page without a kernel, what has the class ``kexue-needs-kernel`` is hidden.
     """
 
     words = traitlets.Dict().tag(sync=True)

@@ -1,12 +1,10 @@
 """Watch Viterbi cut a sentence, and overrule it: the sentence is the dictionary (article 4195, "hard decoding")."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
@@ -16,14 +14,12 @@ from kexue_nlp.figures import TAG_NAMES, visible
 from kexue_nlp.language import N_, _, language
 from kexue_nlp.lessons.segmentation.examples import EXAMPLES, GLOSSES
 from kexue_nlp.lexicon import Lexicon, forward_maximum_matching
+from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import fixed_spans
 from kexue_nlp.widgets.base import Explorer, TextBox, escape, row
 from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 from kexue_nlp.widgets.view import View
-
-if TYPE_CHECKING:
-    from kexue_nlp.segmenter import Segmenter
 
 __all__ = ["Reading", "SegmentationExplorer", "read", "render"]
 
@@ -33,76 +29,54 @@ _NAMES = {math.inf: "always", 0.0: "never"}  # JSON has no infinity
 _LIMIT = 200  # characters of a sentence: the page draws each
 
 _WORDS = {
-    "tags": [TAG_NAMES[tag] for tag in SBME.tags],
+    "tags": [TAG_NAMES[tag] for tag in SBME.tags], "always": N_("always"), "never": N_("never"), "start": N_("start"),
     "player": {
-        "back": N_("one step back"),
-        "play": N_("play"),
-        "pause": N_("pause"),
-        "next": N_("one step forward"),
+        "back": N_("one step back"), "play": N_("play"), "pause": N_("pause"), "next": N_("one step forward"),
         "scrub": N_("step of the algorithm"),
     },
-    "always": N_("always"),
-    "never": N_("never"),
     "drag": N_("Drag across characters of the sentence: they become a word of your dictionary."),
     "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."),
-    "multiplier": N_("multiplier of {word}"),
-    "remove": N_("take {word} out of the dictionary"),
-    "snaps": N_("the cut snaps at {multiplier}"),
+    "multiplier": N_("multiplier of {word}"), "remove": N_("take {word} out of the dictionary"),
+    "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"),
     "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
-    "with": N_("{network}, with your dictionary"),
-    "alone": N_("the same network, without a dictionary"),
-    "node": N_("{character} as {tag}: probability {p}"),
+    "with": N_("{network}, with your dictionary"), "alone": N_("the same network, without a dictionary"),
+    "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
     "column": N_("{character}: each tag keeps its best way to get here and forgets the other."),
     "begin": N_("One column per character, one row per tag. The bluer, the more probable to the network. Press ▶."),
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
     "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
-    "empty": N_("Type a sentence to see its words."),
     "impossible": N_("not here: no legal path leads through it"),
-    "start": N_("start"),
-    "later": N_("not yet"),
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Reading:
-    """What is known of a text of length T before a dictionary: all that the page needs to cut it."""
+    """What is known of a text of length T before a dictionary."""
 
     text: str
     log_probabilities: dict[str, np.ndarray]  # by network, float32 (T, 4): s, b, m, e
-    reach: dict[str, int]  # by network: characters that it sees to each side
-    fixed: dict[str, list]  # by segmenter: starts and ends of what it keeps whole, such as numbers
     cuts: np.ndarray  # int (N,): where a word surely begins, unless one of the dictionary lies across
     others: dict[str, list[str]]  # words by other methods
 
 
 def read(segmenters: Mapping[str, Segmenter], text: str, known: Set[str] = frozenset()) -> Reading:
-    """Let every network, jieba and longest match, which has a list of known words, read a text.
-
-    Examples
-    --------
-    >>> from kexue_nlp.segmenter import Segmenter
-    >>> read({"network": Segmenter.load("closed")}, "关注微信号。").others["jieba"]
-    ['关注', '微', '信号', '。']
-    """
+    """Let every network, jieba and longest match, which has a list of known words, read a text."""
     import jieba
 
     jieba.setLogLevel("WARNING")
     logs = {name: segmenter.log_probabilities(text) for name, segmenter in segmenters.items()}
-    longest = forward_maximum_matching(text, known)
-    reach = {name: segmenter.receptive_field for name, segmenter in segmenters.items()}
     cuts = next(iter(segmenters.values())).sure_cuts(text)
-    spans = np.transpose(fixed_spans(text)).tolist()
-    fixed = {name: spans if segmenter.keep_whole else [] for name, segmenter in segmenters.items()}
-    return Reading(text, logs, reach, fixed, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
+    longest = forward_maximum_matching(text, known)
+    return Reading(text, logs, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
 
 
-def render(name: str, reading: Reading, words: list[str], tags: np.ndarray, network: str) -> str:
-    """Draw a reading, and the words and tags of one network under a name, as HTML without scripts; text is escaped."""
+def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
+    """Draw a reading, and the tags of one network under a name, as HTML without scripts; text is escaped."""
     if not reading.text:
         return f'<p class="kexue-quiet">{_("Type a sentence to see its words.")}</p>'
-    cuts = {name: words, **reading.others}
+    cuts = {name: tags_to_words(reading.text, tags), **reading.others}
     lines = "".join(
         f'<div><span class="kexue-quiet">{escape(name)}: </span>'
         + " ".join(f'<bdi class="kexue-chip" lang="zh">{escape(word)}</bdi>' for word in cut)
@@ -139,22 +113,12 @@ class SegmentationExplorer(Explorer):
     ----------
     segmenters : Segmenter or mapping of str to Segmenter
         One, or several to switch between, by name. Their own lexicons play no part and are not changed.
-    text : str
-        The sentence to begin with, one of the examples or another.
-    lexicon : mapping of str to float or "always" or "never", optional
-        The dictionary to begin with, as :class:`~kexue_nlp.lexicon.Lexicon` takes it; by default the words of the
-        examples, with multipliers of 1, which change nothing.
-    step : int, optional
-        How far Viterbi has come: 0 is before the first column; by default the path is finished.
-    play : bool
-        Play from the start as soon as it is shown, where the reader's system allows motion.
-
-    Attributes
-    ----------
-    example, sentence, network : ipywidgets.Widget
-        The controls.
-    view : SegmentationView
-        The picture, with the dictionary as its trait ``lexicon``.
+    text, lexicon : str, mapping of str to float or "always" or "never"
+        The sentence and the dictionary to begin with, as :class:`~kexue_nlp.lexicon.Lexicon` takes it; by default the
+        words of the examples, with multipliers of 1, which change nothing.
+    step, play : int, bool
+        How far Viterbi has come: 0 is before the first column; by default the path is finished. Or play from the start
+        as soon as it is shown, where the reader's system allows motion.
     """
 
     styles = STYLE
@@ -164,7 +128,7 @@ class SegmentationExplorer(Explorer):
         segmenters: Segmenter | Mapping[str, Segmenter],
         text: str = EXAMPLES[0].text,
         lexicon: Mapping[str, float | str] | None = None,
-        step: int | None = None,
+        step: int = _DONE,
         play: bool = False,
     ) -> None:
         super().__init__()
@@ -180,11 +144,9 @@ class SegmentationExplorer(Explorer):
         names = [f"{text}  {gloss}".rstrip() for text, gloss in zip(texts, glosses, strict=True)]
         names.append(_("your own sentence"))
 
-        self.example = widgets.Dropdown(
-            options=[f"{i}. {name}" for i, name in enumerate(names, start=1)],
-            description=_("sentence"),
-            layout={"flex": "1 1 300px"},
-        )
+        numbered = [f"{i}. {name}" for i, name in enumerate(names, start=1)]
+        layout = {"flex": "1 1 300px"}
+        self.example = widgets.Dropdown(options=numbered, description=_("sentence"), layout=layout)
         self.sentence = TextBox(self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"})
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description=_("network"), tooltip=_("which network reads the sentence")
@@ -198,15 +160,11 @@ class SegmentationExplorer(Explorer):
         lists = (segmenter.features.words for segmenter in self._segmenters.values())
         self._known = frozenset(min(filter(None, lists), key=len, default=()))
         self._readings = [read(self._segmenters, text, self._known) for text in [*texts, self.sentence.value]]
-        self._start = {
-            "lexicon": words,
-            "network": 0,
-            "index": texts.index(text) if text in texts else len(texts),
-            "step": _DONE if step is None else step,
-        }
-        sentences = list(map(_for_page, self._readings, [*glosses, ""]))
-        own = {} if language() == "zh" else GLOSSES  # for readers without Chinese
-        self.view = SegmentationView(glosses=own, sentences=sentences, playing=play, **self._start)
+        index = texts.index(text) if text in texts else len(texts)
+        self._start = {"lexicon": words, "network": 0, "index": index, "step": step}
+        sentences = list(map(self._for_page, self._readings, [*glosses, ""]))
+        of_words = {} if language() == "zh" else GLOSSES  # for readers without Chinese
+        self.view = SegmentationView(glosses=of_words, sentences=sentences, playing=play, **self._start)
         self.example.index = self.view.index
         # These ties hold in the page, with or without a kernel.
         self._ties = [
@@ -233,8 +191,8 @@ class SegmentationExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return all cuts in words."""
-        reading, words = self._cut()[:2]
-        cuts = {self._described(): words, **reading.others}
+        reading, tags = self._cut()
+        cuts = {self._described(): tags_to_words(reading.text, tags), **reading.others}
         return "\n".join(f"{name}: {' / '.join(map(visible, cut))}" for name, cut in cuts.items())
 
     def static_html(self) -> str:
@@ -248,34 +206,29 @@ class SegmentationExplorer(Explorer):
         network = self.network.options[self.view.network]
         return _("{network}, {dictionary}", network=network, dictionary=dictionary)
 
-    def _cut(self) -> tuple[Reading, list[str], np.ndarray]:
-        """Cut the sentence in sight as the page does: its reading, words and tags."""
+    def _cut(self) -> tuple[Reading, np.ndarray]:
+        """Cut the sentence in sight as the page does: its reading and tags."""
         reading = self._readings[self.view.index]
         name = self.network.options[self.view.network]
-        tags = self._segmenters[name].decode(reading.text, reading.log_probabilities[name], self.lexicon)
-        return reading, tags_to_words(reading.text, tags), tags
+        return reading, self._segmenters[name].decode(reading.text, reading.log_probabilities[name], self.lexicon)
 
     def _read(self) -> None:
         text, own = self.sentence.value, len(EXAMPLES)
         with self.busy():
             self._readings[own] = read(self._segmenters, text[:_LIMIT], self._known)
         with self.view.hold_sync():
-            self.view.sentences = [*self.view.sentences[:own], _for_page(self._readings[own])]
+            self.view.sentences = [*self.view.sentences[:own], self._for_page(self._readings[own])]
             self.view.index, self.view.step = own, _DONE
         self.example.index = own
         cut = _("Only the first {limit} characters of {count:,} are shown.", limit=_LIMIT, count=len(text))
         self.say(*[cut] * (len(text) > _LIMIT))
 
-
-def _for_page(reading: Reading, gloss: str = "") -> dict[str, Any]:
-    """Say in what JSON can hold what the page must know of a text."""
-    return {
-        "text": reading.text,
-        "gloss": gloss,
-        "cuts": reading.cuts.tolist(),
-        "readings": {
-            name: {"logs": logs.tolist(), "reach": reading.reach[name], "fixed": reading.fixed[name]}
-            for name, logs in reading.log_probabilities.items()
-        },
-        "others": {name: list(map(len, words)) for name, words in reading.others.items()},
-    }
+    def _for_page(self, reading: Reading, gloss: str = "") -> dict[str, Any]:
+        """Say in what JSON can hold what the page must know of a text to cut it."""
+        readings, spans = {}, np.transpose(fixed_spans(reading.text)).tolist()
+        for name, segmenter in self._segmenters.items():
+            logs, fixed = reading.log_probabilities[name].tolist(), spans if segmenter.keep_whole else []
+            readings[name] = {"logs": logs, "reach": segmenter.receptive_field, "fixed": fixed}
+        others = {name: list(map(len, words)) for name, words in reading.others.items()}
+        cuts = reading.cuts.tolist()
+        return {"text": reading.text, "gloss": gloss, "cuts": cuts, "readings": readings, "others": others}

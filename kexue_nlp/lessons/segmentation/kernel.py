@@ -29,10 +29,7 @@ _WORDS = {
 def slide(vectors: ArrayLike, kernel: ArrayLike) -> np.ndarray:
     """Return the score of each of T characters, shape (T,): the kernel times the numbers under it, added up.
 
-    Parameters
-    ----------
-    vectors, kernel : array-like, shape (T, D) and (K, D), K odd
-        The kernel's middle row belongs to the character that is scored. Beyond the sentence all numbers are zero.
+    Vectors have shape (T, D), the kernel (K, D) with K odd: its middle row belongs to the character that is scored.
 
     Examples
     --------
@@ -47,14 +44,9 @@ def slide(vectors: ArrayLike, kernel: ArrayLike) -> np.ndarray:
 class SlidingKernel(View):
     """Slide a kernel over a sentence, change its weights, put a blank in front; the scores follow.
 
-    Its traits `kernel`, `step` (how many scores are filled in) and `blank` can be linked with other widgets.
-
-    Parameters
-    ----------
-    sentence, glosses : str of length T, sequence of T str
-        The characters, and what is written under each.
-    vectors, kernel : array-like, shape (T, D) and (K, D), K odd
-        Numbers of the characters, and the weights to begin with. ValueError if they do not fit or are not finite.
+    Its traits `kernel`, `step` (how many scores are filled in) and `blank` can be linked with other widgets. A sentence
+    has T characters and as many glosses, vectors are (T, D), and the kernel to begin with is (K, D), K odd; ValueError
+    if they do not fit or are not finite.
     """
 
     _esm, _css = View.script(_FILE), View.style(_FILE.with_suffix(".css"))
