@@ -6,14 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice
+from kexue_nlp.datasets._files import DATA_SETS, check_choice
 
-_FILE = Download(
-    ("mnist/mnist.npz",),
-    urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",),
-    sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-)
-MNIST = DataSet("mnist", "MNIST handwritten digits", (_FILE,))
+MNIST = DATA_SETS["mnist"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -139,8 +134,5 @@ def _load_mnist() -> ImageData:
         pixels=pixels,
         labels=np.concatenate([labels for _, labels in parts]).astype(np.int64),
         shape=(28, 28),
-        source="MNIST, training and test pictures together (mnist.npz as Keras distributes it)",
-        licence="CC BY-SA 3.0 (as Keras states it; copyright Yann LeCun and Corinna Cortes)",
-        citation="LeCun, Y., Bottou, L., Bengio, Y. & Haffner, P. (1998). Gradient-Based Learning Applied to Document "
-        "Recognition. Proceedings of the IEEE 86(11), 2278–2324.",
+        **MNIST.terms,
     )

