@@ -56,13 +56,10 @@ def _share(part: float, whole: float) -> float:
 def score_viewpoints(
     gold: Sequence[Iterable[tuple[str, str]]], predicted: Sequence[Iterable[tuple[str, str]]]
 ) -> ViewpointScores:
-    """Score polarities on entities, sentence by sentence.
+    """Score the pairs of name and polarity of each sentence; ValueError if not as many sentences are predicted.
 
-    Parameters
-    ----------
-    gold, predicted : sequence of iterable of (name, polarity)
-        One for each sentence, of one length. A name that is predicted several times in a sentence counts once, with its
-        most frequent polarity (the first of equals); one with two polarities in `gold` is a ValueError.
+    A name that is predicted several times in a sentence counts once, with its most frequent polarity (the first of
+    equals); one with two polarities in `gold` is a ValueError.
 
     Examples
     --------

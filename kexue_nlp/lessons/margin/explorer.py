@@ -5,6 +5,7 @@ import html
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -19,18 +20,11 @@ __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
 
 SCALES = (N_("probability"), N_("logit"))
 _LOGIT = 6.0  # logits are drawn from −6 to 6
-_BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel
+_BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel (also in explorer.css)
 _SHOWN, _LENGTH = 2, 280  # reviews on either side of the margin, and characters of each
 _chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
 
-_STYLE = f"""{STYLE}.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
-.kexue-panels > div {{ max-width: {_WIDTH}px; }}
-.kexue .kexue-panels p {{ min-height: 100px; margin: 4px 0; font-size: 12px; }}
-.kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
-.kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
-  font-size: 13px; line-height: 19px; white-space: normal; }}
-.kexue .kexue-reviews td:nth-child(-n+3) {{ white-space: nowrap; }}
-"""
+_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,21 +243,15 @@ class MarginExplorer(Explorer):
         options = [(_(scale), scale) for scale in SCALES]
         self.scale = widgets.ToggleButtons(options=options, description=_("scale"), tooltip=_("of what is predicted"))
         self.scale.style.button_width = "auto"
-        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
-        self._filling = False
         for control in (self.margin, self.epoch, self.scale):
             self.on_change(control, self._refresh)
-        self.on_click(reset, self.reset)
-        self.lay_out(row(self.margin, self.epoch), row(self.scale, reset))
+        self.lay_out(row(self.margin, self.epoch), row(self.scale, self.reset_button()))
         self.reset()
 
     def reset(self) -> None:
         """Go back to the article's margin 0.6, the last epoch, and probabilities."""
-        self._filling = True  # one refresh at the end, not one per control
-        try:
+        with self.filling():
             self.margin.value, self.epoch.value, self.scale.value = 0.6, self.epoch.max, "probability"
-        finally:
-            self._filling = False
         self._refresh()
 
     def static_text(self) -> str:
@@ -281,8 +269,6 @@ class MarginExplorer(Explorer):
         return _("Margin {margin:.2f}, epoch {epoch}: {active:.1%} of the training reviews are active", **now)
 
     def _refresh(self) -> None:
-        if self._filling:
-            return
         self.state = state(*self._data, round(self.margin.value, 2), self.epoch.value)
         self.picture.value = render(self.state, self.scale.value)
         self.say()
