@@ -41,11 +41,9 @@ def load_images(source: str = "sample") -> ImageData:
     Parameters
     ----------
     source : {"sample", "full"}
-        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is MNIST,
-        one of the two sets on which Ryali et al. (2020), "Bio-Inspired Hashing for Unsupervised Similarity Search",
-        compare BioHash with FlyHash and LSH: 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the
-        10,000 test pictures after them. Its pixels take 220 MB. `DatasetUnavailable` says what to do where the file is
-        neither on this machine nor downloadable.
+        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is MNIST:
+        70,000 digits of 28×28 pixels, the 60,000 training pictures first and the 10,000 test pictures after them. Its
+        pixels take 220 MB. `DatasetUnavailable` says what to do where it is neither here nor downloadable.
 
     Examples
     --------
@@ -60,20 +58,9 @@ def load_images(source: str = "sample") -> ImageData:
 def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw as many queries from each class; all other items are the database to search in.
 
-    Parameters
-    ----------
-    labels : array_like, shape (N,)
-        The class of each item.
-    per_class : int
-        Queries of each class, at least 1 and fewer than its items; ValueError otherwise. BioHash's evaluation takes 100
-        of MNIST; 20 suit the 8×8 digits.
-    seed : int
-        Seed for drawing the queries.
-
-    Returns
-    -------
-    queries, database : ndarray of int64
-        Indices in ascending order; each item is in one of the two.
+    `labels`, shape (N,), are the classes of the items; each must have more than `per_class`, at least 1, or there is a
+    ValueError. BioHash's evaluation takes 100 of MNIST; 20 suit the 8×8 digits. Returns the indices of both, int64,
+    ascending.
 
     Examples
     --------

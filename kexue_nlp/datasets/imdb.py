@@ -64,12 +64,8 @@ class ImdbData:
     def subset(self, n_train: int, n_test: int, seed: int = 0) -> Self:
         """Draw fewer reviews of each split, as many positive as negative, in random order.
 
-        Parameters
-        ----------
-        n_train, n_test : int
-            Even, from 0 to twice the reviews of the rarer label; ValueError otherwise.
-        seed : int
-            Chooses the reviews and their order. With the same seed a smaller subset lies within a larger one.
+        `n_train` and `n_test` are even, from 0 to twice the reviews of the rarer label; ValueError otherwise. With the
+        same seed a smaller subset lies within a larger one.
         """
         train = _balanced("n_train", n_train, self.train_labels, seed)
         test = _balanced("n_test", n_test, self.test_labels, seed)
@@ -90,7 +86,7 @@ def load_imdb(source: str = "sample") -> ImdbData:
         fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest. ``"full"`` is
         Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order of
         ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
-        50,000 more without a label. It takes some 220 MB of memory; `read_texts` goes through them one by one.
+        50,000 more without a label, some 220 MB of memory; `read_texts` goes through them one by one.
         `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
 
     Examples
@@ -123,19 +119,9 @@ def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]
 def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarray:
     """Turn word ranks into rows of one length, as ``keras.datasets.imdb`` and ``pad_sequences`` do.
 
-    Parameters
-    ----------
-    ranks : sequence of ndarray, each of shape (T_i,)
-        From `load_imdb` with ``"full"``, or from `word_ranks`.
-    n_words : int
-        Ids at or above this number become 2, unknown. The article takes 20,000 and 5,000.
-    length : int
-        Ids per review: its last ones, and padding in front. The article takes 80 and 400.
-
-    Returns
-    -------
-    ndarray of int32, shape (N, length)
-        0 for padding, 1 for the start, 2 for a word outside the vocabulary, rank + 3 for the others.
+    The ranks, one array of shape (T_i,) per review, come from `load_imdb` with ``"full"``, or from `word_ranks`. Of
+    each review there are its last `length` ids, int32 (N, length): 0 for padding in front, 1 for the start, rank + 3
+    for a word, or 2 if that is `n_words` or more, and for words outside the vocabulary.
 
     Examples
     --------

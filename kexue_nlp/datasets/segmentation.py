@@ -60,8 +60,7 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     """Load segmented Chinese text; article 4195 (https://kexue.fm/archives/4195) trains on the bakeoff's own files.
 
     Lines of People's Daily that also occur in the PKU test are dropped (207 of 19,484), and with ``corpus="msr"`` also
-    those of the MSR test, compared as `kexue_nlp.text.normalise` gives them. The official training files are left as
-    published.
+    those of the MSR test. The official training files are left as published.
 
     Parameters
     ----------

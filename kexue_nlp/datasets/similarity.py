@@ -40,15 +40,12 @@ class WordPairs:
 def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     """Load word pairs with human judgements of their similarity.
 
-    They are three of the sets of Liang et al. (2021), "Can a Fruit Fly Learn Word Embeddings?".
-
     Parameters
     ----------
     name : {"wordsim353", "simlex999", "men"}
-        WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network; MEN (3,000 pairs) is downloaded unless it is
-        on this machine. WordSim-353 and MEN ask how *related* two words are, SimLex-999 how *similar* the things:
-        clothes and closet get 8.00 in WordSim-353 and 3.27 in SimLex-999. `DatasetUnavailable` says what to do where
-        the file is neither on this machine nor downloadable.
+        WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network. WordSim-353 and MEN (3,000 pairs) ask how
+        *related* two words are, SimLex-999 how *similar* the things: clothes and closet get 8.00 in WordSim-353 and
+        3.27 in SimLex-999. `DatasetUnavailable` says what to do where a file is neither here nor downloadable.
 
     Examples
     --------
@@ -81,10 +78,9 @@ def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...],
         score = _score(fields, column)
         if not all(fields[:2]) or not math.isfinite(score):
             raise ValueError(f"{path}, line {number}: {line!r} is not two words and a score")
-        for word in fields[:2]:
-            if re.search("-[njv]$", word):
-                problem = f"{word!r} is a lemma with its part of speech; take the file of natural forms"
-                raise ValueError(f"{path}, line {number}: {problem}")
+        if tagged := [word for word in fields[:2] if re.search("-[njv]$", word)]:
+            problem = f"{tagged[0]!r} is a lemma with its part of speech; take the file of natural forms"
+            raise ValueError(f"{path}, line {number}: {problem}")
         rows.append((*fields[:2], score))
     if not rows:
         raise ValueError(f"{path} holds no word pairs")

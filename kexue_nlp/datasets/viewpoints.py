@@ -71,14 +71,9 @@ class ViewpointData:
 def load_viewpoints(source: str = "sample", folder: str | Path | None = None) -> ViewpointData:
     """Load sentences about cars.
 
-    Parameters
-    ----------
-    source : {"sample", "full"}
-        ``"sample"`` comes out of a small grammar, for learning the mechanics: see `car_sentences`. ``"full"`` is the
-        first round of the contest BDCI 2016: real sentences, labelled by people.
-    folder : str or Path, optional
-        Where the four files of the contest lie, instead of the usual places; only with ``"full"``. Without it,
-        `DatasetUnavailable` says what to do where they are not on this machine.
+    The source ``"sample"`` comes out of a small grammar, for learning the mechanics: see `car_sentences`. ``"full"`` is
+    the first round of the contest BDCI 2016: real sentences, labelled by people. For it a `folder` may say where its
+    four files lie; without one, `DatasetUnavailable` says what to do where they are not on this machine.
 
     Examples
     --------
@@ -161,11 +156,9 @@ _GRAMMAR = json.loads(Path(__file__).with_name("car_grammar.json").read_text("ut
 def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
     """Make different sentences about cars with their labels, from a grammar of our own.
 
-    They are for learning the mechanics, not for measuring a method: two dozen patterns with a name or two, a word of
-    praise or blame, and a part of a car. There are names that contain others (北京奔驰), names side by side
-    (本田丰田都很省油。), both polarities in one sentence, negation (一点也不费油), comparison (A 比 B 省油 praises A
-    and blames B), mere mentions, and names that are in no list. Fewer sentences with the same seed are the first of
-    these; more than the grammar has is a ValueError.
+    They are for learning the mechanics, not for measuring a method: two dozen patterns with names that contain others
+    (北京奔驰), stand side by side or are in no list, negation, comparison (A 比 B 省油 praises A and blames B), mere
+    mentions. Fewer sentences with the same seed are the first of these; more than the grammar has is a ValueError.
 
     Examples
     --------

@@ -211,21 +211,9 @@ def _check(texts, labels, baseline: Training, margins: Mapping[float, Training])
 class MarginExplorer(Explorer):
     """Choose a margin and an epoch; see the loss, who is switched off, and what it is worth.
 
-    Parameters
-    ----------
-    texts : sequence of str, length N
-        Training reviews.
-    labels : ndarray of int, shape (N,)
-        0 or 1. ValueError if a label or anything else is out of its range, or if lengths do not agree.
-    cross_entropy, margins : Training, mapping of float to Training
-        One training with cross-entropy, and trainings with the margin loss, by margin.
-
-    Attributes
-    ----------
-    margin, epoch, scale : ipywidgets.Widget
-        The controls.
-    state : MarginState
-        What is shown.
+    It takes N training reviews, their labels, 0 or 1, one training with cross-entropy, and trainings with the margin
+    loss, by margin; ValueError if one is out of its range, or if lengths do not agree. The controls are `margin`,
+    `epoch` and `scale`, and what is shown is `state`.
     """
 
     styles = _STYLE

@@ -150,10 +150,9 @@ class SentimentExplorer(Explorer):
 
     Parameters
     ----------
-    model : LanguageModel
-        A model of words.
-    classifier : object
-        Fitted, with scikit-learn's ``predict_proba``: from the mean of the states of a review to its label, 0 or 1.
+    model, classifier : LanguageModel, object
+        A model of words, and what has scikit-learn's ``predict_proba``: from the mean of the states of a review to its
+        label, 0 or 1.
     separation : ndarray of float, shape (units,)
         Area under the ROC curve of each unit, over the means of labelled reviews.
     reviews : sequence of str

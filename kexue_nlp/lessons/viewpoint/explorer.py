@@ -152,15 +152,8 @@ def _map(state: ViewpointState) -> str:
 class ViewpointExplorer(Explorer):
     """Type a sentence, edit the list of names, and see tags and polarities without and with it.
 
-    Parameters
-    ----------
-    tagger : ViewpointTagger
-        With the four tags of :data:`kexue_nlp.tagging.POLARITY`. It is not changed.
-    examples : sequence of str
-        Sentences to choose from; the first is shown.
-    names : sequence of str, optional
-        The gazetteer to begin with, without separators in its names; by default those of the tagger's names that occur
-        in the examples.
+    The tagger, with the four tags of :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is
+    shown. `names` is the gazetteer to begin with; by default those of the tagger's names that occur in the examples.
     """
 
     styles = _STYLE
