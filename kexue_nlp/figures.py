@@ -72,10 +72,9 @@ def visible(text: str) -> str:
 
 
 def show(fig: Figure, alt: str | None = None) -> None:
-    """Display a figure in a notebook as a small PNG with a description, and close it.
+    """Display a figure in a notebook as a small PNG, and close it.
 
-    The description tells readers who cannot see the figure what it shows. The figures of this module have one; for one
-    from ``plt.subplots`` it must be given, or a ValueError is raised.
+    Its description, for readers who cannot see it, must be given, but for figures of this module; ValueError otherwise.
     """
     alt = alt or getattr(fig, "alt", "")
     if not alt.strip():

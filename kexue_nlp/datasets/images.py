@@ -13,18 +13,10 @@ MNIST = DATA_SETS["mnist"]
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Grey pictures as rows of numbers, with their classes.
+    """Grey pictures as rows of numbers, with their classes, and where they come from on what terms.
 
-    Attributes
-    ----------
-    pixels : ndarray of float32, shape (N, D)
-        One picture per row, row by row from the top; 0 is paper, 1 the darkest ink. D is 64 or 784.
-    labels : ndarray of int64, shape (N,)
-        The digit, 0 to 9.
-    shape : (int, int)
-        Height and width: ``pixels[i].reshape(shape)`` is a picture.
-    source, licence, citation : str
-        Where the pictures come from and on what terms.
+    Each row of `pixels`, float32 (N, D), is one picture; 0 is paper, 1 the darkest ink. `labels`, int64 (N,), are the
+    digits, and `shape` is height and width: ``pixels[i].reshape(shape)`` is a picture.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -38,12 +30,9 @@ class ImageData:
 def load_images(source: str = "sample") -> ImageData:
     """Load handwritten digits.
 
-    Parameters
-    ----------
-    source : {"sample", "full"}
-        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is MNIST:
-        70,000 digits of 28×28 pixels, the 60,000 training pictures first and the 10,000 test pictures after them. Its
-        pixels take 220 MB. `DatasetUnavailable` says what to do where it is neither here nor downloadable.
+    The source ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is
+    MNIST: 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the 10,000 test pictures after them.
+    Its pixels take 220 MB. `DatasetUnavailable` says what to do where it is neither here nor downloadable.
 
     Examples
     --------

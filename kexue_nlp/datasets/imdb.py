@@ -31,7 +31,7 @@ _MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(pos|neg|unsup)/(\d+)_\d+\.t
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImdbData:
-    """Reviews in two splits, half of each positive.
+    """Reviews in two splits, half of each positive, and where they come from on what terms.
 
     Attributes
     ----------
@@ -40,14 +40,10 @@ class ImdbData:
         frequent word has rank 1.
     train_labels, test_labels : ndarray of int64, shape (N,)
         1 for a positive review, 0 for a negative one.
-    unlabelled : list of str
-        Reviews without a label; empty unless the source is ``"texts"``.
-    words : tuple of str
-        ``words[r - 1]`` has rank r; empty when the reviews are texts.
+    unlabelled, words : list of str, tuple of str
+        Reviews without a label, only in the source ``"texts"``; and, beside ranks, ``words[r - 1]`` of rank r.
     split_names : mapping of str to str
         What ``train``, ``test`` and ``unlabelled`` are, in words for a table.
-    source, licence, citation : str
-        Where the reviews come from and on what terms.
     """
 
     train: list = field(repr=False)

@@ -23,7 +23,7 @@ IN_PKU_TEST = frozenset(read_lines(Path(__file__).with_name("lines_in_pku_test.t
 
 @dataclass(frozen=True, eq=False)
 class SegmentationData:
-    """Sentences cut into words, in three splits.
+    """Sentences cut into words, in three splits, and where they come from on what terms.
 
     Attributes
     ----------
@@ -36,12 +36,8 @@ class SegmentationData:
         16 lines differ from the gold text by an opening quotation mark that went to the next line, and 5 by a space.
     training_words : frozenset of str
         The words that count as known: the official word list of the corpus; in the sample the words of `train`.
-    training : str
-        The training text: ``"peoples_daily"`` or ``"official"``. A score means little without it.
-    split_names : mapping of str to str
-        What ``train``, ``heldout`` and ``test`` are, in words for a table.
-    source, licence, citation : str
-        Where the text comes from and on what terms.
+    training, split_names : str, mapping of str to str
+        The training text, ``"peoples_daily"`` or ``"official"``, and what the splits are, in words for a table.
     """
 
     train: list[list[str]] = field(repr=False)

@@ -14,18 +14,10 @@ _NAMES = ("wordsim353", "simlex999", "men")
 
 @dataclass(frozen=True, eq=False)
 class WordPairs:
-    """Pairs of words and how similar people found them.
+    """Pairs of words and how similar people found them, and where the judgements come from on what terms.
 
-    Attributes
-    ----------
-    name : str
-        ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
-    first, second : tuple of str
-        The words as published: WordSim-353 writes names with capitals (Jerusalem, FBI), and has money–cash twice.
-    scores : ndarray of float64, shape (N,)
-        The higher, the more similar: WordSim-353 and SimLex-999 go from 0 to 10, MEN from 0 to 50.
-    source, licence, citation : str
-        Where the judgements come from and on what terms.
+    The words, `first` and `second`, are as published: WordSim-353 writes names with capitals (Jerusalem, FBI), and has
+    money–cash twice. Of the `scores`, float64 (N,), those of WordSim-353 and SimLex-999 go from 0 to 10, MEN's to 50.
     """
 
     name: str
@@ -38,14 +30,11 @@ class WordPairs:
 
 
 def load_word_similarity(name: str = "wordsim353") -> WordPairs:
-    """Load word pairs with human judgements of their similarity.
+    """Load word pairs with human judgements of their similarity: ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
 
-    Parameters
-    ----------
-    name : {"wordsim353", "simlex999", "men"}
-        WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network. WordSim-353 and MEN (3,000 pairs) ask how
-        *related* two words are, SimLex-999 how *similar* the things: clothes and closet get 8.00 in WordSim-353 and
-        3.27 in SimLex-999. `DatasetUnavailable` says what to do where a file is neither here nor downloadable.
+    WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network. WordSim-353 and MEN (3,000 pairs) ask how
+    *related* two words are, SimLex-999 how *similar* the things: clothes and closet get 8.00 in WordSim-353 and 3.27 in
+    SimLex-999. `DatasetUnavailable` says what to do where a file is neither here nor downloadable.
 
     Examples
     --------

@@ -20,20 +20,10 @@ Labels = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, eq=False)
 class ViewpointData:
-    """Sentences with the entities they judge.
+    """Sentences with the entities they judge, further ones without labels, and where all come from on what terms.
 
-    Attributes
-    ----------
-    sentences, unlabelled : list of str
-        Those with labels, and further ones.
-    labels : list of tuple of (name, polarity)
-        For each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
-    gazetteer : tuple of str
-        The list of known names.
-    skipped : mapping of str to int
-        What was left out when the files were read, and how often.
-    source, licence, citation : str
-        Where the sentences come from and on what terms.
+    The `labels` are for each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
+    The `gazetteer` is the list of known names; `skipped` says what was left out of the files, and how often.
     """
 
     sentences: list[str] = field(repr=False)

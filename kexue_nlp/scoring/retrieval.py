@@ -83,12 +83,8 @@ def neighbour_mean_average_precision(
     and at most 1 (but one item at least), that is nearest to it by Euclidean distance in the space from which the codes
     were made; Dasgupta, Stevens and Navlakha (2017) take 2 %. Vectors as far away as the last of them count too.
 
-    Parameters
-    ----------
-    queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
-        Codes of K bits: 0 and 1, or −1 and 1.
-    query_vectors, database_vectors : array_like of int or float, shapes (Q, D) and (N, D)
-        What was encoded, finite. Distances are computed in float64 whatever the type.
+    The codes, of shapes (Q, K) and (N, K), are as there; what was encoded, finite, is of shapes (Q, D) and (N, D).
+    Distances are computed in float64 whatever the type.
 
     Examples
     --------

@@ -198,7 +198,7 @@ def _raster(state: HashState) -> str:
     )
     ground = f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>'
     frame = Chart(0, state.n_units, 0, len(bits), width=_RASTER + 90, height=height)
-    return f'<p class="kexue-quiet">{caption}</p>{frame.svg(caption, [ground, paths, labels])}'
+    return frame.figure(caption, [ground, paths, labels])
 
 
 def _cells(bits: np.ndarray, width: float) -> str:
@@ -225,7 +225,7 @@ def _curves(state: HashState) -> str:
     parts.append(frame.dot(ks.index(state.n_active), here, _COLOURS[state.method]))
     alike = _("classes") if state.items.labels is not None else _("true neighbours")
     caption = _("Mean average precision ({alike}) of {method}:", alike=alike, method=state.method) + f" {here:.3f}"
-    return f'<p class="kexue-quiet">{caption}</p>{frame.svg(caption, parts)}'
+    return frame.figure(caption, parts)
 
 
 def _png(pixels: np.ndarray) -> str:

@@ -100,7 +100,7 @@ def _loss(state: MarginState, scale: str) -> str:
         "Both are 0 beyond {name} = {edge:.2f}; dotted: cross-entropy.",
         **{"scale": _(scale), "name": name, "edge": edge},
     )
-    return _figure(caption, frame, parts)
+    return frame.figure(caption, parts)
 
 
 def _histogram(state: MarginState, scale: str) -> str:
@@ -133,7 +133,7 @@ def _histogram(state: MarginState, scale: str) -> str:
         "network trained with m = {m:g}. Grey: switched off.",
         **{"active": state.active.mean(), "count": len(values), "epoch": state.epoch, "m": state.trained_margin},
     )
-    return _figure(caption, frame, parts)
+    return frame.figure(caption, parts)
 
 
 def _accuracy(state: MarginState) -> str:
@@ -152,7 +152,7 @@ def _accuracy(state: MarginState) -> str:
         "{baseline:.1%} with cross-entropy (dashed).",
         **{"epoch": state.epoch, "here": here, "m": state.trained_margin, "baseline": baseline},
     )
-    return _figure(caption, frame, parts)
+    return frame.figure(caption, parts)
 
 
 def _reviews(state: MarginState) -> str:
@@ -171,10 +171,6 @@ def _reviews(state: MarginState) -> str:
 
 def _logit(p: Any) -> Any:
     return np.log(p / (1 - p))
-
-
-def _figure(caption: str, frame: Chart, parts: Sequence[str]) -> str:
-    return f'<p class="kexue-quiet">{caption}</p>{frame.svg(caption, parts)}'
 
 
 def _ticks(frame: Chart, logit: bool, vertical: bool = True) -> list[str]:

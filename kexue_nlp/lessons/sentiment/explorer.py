@@ -103,7 +103,7 @@ def _running(state: SentimentState) -> str:
         frame.line(range(len(p)), p, colour),
         frame.dot(len(p) - 1, last, colour),
     ]
-    return f'<p class="kexue-quiet">{label}</p>{frame.svg(label, parts)}'
+    return frame.figure(label, parts)
 
 
 def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, number: int) -> str:
@@ -141,7 +141,7 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
     figures = ""
     for label, frame, panel in zip(labels, (left, right), parts, strict=True):
         panel += [frame.x_tick(x, str(x)) for x in range(most + 1)]
-        figures += f'<div><p class="kexue-quiet">{label}</p>{frame.svg(label, panel)}</div>'
+        figures += f"<div>{frame.figure(label, panel)}</div>"
     return f'<ul>{lines}</ul><div class="kexue-pair">{figures}</div>'
 
 
