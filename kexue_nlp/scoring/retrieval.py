@@ -49,12 +49,9 @@ def mean_average_precision(queries, database, query_labels: np.ndarray, database
     label, and the score is the mean of `average_precision`, as in Ryali et al. (2020). Codes that are all equal score
     about the share of a query's class. Draw the two parts with `kexue_nlp.datasets.retrieval_split`.
 
-    Parameters
-    ----------
-    queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
-        Codes of K bits: 0 and 1, or −1 and 1. Keep long codes with few ones sparse.
-    query_labels, database_labels : array_like, shapes (Q,) and (N,)
-        The class of each, integers or strings. ValueError if no item of the database has a query's label.
+    The codes, sparse or dense, are of shapes (Q, K) and (N, K): bits 0 and 1, or −1 and 1. Keep long codes with few
+    ones sparse. The labels, (Q,) and (N,), are integers or strings; ValueError if no item of the database has a
+    query's.
 
     Examples
     --------

@@ -9,13 +9,9 @@ from dataclasses import dataclass
 class ViewpointScores:
     """Counts of (sentence, name) pairs, and the scores made of them; a score of nothing is 0.0.
 
-    The contest's recall leaves out pairs that were found with a wrong polarity, so a strict recall stands beside it.
-
-    Attributes
-    ----------
-    right, wrong, missed, extra : int
-        Pairs found with the right polarity (the contest's tp) and with another one (fp), pairs not found (fn1), and
-        pairs found where there is none (fn2).
+    Pairs are found with the `right` polarity (the contest's tp) or a `wrong` one (fp), `missed` (fn1), or `extra`,
+    found where there is none (fn2). The contest's recall leaves out the wrong ones, so a strict recall stands beside
+    it.
     """
 
     right: int

@@ -148,17 +148,10 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
 class SentimentExplorer(Explorer):
     """Type a review and choose a unit; or choose how many labels there are, and follow self-training.
 
-    Parameters
-    ----------
-    model, classifier : LanguageModel, object
-        A model of words, and what has scikit-learn's ``predict_proba``: from the mean of the states of a review to its
-        label, 0 or 1.
-    separation : ndarray of float, shape (units,)
-        Area under the ROC curve of each unit, over the means of labelled reviews.
-    reviews : sequence of str
-        Reviews to choose from. Their states give each unit its scale.
-    runs : mapping of int to mapping of str to sequence of RoundScore
-        The rounds of self-training, by number of labels and method; at least one, and at most three methods.
+    The model is one of words. The classifier has scikit-learn's ``predict_proba``, from the mean of the states of a
+    review to its label, 0 or 1. `separation`, float (units,), is the area under the ROC curve of each unit, over the
+    means of labelled reviews. There are `reviews` to choose from, whose states give each unit its scale; and `runs`,
+    the rounds of self-training by number of labels and method, of at most three methods.
     """
 
     styles = _STYLE
