@@ -46,7 +46,8 @@ def wanted() -> set[int]:
     chinese = "".join(cell.decode("gb2312", errors="ignore") for cell in cells)
     sample = load_segmentation("sample")
     words = chain.from_iterable(sample.train + sample.heldout)
-    files = [*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("kexue_nlp/**/*.py"), *ROOT.glob("po/**/*.po")]
+    patterns = ("notebooks/*.ipynb", "kexue_nlp/**/*.py", "kexue_nlp/**/*.json", "po/**/*.po")
+    files = chain.from_iterable(map(ROOT.glob, patterns))
     texts = chain([chinese], words, (file.read_text(encoding="utf-8") for file in files))
     return {code for first, stop in SIGNS for code in range(first, stop)}.union(*(map(ord, t) for t in texts))
 

@@ -22,24 +22,9 @@ from PIL import Image
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
-__all__ = [
-    "BLUE",
-    "FAINT",
-    "GREEN",
-    "GREY",
-    "ORANGE",
-    "TAG_NAMES",
-    "VERMILION",
-    "emission_heatmap",
-    "hashing_diagram",
-    "layer_strips",
-    "margin_diagram",
-    "semi_supervised_diagram",
-    "show",
-    "use_chinese_font",
-    "viewpoint_diagram",
-    "visible",
-]
+__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap", "hashing_diagram"]
+__all__ += ["layer_strips", "margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font"]
+__all__ += ["viewpoint_diagram", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00", "#767676"
@@ -87,10 +72,9 @@ def visible(text: str) -> str:
 
 
 def show(fig: Figure, alt: str | None = None) -> None:
-    """Display a figure in a notebook as a small PNG with a description, and close it.
+    """Display a figure in a notebook as a small PNG, and close it.
 
-    The description tells readers who cannot see the figure what it shows. The figures of this module have one; for one
-    from ``plt.subplots`` it must be given, or a ValueError is raised.
+    Its description, for readers who cannot see it, must be given, but for figures of this module; ValueError otherwise.
     """
     alt = alt or getattr(fig, "alt", "")
     if not alt.strip():
@@ -116,13 +100,8 @@ def emission_heatmap(
 ) -> Figure:
     """Draw the probability of each tag at each character, and a path through them, into new axes or those given.
 
-    Parameters
-    ----------
-    text, tags : str of length T, sequence of str of length K
-    probabilities : ndarray, shape (T, K)
-        In [0, 1]. Up to 16 characters, the numbers are written into the cells.
-    path : sequence of int, shape (T,), optional
-        Tags to connect, as :func:`kexue_nlp.viterbi.viterbi` returns them.
+    The probabilities are of shape (T, K), for T characters and K tags; of up to 16 characters the numbers are written
+    into the cells. The path, shape (T,), is what :func:`kexue_nlp.viterbi.viterbi` returns.
     """
     probabilities, expected = np.asarray(probabilities), (len(text), len(tags))
     if probabilities.shape != expected:
@@ -149,14 +128,9 @@ def emission_heatmap(
 
 
 def layer_strips(text: str, layers: Mapping[str, np.ndarray], titles: Sequence[str] = ("",)) -> Figure:
-    """Draw what layers of a tagger make of a text, one strip per layer, one column per character.
+    """Draw what layers of a tagger make of a text of length T, one strip per layer, one column per character.
 
-    Parameters
-    ----------
-    text : str of length T
-    layers : mapping of str to ndarray of shape (N, T, units)
-        What each layer gives, under its name, in N networks of the same layers; drawn side by side, 0 white.
-    titles : sequence of str, length N
+    What each layer gives, under its name, is of shape (N, T, units), of N networks side by side with as many titles.
     """
     figure = Figure(figsize=(2 + 0.3 * len(text) * len(titles), 5.4), layout="constrained")
     heights = [1 if values.shape[-1] <= len(SBME.tags) else 2 for values in layers.values()]

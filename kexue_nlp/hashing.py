@@ -60,9 +60,8 @@ def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.n
     """Do one round of expectation maximisation, also known as spherical k-means; return units, objective, counts.
 
     Each example of `X`, shape (N, D), goes to the unit of `components`, shape (K, D), with the largest ⟨x, w/‖w‖⟩; then
-    each unit becomes the direction of the sum of its examples, of length 1; one that won nothing but zero vectors keeps
-    its own. The mean of the largest products is the objective, before the update; the counts say how many examples each
-    unit won. Dhillon and Modha, "Concept Decompositions for Large Sparse Text Data Using Clustering" (2001).
+    each unit becomes the direction of the sum of its examples, or keeps its own if that is zero. The objective is the
+    mean of the largest products before; the counts are of the examples of each unit. Dhillon and Modha (2001).
 
     Examples
     --------
@@ -79,17 +78,10 @@ def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.n
 def local_step(X: Matrix, components: np.ndarray, p: float = 2.0, delta: float = 0.0, rank: int = 2) -> np.ndarray:
     """Return the direction ΔW in which the local learning rule moves the weights W for a mini-batch.
 
-    With ``tot = sign(W)|W|^(p-1) · x`` and y = 1 for the winner, −`delta` for the unit of rank `rank`, 0 for the
-    rest: ΔW = Σ_x (y xᵀ − (y · tot) W). The caller scales it: ``W += rate / max|ΔW| · ΔW``. Ryali, Hopfield, Grinberg
-    and Krotov, "Bio-Inspired Hashing for Unsupervised Similarity Search" (2020), arXiv 2001.04907, equation 1.
-
-    Parameters
-    ----------
-    X, components : ndarray of float, shape (B, D) and (K, D)
-        Examples, which may be sparse, and weights.
-    p, delta, rank
-        With p = 2 the product is the ordinary one, and the lengths of weights tend to 1. `delta` is the strength of the
-        anti-Hebbian part, and `rank`, from 2 for the runner-up to K, tells on which unit it acts.
+    With ``tot = sign(W)|W|^(p-1) · x`` and y = 1 for the winner, −`delta` for the unit of rank `rank` (2 is the
+    runner-up), 0 for the rest: ΔW = Σ_x (y xᵀ − (y · tot) W), for `X` of shape (B, D), which may be sparse, and
+    `components` of shape (K, D). The caller scales it: ``W += rate / max|ΔW| · ΔW``. With p = 2 the lengths of weights
+    tend to 1. Ryali, Hopfield, Grinberg and Krotov (2020), arXiv 2001.04907, equation 1.
 
     Examples
     --------
@@ -155,10 +147,9 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
 class LSH(_Hasher):
     """Locality-sensitive hashing by signs of projections drawn with `random_state`, to codes of `n_bits` bits.
 
-    The chance that two vectors at angle θ agree in a bit is 1 − θ/π: codes keep the order of the cosines, not their
-    values. Charikar, "Similarity Estimation Techniques from Rounding Algorithms" (2002). A projection of exactly 0
-    counts as negative, as in the article; ``faiss.IndexLSH`` calls it positive. The attribute `components_`, float32 of
-    shape (K, D), holds the directions, drawn from a normal distribution.
+    The chance that two vectors at angle θ agree in a bit is 1 − θ/π (Charikar 2002). A projection of exactly 0 counts
+    as negative, as in the article; ``faiss.IndexLSH`` calls it positive. The attribute `components_`, float32 of shape
+    (K, D), holds the directions, drawn from a normal distribution.
 
     Examples
     --------
@@ -183,16 +174,10 @@ class LSH(_Hasher):
 class FlyHash(_Hasher):
     """Hashing as in the fruit fly's olfactory circuit: many sparse projections drawn with `random_state`, few winners.
 
-    Two codes are 2k − 2·(ones in common) bits apart. Dasgupta, Stevens and Navlakha, "A neural algorithm for a
-    fundamental computing problem" (2017). The attribute `components_`, a csr_array of float32 (K, D), holds zeros and
-    ones.
-
-    Parameters
-    ----------
-    n_units, n_active : int
-        K, the length of the code, usually many times the input's width D, and k, ones per code.
-    density : float
-        Share of the inputs that each unit sums: exactly ``round(density · D)`` of them, at least one.
+    K = `n_units`, usually many times the input's width D, is the length of the code, and k = `n_active` its ones. Each
+    unit sums exactly ``round(density · D)`` inputs, at least one; the attribute `components_`, a csr_array of float32
+    (K, D), tells which. Dasgupta, Stevens and Navlakha (2017), "A neural algorithm for a fundamental computing
+    problem".
 
     Examples
     --------
@@ -230,11 +215,8 @@ class BioHash(_Hasher):
     n_units, n_active : int
         K, the number of centres and length of the code, and k, ones per code.
     training : {"em", "local"}
-        ``"em"``: rounds of :func:`em_round` from K examples far apart (k-means++), until one gains less than `tol`.
-        ``"local"``: the paper's rule, :func:`local_step` on mini-batches from random weights.
-    max_iter, tol
-        Passes over the examples, the most for ``"em"``, all for ``"local"``; and the share of the objective that a
-        round must gain, or ``"em"`` stops.
+        ``"em"``: up to `max_iter` rounds of :func:`em_round` from K examples far apart (k-means++), until one gains no
+        more than the share `tol`. ``"local"``: `max_iter` passes of the paper's rule from random weights.
     learning_rate, batch_size, p, delta, rank
         Of the local rule: largest change of a weight in a step, which falls linearly to 0 over the passes; examples
         in a step; and what :func:`local_step` takes.
@@ -247,8 +229,7 @@ class BioHash(_Hasher):
         Means over the examples of the largest ⟨x, w/‖w‖⟩: at the beginning of each round (``"em"``), at the end of
         training (``"local"``). Not set by `partial_fit`.
     counts_, n_iter_ : ndarray of int64, shape (K,), and int
-        Examples that each unit won in the last pass, or by ``"em"`` in the last batch of a stream; and how many passes
-        or batches there were.
+        Examples that each unit won in the last pass or batch, and how many passes or batches there were.
 
     Examples
     --------
@@ -301,9 +282,8 @@ class BioHash(_Hasher):
     def partial_fit(self, X: Any, y: None = None) -> Self:
         """Learn from one more batch of a stream, of shape (B, D).
 
-        With ``"em"`` each unit becomes the direction of the sum of all examples that it has won so far (in `fit`:
-        in the last pass); the first batch must have at least `n_units` examples. With ``"local"`` the batch is one
-        step at the full learning rate: let it fall between calls with ``set_params``.
+        With ``"em"`` each unit becomes the direction of the sum of all examples that it has won so far; the first
+        batch must have at least `n_units`. With ``"local"`` it is one step: lower its rate with ``set_params``.
         """
         if not hasattr(self, "components_"):
             X, _ = self._start(X)

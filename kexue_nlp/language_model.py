@@ -128,22 +128,16 @@ class LanguageModel(SavedModel):
     """A recurrent network that reads a text once and predicts each of its tokens on the way.
 
     Embedding → LSTM or GRU → linear layer to the size of the embedding → product with the table of embeddings (tied
-    weights, Press and Wolf 2017) → softmax. One padding token is read before each text, so that the first token too has
-    something before it. Article 4374 (https://kexue.fm/archives/4374); one pass for all words is a reader's question
-    there. The pretrained model has read the IMDB reviews and knows 10,000 words.
+    weights, Press and Wolf 2017) → softmax. One padding token is read before each text. The pretrained model has read
+    the IMDB reviews and knows 10,000 words.
 
     The attribute ``encoder`` is a Keras model from ids, int32 (B, T), to states, float32 (B, T, units). A network built
     on it can freeze or fine-tune its layers ``"embedding"`` and ``"recurrent"``, which are the model's own.
 
-    Parameters
-    ----------
-    unit : {"word", "character"}
-        What strings are cut into: words by :func:`kexue_nlp.text.split_words`, or characters.
-    embedding, units : int
-        Numbers per token and per state.
-    n_sampled : int or None
-        In training compare each target with so many drawn tokens instead of the whole vocabulary, which must be
-        ordered by falling frequency (sampled softmax: Bengio and Senécal 2008; Blanc and Rendle 2018).
+    Strings are cut into words by :func:`kexue_nlp.text.split_words`, or into characters, as `unit` says; `embedding`
+    and `units` are the numbers per token and per state. In training each target may be compared with `n_sampled` drawn
+    tokens instead of the whole vocabulary, which then must be ordered by falling frequency (sampled softmax: Bengio and
+    Senécal 2008; Blanc and Rendle 2018).
 
     Examples
     --------
@@ -204,8 +198,7 @@ class LanguageModel(SavedModel):
         """Return the Keras model that `fit` trains; only the first call decides about the two parameters.
 
         It reads `batch_size` places of the text side by side, and learns by Adam (the rate may be a schedule), with
-        gradients clipped to a norm of 1. Its ``save_weights`` and ``load_weights`` keep an interrupted training, the
-        optimizer's memory included.
+        gradients clipped to a norm of 1. Its ``save_weights`` and ``load_weights`` keep an interrupted training.
         """
         check_process()
         if self._trainer is None:
@@ -221,10 +214,8 @@ class LanguageModel(SavedModel):
 
         Texts, strings or ids, are read in another order in each epoch, and must fill one batch. Back-propagation goes
         through `steps` tokens of each row; states are carried over. Training goes on where an earlier `fit` stopped.
-        Call :meth:`trainer` before the first one for another batch size or learning rate.
-
-        Keras's ``fit`` is called once per epoch, with `verbose` and `callbacks`. Its bar shows the loss (estimated, if
-        tokens are drawn) and the exact perplexity on the first row.
+        Call :meth:`trainer` before the first one for another batch size or learning rate. Keras's ``fit`` is called
+        once per epoch; its bar shows the loss (estimated, if tokens are drawn) and the perplexity on the first row.
         """
         sequences, trainer, shown = self.ids(texts), self.trainer(), []
         batch_size = trainer.carried[0].shape[0]
@@ -234,9 +225,8 @@ class LanguageModel(SavedModel):
             for variable in trainer.carried:
                 variable.assign(ops.zeros(variable.shape))
             with exclusive():
-                history = trainer.fit(
-                    rows, batch_size=batch_size, shuffle=False, verbose=verbose, callbacks=[*callbacks]
-                )
+                options = {"shuffle": False, "verbose": verbose, "callbacks": [*callbacks]}
+                history = trainer.fit(rows, batch_size=batch_size, **options)
             shown.append(history.history["perplexity"][0])
         return shown
 
@@ -285,10 +275,7 @@ class LanguageModel(SavedModel):
         return np.exp(self._log_probabilities(self.states(text)[-1:])[0])
 
     def generate(self, text: str, n: int, temperature: float = 1.0, seed: int = 0) -> str:
-        """Return a text and `n` tokens more, each drawn by its probability; padding and unknown ones are not drawn.
-
-        Below a temperature of 1 likely tokens are drawn more often. Between words there are spaces.
-        """
+        """Return a text and `n` tokens more, drawn by their probabilities ** (1 / temperature); no unknown ones."""
         if not temperature > 0:
             raise ValueError(f"temperature must be positive, got {temperature}")
         rng = np.random.default_rng(seed)

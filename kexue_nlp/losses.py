@@ -13,17 +13,9 @@ import keras
 from keras import ops
 from keras.src.backend import set_keras_mask  # Keras's own losses use it, but it has no public name
 
-__all__ = [
-    "MarginBinaryCrossentropy",
-    "MarginCategoricalCrossentropy",
-    "MarginSparseCategoricalCrossentropy",
-    "TolerantSquaredError",
-    "margin_binary_crossentropy",
-    "margin_categorical_crossentropy",
-    "margin_sparse_categorical_crossentropy",
-    "margin_weight",
-    "tolerant_squared_error",
-]
+__all__ = ["MarginBinaryCrossentropy", "MarginCategoricalCrossentropy", "MarginSparseCategoricalCrossentropy"]
+__all__ += ["TolerantSquaredError", "margin_binary_crossentropy", "margin_categorical_crossentropy"]
+__all__ += ["margin_sparse_categorical_crossentropy", "margin_weight", "tolerant_squared_error"]
 
 _MEAN = "sum_over_batch_size"  # Keras's own default of `reduction`
 
@@ -32,8 +24,7 @@ def margin_weight(y_true, y_pred, margin=0.6, from_logits=False):
     """Weigh each prediction: λ is 0 when it is right by the margin, 1 when it is not, 1/2 on the margin.
 
     With the unit step θ, θ(0) = 1/2, the article writes λ(y, p) = 1 − θ(y − m) θ(p − m) − θ(1 − m − y) θ(1 − m − p).
-    The share of examples with λ > 0 is the share that still trains the network. Arguments are those of
-    `margin_binary_crossentropy`; there is one weight for each prediction.
+    Arguments are those of `margin_binary_crossentropy`; there is one weight for each prediction.
 
     Examples
     --------
@@ -64,13 +55,9 @@ def margin_binary_crossentropy(y_true, y_pred, margin=0.6, from_logits=False, la
         last axis of length 1 may be missing; other shapes that differ raise ValueError.
     margin : float
         m, between 1/2 and 1 (ValueError otherwise). Towards 1 the loss becomes the ordinary binary cross-entropy.
-    from_logits : bool
-        Whether ``y_pred`` holds logits. Prefer them: in float32 a probability rounds to 1 at a logit of 17, and a
-        confidently wrong prediction then has no gradient.
-    label_smoothing : float
-        Share by which labels are moved towards 1/2, from 0 to 1. λ is computed from the labels as they are given.
-    axis : int
-        The axis of the outputs, over which the mean is taken. Arrays of shape (B,) have none.
+    from_logits, label_smoothing, axis
+        As in Keras; the mean is taken over `axis`. Prefer logits: in float32 a probability rounds to 1 at a logit of
+        17, and a confidently wrong prediction then has no gradient. λ is computed from the labels as they are given.
 
     Examples
     --------
@@ -95,16 +82,9 @@ def margin_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=Fals
     λ = 1 − θ(y_k − m) θ(q − m). With two classes q = p_k, and this is the binary rule; with m = 0.6 a lead of 0.2 is
     enough. One class alone raises ValueError: it has no rival and would always be right.
 
-    Parameters
-    ----------
-    y_true, y_pred : array of shape (..., C)
-        One-hot labels (or class probabilities; then k is the class with more than half), and probabilities or logits.
-    margin, from_logits
-        As for `margin_binary_crossentropy`.
-    label_smoothing : float
-        Share of each label that is spread evenly over all classes, from 0 to 1.
-    axis : int
-        The axis of the classes.
+    `y_true` holds one-hot labels (or class probabilities; then k is the class with more than half), and `y_pred`
+    probabilities or logits, both of shape (..., C) with the classes along `axis`; the other arguments are those of
+    `margin_binary_crossentropy`.
 
     Examples
     --------
@@ -134,14 +114,8 @@ def margin_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=Fals
 def margin_sparse_categorical_crossentropy(y_true, y_pred, margin=0.6, from_logits=False, ignore_class=None, axis=-1):
     """Compute `margin_categorical_crossentropy` from class numbers instead of one-hot labels.
 
-    Parameters
-    ----------
-    y_true : array of int, shape (...) or (..., 1)
-        Classes in [0, C).
-    y_pred, margin, from_logits, axis
-        As for `margin_categorical_crossentropy`.
-    ignore_class : int, optional
-        A class, or a number such as -1, that marks what is left out. Its loss is 0, and the mean does not count it.
+    `y_true`, of shape (...) or (..., 1), holds classes in [0, C). What is of `ignore_class`, a class or a number such
+    as -1, has a loss of 0, and the mean does not count it.
 
     Examples
     --------
@@ -167,15 +141,8 @@ def tolerant_squared_error(y_true, y_pred, tolerance=0.1, axis=-1):
     """Compute the squared error of those predictions that are not yet right within a tolerance.
 
     The article leaves regression open. The rule chosen is its switch on the ordinary loss: L = λ(y, ŷ) (y − ŷ)² with
-    λ = 1 − θ(ε − |y − ŷ|). The ε-insensitive loss of support vector regression, max(0, |y − ŷ| − ε), has the same band
-    without a gradient, but is linear outside it and does not jump at its edge.
-
-    Parameters
-    ----------
-    y_true, y_pred, axis
-        Targets and predictions. Shapes and axis, also of what is returned, are as for `margin_binary_crossentropy`.
-    tolerance : float
-        ε, positive and finite (ValueError otherwise), in the unit of the targets. Towards 0 it is the squared error.
+    λ = 1 − θ(ε − |y − ŷ|), where the tolerance ε is positive and finite (ValueError otherwise), in the unit of the
+    targets. Shapes and axis, also of what is returned, are as for `margin_binary_crossentropy`.
 
     Examples
     --------
@@ -228,27 +195,14 @@ class MarginBinaryCrossentropy(_MarginLoss):
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class MarginCategoricalCrossentropy(_MarginLoss):
-    """A Keras loss around `margin_categorical_crossentropy`, with its arguments.
-
-    Examples
-    --------
-    >>> round(MarginCategoricalCrossentropy(margin=0.8)([[0, 1]], [[0.25, 0.75]]).item(), 4)
-    0.2877
-    """
+    """A Keras loss around `margin_categorical_crossentropy`, with its arguments."""
 
     function = staticmethod(margin_categorical_crossentropy)
 
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class MarginSparseCategoricalCrossentropy(_FunctionLoss):
-    """A Keras loss around `margin_sparse_categorical_crossentropy`, with its arguments.
-
-    Examples
-    --------
-    >>> loss = MarginSparseCategoricalCrossentropy(margin=0.8, ignore_class=-1)
-    >>> round(loss([1, -1], [[0.25, 0.75], [0.5, 0.5]]).item(), 4)
-    0.2877
-    """
+    """A Keras loss around `margin_sparse_categorical_crossentropy`, with its arguments."""
 
     function = staticmethod(margin_sparse_categorical_crossentropy)
 
@@ -262,13 +216,7 @@ class MarginSparseCategoricalCrossentropy(_FunctionLoss):
 
 @keras.saving.register_keras_serializable("kexue_nlp")
 class TolerantSquaredError(_FunctionLoss):
-    """A Keras loss around `tolerant_squared_error`, with its arguments.
-
-    Examples
-    --------
-    >>> TolerantSquaredError(tolerance=0.5)([[1.0], [1.0]], [[1.25], [2.0]]).item()
-    0.5
-    """
+    """A Keras loss around `tolerant_squared_error`, with its arguments."""
 
     function = staticmethod(tolerant_squared_error)
 

@@ -18,18 +18,9 @@ def ngram_perplexity(
 ) -> float:
     """Return the perplexity, per token of `held_out`, of a model that counts, with interpolated Kneser–Ney smoothing.
 
-    Parameters
-    ----------
-    train, held_out : sequence of ndarray of int, each of shape (T_i,)
-        Token ids below `n_tokens`, the size of the vocabulary.
-    order : int
-        1 looks at no context, 2 at one token before, and so on; n_tokens ** order must be below 2 ** 63.
-    discount : float
-        What is taken from each count for what was never seen, from 0 to 1.
-
-    Notes
-    -----
-    Chen and Goodman 1999, section 2.7, with one discount for all orders; at the bottom all tokens are equally likely.
+    Texts are token ids, int (T_i,), below `n_tokens`, the size of the vocabulary. An `order` of 1 looks at no context,
+    2 at one token before, and so on; n_tokens ** order must be below 2 ** 63. The `discount`, from 0 to 1, is taken
+    from each count for what was never seen, at all orders (Chen and Goodman 1999, section 2.7).
 
     Examples
     --------

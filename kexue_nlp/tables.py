@@ -20,19 +20,9 @@ __all__ = ["load_table"]
 def load_table(name: str) -> pd.DataFrame:
     """Return a table of measured results, its names in the language in use.
 
-    ``make results`` writes the tables out of the stored runs. ``docs/results.md`` shows them, and says what their
-    columns mean and which command makes the runs.
-
-    Parameters
-    ----------
-    name : str
-        Such as ``"margin_loss"``; ValueError names the known tables if it is none of them.
-
-    Returns
-    -------
-    pandas.DataFrame
-        One row per method, the trivial baseline first; in ``"label_curve"`` one per number of labels, and in
-        ``"margin_sweep"`` one per margin.
+    ``docs/results.md`` shows them all, and says what their columns mean and which command makes the runs. There is one
+    row per method, the trivial baseline first; in ``"label_curve"`` one per number of labels, and in ``"margin_sweep"``
+    one per margin. ValueError lists the tables if none has the name.
 
     Examples
     --------

@@ -39,19 +39,12 @@ Place = tuple[str | Sequence[str], int]  # a text or its words, and the position
 
 
 def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int) -> sp.csr_array:
-    """Describe windows of text as sparse binary vectors, float32 of shape (N, 2V + 1).
+    """Describe windows of text as sparse binary vectors, float32 of shape (N, 2V + 1), V being `n_words`.
 
-    Columns 0 to V − 1 are the words around the centre, 1 however often they occur there, and columns V to 2V − 1 the
-    centre. Column 2V takes what is no word, so that all rows are of one length; it must meet zeros only.
-
-    Parameters
-    ----------
-    ids : ndarray of int, shape (T,)
-        Words as numbers below V, and 2V between documents and at both ends, at least `half` times.
-    centres : ndarray of int, shape (N,)
-        Positions in `ids` that hold a word.
-    half, n_words : int
-        Words on each side, and V.
+    `ids`, shape (T,), holds words as numbers below V, and at least `half` times 2V between documents and at both ends;
+    `centres`, shape (N,), positions of words in it. Columns 0 to V − 1 are the `half` words on each side of the centre,
+    1 however often they occur there, and columns V to 2V − 1 the centre. Column 2V takes what is no word, so that all
+    rows are of one length; it must meet zeros only.
 
     Examples
     --------
@@ -77,8 +70,7 @@ def _one_hot(columns: np.ndarray, width: int) -> sp.csr_array:
 def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1) -> sp.csr_array:
     """Give each window to the units that it excites most, and count the words of each unit, shape (2V + 1, K).
 
-    The windows are a :func:`window_matrix`. The weights are float32 of shape (2V + 1, K), with a last row of zeros.
-    Each window goes to `n_winners` units; in the paper to 1.
+    The windows are a :func:`window_matrix`, the weights float32 of shape (2V + 1, K), with a last row of zeros.
 
     Examples
     --------
@@ -101,8 +93,7 @@ def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = N
 
     The result is count / (windows of the unit) / (p + 0.0001), written to `out` if given; a unit without windows has
     zeros. `counts`, float32 of shape (2V + 1, K), come from :func:`count_winners`; `frequencies`, shape (V,), are the
-    shares p of the words in the corpus. Unlike :func:`paper_weights` this keeps the units in balance: neither large
-    units nor rare words take all.
+    shares p of the words in the corpus. This keeps the units in balance: neither large ones nor rare words take all.
 
     Examples
     --------
@@ -142,10 +133,9 @@ class BioWord(SavedModel):
 
     Each window excites K units by the inner product ⟨W, v⟩ of its binary vector v with their weights. Training
     alternates: windows go to the unit that they excite most; units become the average of their windows, with each
-    word counted relative to its frequency. In the end every window counts for its best few units. Liang, Ryali,
-    Hoover, Grinberg, Navlakha, Zaki and Krotov, "Can a Fruit Fly Learn Word Embeddings?" (2021), arXiv 2101.06887,
-    learn by small steps; here whole batches are counted, as the article suggests. The pretrained vectors are of 20,000
-    words of the IMDB reviews. `random_state` seeds the order of the windows and the first units.
+    word counted relative to its frequency. Liang et al., "Can a Fruit Fly Learn Word Embeddings?" (2021), arXiv
+    2101.06887, learn by small steps; here whole batches are counted, as the article suggests. The pretrained vectors
+    are of 20,000 words of the IMDB reviews. `random_state` seeds the order of the windows and the first units.
 
     Parameters
     ----------
@@ -153,19 +143,15 @@ class BioWord(SavedModel):
         K, length of the code, and k, its ones unless a method is told another `k`. A word that few units have seen has
         fewer ones.
     window, vocabulary_size : int
-        Words of a window, an odd number: the centre and as many on each side, all of one document; and V, the most
-        frequent words that are kept. Others are dropped before windows are cut.
+        Words of a window, an odd number, and V, the most frequent words that are kept. Others are dropped before
+        windows are cut.
     n_learning, n_winners : int
         Windows, drawn at random, from which units are learned, and units for which each window counts in the end.
     weighting : {"lift", "paper"}
         How counts become weights: by :func:`lift` or :func:`paper_weights`.
 
-    Attributes
-    ----------
-    words_, counts_ : tuple of str, and ndarray of int64, shape (V,)
-        The words, most frequent first, and their occurrences.
-    weights_ : ndarray of float32, shape (2V + 1, K)
-        W: rows for words around the centre, for words at the centre, and a row of zeros.
+    The fitted attributes are `words_` and `counts_`, the V words, most frequent first, and their occurrences, int64;
+    and `weights_`, float32 (2V + 1, K): rows for words around the centre, for words at the centre, and a row of zeros.
 
     Examples
     --------

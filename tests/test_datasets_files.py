@@ -19,7 +19,7 @@ import pytest
 
 from kexue_nlp import datasets
 from kexue_nlp.datasets import DatasetUnavailable
-from kexue_nlp.datasets._files import DataSet, Download, packaged, read_lines, read_text
+from kexue_nlp.datasets._files import DataSet, Download, read_lines, read_text
 
 TEXT = "中文 分词\n".encode() * 20_000
 LOST_BYTE = "中文分词".encode()[:2] + "中文分词".encode()[3:] + b"a"  # valid GB18030 too, and nonsense
@@ -235,7 +235,7 @@ def test_damaged_archive_is_refused(server, own_cache):
 
 @pytest.mark.parametrize("package", ["no_such_package_here", "pooch"])
 def test_missing_packaged_file_says_what_to_install(package):
-    data_set = packaged("toy", "A toy", package, "words.txt")
+    data_set = DataSet("toy", "A toy", (Download(("words.txt",)),), package)
     with pytest.raises(DatasetUnavailable, match=rf"does not hold words\.txt; run `pip install --upgrade {package}`"):
         data_set.fetch()
     assert data_set.status().advice == f"run `pip install --upgrade {package}`"

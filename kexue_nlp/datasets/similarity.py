@@ -7,59 +7,17 @@ from pathlib import Path
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice, packaged, read_lines
+from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_lines
 
-WORDSIM353 = packaged("wordsim353", "WordSim-353, word relatedness", "gensim", "test/test_data/wordsim353.tsv")
-SIMLEX999 = packaged("simlex999", "SimLex-999, word similarity", "gensim", "test/test_data/simlex999.txt")
-# The natural-form file of https://staff.fnwi.uva.nl/e.bruni/MEN, as the collection of Faruqui and Dyer (2014) has it.
-_MEN_FILE = Download(
-    ("wordsim/EN-MEN-TR-3k.txt",),
-    urls=("https://raw.githubusercontent.com/mfaruqui/eval-word-vectors/master/data/word-sim/EN-MEN-TR-3k.txt",),
-    sha256="888b13580faa362c7b11da0a670258cf1b1eb4bf0ecbcd418918729a3bd3f43a",
-)
-MEN = DataSet("men", "MEN, word relatedness judgements", (_MEN_FILE,))
-
-_GENSIM = "free for research, as its authors published it; distributed in the package gensim"
-# Name: where the file is; then source, licence and citation.
-_SETS = {
-    "wordsim353": (
-        WORDSIM353,
-        "WordSim-353 (test/test_data/wordsim353.tsv of the PyPI package gensim)",
-        _GENSIM,
-        "Finkelstein, L. et al. (2002). Placing Search in Context: The Concept Revisited. ACM Transactions on "
-        "Information Systems 20(1), 116–131.",
-    ),
-    "simlex999": (
-        SIMLEX999,
-        "SimLex-999 (test/test_data/simlex999.txt of the PyPI package gensim)",
-        _GENSIM,
-        "Hill, F., Reichart, R. & Korhonen, A. (2015). SimLex-999: Evaluating Semantic Models With (Genuine) "
-        "Similarity Estimation. Computational Linguistics 41(4), 665–695.",
-    ),
-    "men": (
-        MEN,
-        "MEN, natural forms, all 3,000 pairs (EN-MEN-TR-3k.txt)",
-        "research use",
-        "Bruni, E., Tran, N. K. & Baroni, M. (2014). Multimodal Distributional Semantics. Journal of Artificial "
-        "Intelligence Research 49, 1–47.",
-    ),
-}
+_NAMES = ("wordsim353", "simlex999", "men")
 
 
 @dataclass(frozen=True, eq=False)
 class WordPairs:
-    """Pairs of words and how similar people found them.
+    """Pairs of words and how similar people found them, and where the judgements come from on what terms.
 
-    Attributes
-    ----------
-    name : str
-        ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
-    first, second : tuple of str
-        The words as published: WordSim-353 writes names with capitals (Jerusalem, FBI), and has money–cash twice.
-    scores : ndarray of float64, shape (N,)
-        The higher, the more similar: WordSim-353 and SimLex-999 go from 0 to 10, MEN from 0 to 50.
-    source, licence, citation : str
-        Where the judgements come from and on what terms.
+    The words, `first` and `second`, are as published: WordSim-353 writes names with capitals (Jerusalem, FBI), and has
+    money–cash twice. Of the `scores`, float64 (N,), those of WordSim-353 and SimLex-999 go from 0 to 10, MEN's to 50.
     """
 
     name: str
@@ -72,17 +30,11 @@ class WordPairs:
 
 
 def load_word_similarity(name: str = "wordsim353") -> WordPairs:
-    """Load word pairs with human judgements of their similarity.
+    """Load word pairs with human judgements of their similarity: ``"wordsim353"``, ``"simlex999"`` or ``"men"``.
 
-    They are three of the sets of Liang et al. (2021), "Can a Fruit Fly Learn Word Embeddings?".
-
-    Parameters
-    ----------
-    name : {"wordsim353", "simlex999", "men"}
-        WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network; MEN (3,000 pairs) is downloaded unless it is
-        on this machine. WordSim-353 and MEN ask how *related* two words are, SimLex-999 how *similar* the things:
-        clothes and closet get 8.00 in WordSim-353 and 3.27 in SimLex-999. `DatasetUnavailable` says what to do where
-        the file is neither on this machine nor downloadable.
+    WordSim-353 (353 pairs) and SimLex-999 (999 pairs) need no network. WordSim-353 and MEN (3,000 pairs) ask how
+    *related* two words are, SimLex-999 how *similar* the things: clothes and closet get 8.00 in WordSim-353 and 3.27 in
+    SimLex-999. `DatasetUnavailable` says what to do where a file is neither here nor downloadable.
 
     Examples
     --------
@@ -90,9 +42,9 @@ def load_word_similarity(name: str = "wordsim353") -> WordPairs:
     >>> pairs.first[0], pairs.second[0], float(pairs.scores[0])
     ('love', 'sex', 6.77)
     """
-    check_choice("name", name, _SETS)
-    data_set, *terms = _SETS[name]
-    return WordPairs(name, *read_word_pairs(data_set.fetch()[0]), *terms)
+    check_choice("name", name, _NAMES)
+    data_set = DATA_SETS[name]
+    return WordPairs(name, *read_word_pairs(data_set.fetch()[0]), **data_set.terms)
 
 
 def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...], np.ndarray]:
@@ -115,10 +67,9 @@ def read_word_pairs(path: str | Path) -> tuple[tuple[str, ...], tuple[str, ...],
         score = _score(fields, column)
         if not all(fields[:2]) or not math.isfinite(score):
             raise ValueError(f"{path}, line {number}: {line!r} is not two words and a score")
-        for word in fields[:2]:
-            if re.search("-[njv]$", word):
-                problem = f"{word!r} is a lemma with its part of speech; take the file of natural forms"
-                raise ValueError(f"{path}, line {number}: {problem}")
+        if tagged := [word for word in fields[:2] if re.search("-[njv]$", word)]:
+            problem = f"{tagged[0]!r} is a lemma with its part of speech; take the file of natural forms"
+            raise ValueError(f"{path}, line {number}: {problem}")
         rows.append((*fields[:2], score))
     if not rows:
         raise ValueError(f"{path} holds no word pairs")

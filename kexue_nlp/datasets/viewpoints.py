@@ -1,5 +1,6 @@
 """Sentences about cars, the cars they name, and what each is said to be (article 4118): BDCI 2016, and a grammar."""
 
+import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,36 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from kexue_nlp.datasets._files import DataSet, Download, check_choice, read_lines
+from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_lines
 
 POLARITIES = ("pos", "neu", "neg")
 
 # The contest's pages are gone and no lasting address is known.
-BDCI2016 = DataSet(
-    "bdci2016",
-    "BDCI 2016, sentiment towards cars, first round",
-    (Download(tuple(f"bdci2016/{name}.csv" for name in ("Train", "Label", "View", "Test"))),),
-)
+BDCI2016 = DATA_SETS["bdci2016"]
 
 Labels = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, eq=False)
 class ViewpointData:
-    """Sentences with the entities they judge.
+    """Sentences with the entities they judge, further ones without labels, and where all come from on what terms.
 
-    Attributes
-    ----------
-    sentences, unlabelled : list of str
-        Those with labels, and further ones.
-    labels : list of tuple of (name, polarity)
-        For each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
-    gazetteer : tuple of str
-        The list of known names.
-    skipped : mapping of str to int
-        What was left out when the files were read, and how often.
-    source, licence, citation : str
-        Where the sentences come from and on what terms.
+    The `labels` are for each sentence the entities it names, in the order given, each once, and "pos", "neu" or "neg".
+    The `gazetteer` is the list of known names; `skipped` says what was left out of the files, and how often.
     """
 
     sentences: list[str] = field(repr=False)
@@ -74,14 +61,9 @@ class ViewpointData:
 def load_viewpoints(source: str = "sample", folder: str | Path | None = None) -> ViewpointData:
     """Load sentences about cars.
 
-    Parameters
-    ----------
-    source : {"sample", "full"}
-        ``"sample"`` comes out of a small grammar, for learning the mechanics: see `car_sentences`. ``"full"`` is the
-        first round of the contest BDCI 2016: real sentences, labelled by people.
-    folder : str or Path, optional
-        Where the four files of the contest lie, instead of the usual places; only with ``"full"``. Without it,
-        `DatasetUnavailable` says what to do where they are not on this machine.
+    The source ``"sample"`` comes out of a small grammar, for learning the mechanics: see `car_sentences`. ``"full"`` is
+    the first round of the contest BDCI 2016: real sentences, labelled by people. For it a `folder` may say where its
+    four files lie; without one, `DatasetUnavailable` says what to do where they are not on this machine.
 
     Examples
     --------
@@ -98,7 +80,7 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     sentences, labels = car_sentences(4000)
     about = "a grammar of this package, for learning the mechanics only"
     terms = "MIT, as the package", "kexue_nlp.datasets.viewpoints.car_sentences"
-    return ViewpointData(sentences[:2000], labels[:2000], _GAZETTEER, sentences[2000:], {}, about, *terms)
+    return ViewpointData(sentences[:2000], labels[:2000], tuple(_GRAMMAR["known"]), sentences[2000:], {}, about, *terms)
 
 
 def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
@@ -133,10 +115,7 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
         gazetteer=tuple(dict.fromkeys(name for _, (_, name) in _read_rows(view_path, 2))),
         unlabelled=[sentence for _, sentence in test],
         skipped=dict(skipped),
-        source="BDCI 2016, first round (Train, Label, View and Test.csv)",
-        licence="data of a contest; no licence is stated",
-        citation="CCF Big Data and Computing Intelligence Contest 2016, task of Gridsum: sentiment analysis from "
-        "viewpoints in the domain of cars, first round.",
+        **BDCI2016.terms,
     )
 
 
@@ -159,50 +138,26 @@ def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> l
 
 # --- the sample: a grammar ---------------------------------------------------------------------------------
 
-# Names that contain another (北京奔驰, 奔驰) and a name of one character stand in the list.
-_GAZETTEER = (
-    *("本田", "丰田", "日产", "大众", "奔驰", "宝马", "奥迪", "福特", "别克", "起亚", "马自达", "比亚迪"),
-    *("广汽本田", "一汽丰田", "东风日产", "上海大众", "北京奔驰", "华晨宝马", "东风悦达起亚"),
-    *("雅阁", "凯美瑞", "轩逸", "途观", "高尔夫", "福克斯", "英朗", "哈弗H6", "唐"),
-)
-# And these do not: a text has names that no list knows.
-_UNLISTED = ("观致", "瑞虎", "传祺")
-
-_GOOD = ("省油", "好看", "舒服", "安静", "可靠", "宽敞")
-_BAD = ("费油", "难看", "颠簸", "吵", "爱坏", "拥挤")
-_PARTS = ("动力", "外观", "座椅", "空间", "做工", "底盘")
-
-# {a}, {b}: names; {g}: a good word, {d}: a bad one, {p}: a part. Behind them the polarity on a, then on b.
-_TEMPLATES = (
-    *(("{a}很{g}。", "pos"), ("我喜欢{a}，开起来真的{g}。", "pos"), ("{a}的{p}比想象中好。", "pos")),
-    *(("{a}一点也不{d}。", "pos"), ("开了三年{a}，从来没有觉得{d}。", "pos")),
-    *(("{a}太{d}了！", "neg"), ("我不喜欢{a}，{p}不行。", "neg"), ("{a}的{p}让人失望。", "neg")),
-    *(("{a}并不{g}。", "neg"), ("谁说{a}{g}？", "neg")),
-    *(("昨天看到一辆{a}停在路边。", "neu"), ("{a}将在下个月上市。", "neu")),
-    *(("请问{a}的{p}怎么样？", "neu"), ("新款{a}配有六速变速箱。", "neu")),
-    *(("我喜欢{a}，我不喜欢{b}。", "pos", "neg"), ("{a}{d}，{b}{g}。", "neg", "pos")),
-    *(("{a}比{b}{g}。", "pos", "neg"), ("{a}没有{b}{g}。", "neg", "pos"), ("{a}比{b}还{d}。", "neg", "neg")),
-    *(("{a}{b}都很{g}。", "pos", "pos"), ("{a}{b}都{d}。", "neg", "neg"), ("{a}和{b}降价了。", "neu", "neu")),
-    *(("卖了{a}换{b}，{b}果然{g}。", "neu", "pos"), ("{a}的{p}不错，停在旁边的是{b}。", "pos", "neu")),
-)
+# Names in the gazetteer and others, for a text has names that no list knows; good and bad words; parts; and patterns.
+# In these {a} and {b} are names, {g} a good word, {d} a bad one, {p} a part; behind stand the polarities on a and b.
+_GRAMMAR = json.loads(Path(__file__).with_name("car_grammar.json").read_text("utf-8"))
 
 
 def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
     """Make different sentences about cars with their labels, from a grammar of our own.
 
-    They are for learning the mechanics, not for measuring a method: two dozen patterns with a name or two, a word of
-    praise or blame, and a part of a car. There are names that contain others (北京奔驰), names side by side
-    (本田丰田都很省油。), both polarities in one sentence, negation (一点也不费油), comparison (A 比 B 省油 praises A
-    and blames B), mere mentions, and names that are in no list. Fewer sentences with the same seed are the first of
-    these; more than the grammar has is a ValueError.
+    They are for learning the mechanics, not for measuring a method: two dozen patterns with names that contain others
+    (北京奔驰), stand side by side or are in no list, negation, comparison (A 比 B 省油 praises A and blames B), mere
+    mentions. Fewer sentences with the same seed are the first of these; more than the grammar has is a ValueError.
 
     Examples
     --------
     >>> car_sentences(1)
     (['本田和轩逸降价了。'], [(('本田', 'neu'), ('轩逸', 'neu'))])
     """
-    names = _GAZETTEER + _UNLISTED
-    most = sum(len(names) ** (len(template) - 1) for template in _TEMPLATES)
+    known, unlisted, good, bad, parts, patterns = _GRAMMAR.values()
+    names = known + unlisted
+    most = sum(len(names) ** (len(pattern) - 1) for pattern in patterns)
     if not 0 <= n <= most:
         raise ValueError(f"n must be from 0 to {most}, not {n}")
     rng = np.random.default_rng([4118, seed])
@@ -212,9 +167,9 @@ def car_sentences(n: int, seed: int = 0) -> tuple[list[str], list[Labels]]:
 
     made: dict[str, Labels] = {}
     while len(made) < n:
-        pattern, *polarities = choose(_TEMPLATES)
+        pattern, *polarities = choose(patterns)
         a, b = (names[i] for i in rng.choice(len(names), 2, replace=False))
-        text = pattern.format(a=a, b=b, g=choose(_GOOD), d=choose(_BAD), p=choose(_PARTS))
+        text = pattern.format(a=a, b=b, g=choose(good), d=choose(bad), p=choose(parts))
         # A name inside the other one would be two labels at one place, with two polarities.
         if len(polarities) == 1 or (a not in b and b not in a):
             made.setdefault(text, tuple(zip((a, b), polarities, strict=False)))

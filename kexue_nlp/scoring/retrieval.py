@@ -17,13 +17,8 @@ _BLOCK = 1 << 20
 def average_precision(distances: np.ndarray, relevant: np.ndarray) -> np.ndarray:
     """Return the average precision of rankings by distance, nearest first, expected over ties, float64 (Q,).
 
-    It is the mean, over the relevant items, of the share of relevant items among those ranked up to and including each;
-    nan where nothing is relevant. Items at equal distance come in every order with equal probability.
-
-    Parameters
-    ----------
-    distances, relevant : array_like of number and of bool, shape (Q, N)
-        From each of Q queries to the N items, none of them nan, and which of the items the query should find.
+    `distances` are those from each of Q queries to N items, none of them nan; `relevant`, bool, tells which items the
+    query should find; both are of shape (Q, N). Where nothing is relevant the score is nan.
 
     Examples
     --------
@@ -51,16 +46,12 @@ def mean_average_precision(queries, database, query_labels: np.ndarray, database
     """Score binary codes by class: how near the codes of a query's class rank.
 
     The whole database is ranked by Hamming distance to each query (mAP@all), an item is relevant if it has the query's
-    label, and the score is the mean of `average_precision`, as in Ryali et al. (2020), "Bio-Inspired Hashing for
-    Unsupervised Similarity Search". Codes that are all equal score about the share of a query's class. A query must not
-    be in the database, where it would find itself: draw the two with `kexue_nlp.datasets.retrieval_split`.
+    label, and the score is the mean of `average_precision`, as in Ryali et al. (2020). Codes that are all equal score
+    about the share of a query's class. Draw the two parts with `kexue_nlp.datasets.retrieval_split`.
 
-    Parameters
-    ----------
-    queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
-        Codes of K bits: 0 and 1, or −1 and 1. Keep long codes with few ones sparse.
-    query_labels, database_labels : array_like, shapes (Q,) and (N,)
-        The class of each, integers or strings. ValueError if no item of the database has a query's label.
+    The codes, sparse or dense, are of shapes (Q, K) and (N, K): bits 0 and 1, or −1 and 1. Keep long codes with few
+    ones sparse. The labels, (Q,) and (N,), are integers or strings; ValueError if no item of the database has a
+    query's.
 
     Examples
     --------
@@ -85,19 +76,12 @@ def neighbour_mean_average_precision(
 ) -> float:
     """Score binary codes by neighbourhood: how near the codes of a query's true neighbours rank.
 
-    As `mean_average_precision`, but relevant to a query are its true neighbours: the share of the database that is
-    nearest to it, by Euclidean distance, in the space from which the codes were made. Dasgupta, Stevens and Navlakha
-    (2017), "A neural algorithm for a fundamental computing problem", take 2 %. Equal codes score about `share`.
+    As `mean_average_precision`, but relevant to a query are its true neighbours: the `share` of the database, above 0
+    and at most 1 (but one item at least), that is nearest to it by Euclidean distance in the space from which the codes
+    were made; Dasgupta, Stevens and Navlakha (2017) take 2 %. Vectors as far away as the last of them count too.
 
-    Parameters
-    ----------
-    queries, database : sparse matrix or array_like, shapes (Q, K) and (N, K)
-        Codes of K bits: 0 and 1, or −1 and 1.
-    query_vectors, database_vectors : array_like of int or float, shapes (Q, D) and (N, D)
-        What was encoded, finite. Distances are computed in float64 whatever the type.
-    share : float
-        How much of the database counts as near, above 0 and at most 1: N · share items, rounded, and at least one.
-        Vectors exactly as far away as the last of them count too.
+    The codes, of shapes (Q, K) and (N, K), are as there; what was encoded, finite, is of shapes (Q, D) and (N, D).
+    Distances are computed in float64 whatever the type.
 
     Examples
     --------
@@ -216,12 +200,8 @@ class RankCorrelation:
 def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation:
     """Compare the order of predicted scores with that of people's judgements; equal scores share their mean rank.
 
-    Pairs without a prediction are left out, so two figures are comparable only at the same coverage.
-
-    Parameters
-    ----------
-    predicted, gold : array_like of float, shape (N,)
-        A score for each pair, nan where the model knows not both words, and the judgements, none of them nan.
+    Both are of shape (N,). Pairs whose prediction is nan, as where the model knows not both words, are left out, so two
+    figures are comparable only at the same coverage.
 
     Examples
     --------

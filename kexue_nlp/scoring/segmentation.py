@@ -70,15 +70,10 @@ def score_words(
 ) -> WordScores:
     """Score a word segmentation as the ``score`` script of the 2005 bakeoff does.
 
+    `gold` and `predicted` are lists of words (TypeError for a string), one for each line, of as many lines (ValueError
+    otherwise). The `vocabulary` holds the words of the training set, for the recall outside (OOV) and inside (IV) it.
     White space is never part of a word, as in the bakeoff's files: ``" "`` counts as nothing, ``"a b"`` as two words.
     Lines without a gold word are skipped, with a warning if words are predicted there.
-
-    Parameters
-    ----------
-    gold, predicted : iterable of list of str
-        The words of each line; as many lines (ValueError otherwise), and lists of words, not strings (TypeError).
-    vocabulary : collection of str, optional
-        The words of the training set, for the recall of words outside (OOV) and inside (IV) it.
 
     Examples
     --------

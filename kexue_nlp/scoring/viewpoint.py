@@ -9,13 +9,9 @@ from dataclasses import dataclass
 class ViewpointScores:
     """Counts of (sentence, name) pairs, and the scores made of them; a score of nothing is 0.0.
 
-    The contest's recall leaves out pairs that were found with a wrong polarity, so a strict recall stands beside it.
-
-    Attributes
-    ----------
-    right, wrong, missed, extra : int
-        Pairs found with the right polarity (the contest's tp) and with another one (fp), pairs not found (fn1), and
-        pairs found where there is none (fn2).
+    Pairs are found with the `right` polarity (the contest's tp) or a `wrong` one (fp), `missed` (fn1), or `extra`,
+    found where there is none (fn2). The contest's recall leaves out the wrong ones, so a strict recall stands beside
+    it.
     """
 
     right: int
@@ -56,13 +52,10 @@ def _share(part: float, whole: float) -> float:
 def score_viewpoints(
     gold: Sequence[Iterable[tuple[str, str]]], predicted: Sequence[Iterable[tuple[str, str]]]
 ) -> ViewpointScores:
-    """Score polarities on entities, sentence by sentence.
+    """Score the pairs of name and polarity of each sentence; ValueError if not as many sentences are predicted.
 
-    Parameters
-    ----------
-    gold, predicted : sequence of iterable of (name, polarity)
-        One for each sentence, of one length. A name that is predicted several times in a sentence counts once, with its
-        most frequent polarity (the first of equals); one with two polarities in `gold` is a ValueError.
+    A name that is predicted several times in a sentence counts once, with its most frequent polarity (the first of
+    equals); one with two polarities in `gold` is a ValueError.
 
     Examples
     --------

@@ -99,6 +99,7 @@ class Explorer(Pictured, widgets.VBox):
 
     def __init__(self) -> None:
         super().__init__()
+        self._filling = False
         self.add_class("kexue")
         self.message, self.picture = widgets.HTML(), widgets.HTML(tabbable=True)
         self.picture.add_class("kexue-picture")
@@ -110,12 +111,27 @@ class Explorer(Pictured, widgets.VBox):
         self.children = (style, page, *controls, self.message, self.picture)
 
     def on_change(self, control: widgets.Widget, callback: Callable[[], None]) -> None:
-        """Call back when the control's value changes."""
-        control.observe(lambda change: self._run(callback), names="value")
+        """Call back when the control's value changes, but not while controls are being set: see :meth:`filling`."""
+        control.observe(lambda change: self._filling or self._run(callback), names="value")
 
     def on_click(self, button: widgets.Button, callback: Callable[[], None]) -> None:
         """Call back when the button is clicked."""
         button.on_click(lambda button: self._run(callback))
+
+    def reset_button(self) -> widgets.Button:
+        """Make the button that calls ``self.reset``."""
+        button = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
+        self.on_click(button, self.reset)
+        return button
+
+    @contextmanager
+    def filling(self) -> Iterator[None]:
+        """Set several controls without a call back for each; refresh once, after all of them."""
+        self._filling = True
+        try:
+            yield
+        finally:
+            self._filling = False
 
     def say(self, *sentences: str) -> None:
         """Show sentences of plain text above the picture; none clears them."""

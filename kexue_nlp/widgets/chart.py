@@ -80,10 +80,11 @@ class Chart:
         """Write words at a point."""
         return _text(f"{self.x(x) + dx:.1f}", f"{self.y(y):.1f}", words, anchor)
 
-    def svg(self, label: str, parts: Sequence[str]) -> str:
-        """Make the picture out of its parts, with a description."""
+    def figure(self, caption: str, parts: Sequence[str]) -> str:
+        """Make the picture out of its parts, under a caption that describes it."""
         size = f'width="{self.width}" height="{self.height}" viewBox="0 0 {self.width} {self.height}"'
-        return f'<svg class="kexue-chart" {size} role="img" aria-label="{label}">{"".join(parts)}</svg>'
+        svg = f'<svg class="kexue-chart" {size} role="img" aria-label="{caption}">{"".join(parts)}</svg>'
+        return f'<p class="kexue-quiet">{caption}</p>{svg}'
 
 
 def _text(x: object, y: object, words: str, anchor: str) -> str:

@@ -4,9 +4,9 @@ import base64
 import difflib
 import io
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
@@ -15,11 +15,12 @@ from PIL import Image
 from tqdm import tqdm
 
 from kexue_nlp.datasets import ImageData
-from kexue_nlp.figures import BLUE, GREEN, GREY, ORANGE, VERMILION, visible
+from kexue_nlp.figures import BLUE, GREY, ORANGE, visible
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.language import _
 from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
 from kexue_nlp.widgets.base import Explorer, InvalidInput, TextBox, escape, row
+from kexue_nlp.widgets.chart import STYLE, Chart
 
 __all__ = ["HashExplorer", "HashState", "Hashes", "Items", "picture_items", "render", "state", "word_items"]
 
@@ -31,17 +32,7 @@ NEIGHBOURS = 10
 _COLOURS = dict(zip(METHODS, (GREY, ORANGE, BLUE), strict=True))
 _RASTER, _ROW = 640, 14  # width of the raster and height of its rows in pixels
 
-_STYLE = f"""
-.kexue-neighbours {{ display: flex; flex-wrap: wrap; gap: 6px 4px; align-items: flex-start; margin: 4px 0; }}
-.kexue-item {{ text-align: center; font-size: 13px; line-height: 18px; }}
-.kexue .kexue-item .kexue-quiet {{ font-size: 12px; }}
-.kexue .kexue-item img {{ display: block; width: 48px; height: 48px; margin: auto; image-rendering: pixelated;
-  border: 3px solid {GREY}; }}
-.kexue .kexue-same img {{ border-color: {GREEN}; }}
-.kexue .kexue-other img {{ border-color: {VERMILION}; border-style: dashed; }}
-.kexue-plots {{ display: flex; flex-wrap: wrap; gap: 12px 28px; align-items: flex-start; }}
-.kexue-plots text {{ fill: var(--jp-ui-font-color1, black); font-size: 12px; }}
-"""
+_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -206,7 +197,8 @@ def _raster(state: HashState) -> str:
         **{"ones": int(bits[0].sum()), "bits": state.n_units},
     )
     ground = f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>'
-    return _drawing(caption, _RASTER + 90, height, ground + paths + labels)
+    frame = Chart(0, state.n_units, 0, len(bits), width=_RASTER + 90, height=height)
+    return frame.figure(caption, [ground, paths, labels])
 
 
 def _cells(bits: np.ndarray, width: float) -> str:
@@ -217,42 +209,23 @@ def _cells(bits: np.ndarray, width: float) -> str:
 
 
 def _curves(state: HashState) -> str:
-    width, height, left, top = 330, 190, 40, 8
     ks = [k for k in ACTIVE if k in state.curves[state.method]]
-    x = {k: left + (width - left - 70) * i / max(1, len(ks) - 1) for i, k in enumerate(ks)}
-    bottom = height - 34
-
-    def y(score: float) -> float:
-        return bottom - (bottom - top) * score
-
-    parts = [
-        f'<path d="M{left} {y(score):.1f}H{width - 66}" stroke="{GREY}" stroke-opacity=".3"/>'
-        f'<text x="{left - 6}" y="{y(score) + 4:.1f}" text-anchor="end">{score:g}</text>'
-        for score in (0, 0.25, 0.5, 0.75, 1)
-    ]
-    parts += [f'<text x="{x[k]:.1f}" y="{bottom + 15}" text-anchor="middle">{k}</text>' for k in ks]
-    parts.append(f'<text x="{left}" y="{height - 4}">{_("active units k, at K =")} {state.n_units}</text>')
-    label_y = bottom + 20.0
-    for score, name in sorted((curve[ks[-1]], name) for name, curve in state.curves.items()):
-        label_y = min(y(score) + 4, label_y - 14)  # from the bottom up, no label on top of another
-        parts.append(f'<text x="{width - 62}" y="{label_y:.1f}">{name}</text>')
+    frame = Chart(0, max(1, len(ks) - 1), 0, 1, width=330, height=190, left=40, right=70, bottom=34)
+    parts = [frame.y_tick(score, f"{score:g}") for score in (0, 0.25, 0.5, 0.75, 1)]
+    parts += [frame.x_tick(i, str(k)) for i, k in enumerate(ks)]
+    parts.append(frame.x_name(f"{_('active units k, at K =')} {state.n_units}"))
+    lowest = -0.14
+    for last, name in sorted((curve[ks[-1]], name) for name, curve in state.curves.items()):
+        lowest = max(last - 0.03, lowest + 0.1)  # from the bottom up, no label on top of another
+        parts.append(frame.text(frame.x1, lowest, name, dx=8))
     for name, curve in state.curves.items():
-        points = "L".join(f"{x[k]:.1f} {y(curve[k]):.1f}" for k in ks)
-        dash = ' stroke-dasharray="5 3"' if name == "LSH" else ""
-        parts.append(f'<path d="M{points}" fill="none" stroke="{_COLOURS[name]}" stroke-width="2.5"{dash}/>')
+        dash = "5 3" if name == "LSH" else ""
+        parts.append(frame.line(range(len(ks)), [curve[k] for k in ks], _COLOURS[name], dash))
     here = state.curves[state.method][state.n_active]
-    parts.append(
-        f'<circle cx="{x[state.n_active]:.1f}" cy="{y(here):.1f}" r="6" fill="{_COLOURS[state.method]}" '
-        'stroke="black" stroke-width="2"/>'
-    )
+    parts.append(frame.dot(ks.index(state.n_active), here, _COLOURS[state.method]))
     alike = _("classes") if state.items.labels is not None else _("true neighbours")
     caption = _("Mean average precision ({alike}) of {method}:", alike=alike, method=state.method) + f" {here:.3f}"
-    return _drawing(caption, width, height, "".join(parts))
-
-
-def _drawing(caption: str, width: int, height: int, parts: str) -> str:
-    svg = f'<svg width="{width}" height="{height}" role="img" aria-label="{caption}">{parts}</svg>'
-    return f'<p class="kexue-quiet">{caption}</p>{svg}'
+    return frame.figure(caption, parts)
 
 
 def _png(pixels: np.ndarray) -> str:
@@ -275,7 +248,6 @@ class HashExplorer(Explorer):
         if not hashes:
             raise ValueError("hashes is empty; give at least one data set")
         self._hashes = dict(hashes)
-        self._filling = False
         wide = {"width": "420px"}
         self.data = widgets.ToggleButtons(options=list(hashes), description=_("data"), tooltip=_("what is hashed"))
         self.method = widgets.ToggleButtons(options=METHODS, description=_("method"), tooltip=_("which hash"))
@@ -285,17 +257,19 @@ class HashExplorer(Explorer):
         self.n_active = widgets.SelectionSlider(options=ACTIVE, description=_("active k"), layout=wide)
         self.query = widgets.IntSlider(description=_("look up"), min=0, max=1, layout=wide)
         self.word = TextBox(description=_("or a word"), placeholder="film", continuous_update=False)
-        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         self.on_change(self.data, self._switch)
         for control in (self.method, self.n_units, self.n_active, self.query, self.word):
             self.on_change(control, self._refresh)
-        self.on_click(reset, self.reset)
-        self.lay_out(row(self.data, self.method), row(self.n_units, self.n_active), row(self.query, self.word, reset))
+        self.lay_out(
+            row(self.data, self.method),
+            row(self.n_units, self.n_active),
+            row(self.query, self.word, self.reset_button()),
+        )
         self.reset()
 
     def reset(self) -> None:
         """Go back to BioHash with 160 units, 8 of them active, and the first query."""
-        with self._filling_in():
+        with self.filling():
             self.data.index = 0
             self.method.value, self.n_units.value, self.n_active.value = "BioHash", 160, 8
         self._switch()
@@ -313,34 +287,21 @@ class HashExplorer(Explorer):
         now = {"method": self.state.method, "units": self.state.n_units, "active": self.state.bits[0].sum()}
         return _("{method}, {units} units, {active} of them active", **now)
 
-    @contextmanager
-    def _filling_in(self) -> Iterator[None]:
-        """Set several controls and refresh once, after all of them."""
-        self._filling = True
-        try:
-            yield
-        finally:
-            self._filling = False
-
     def _switch(self) -> None:
-        if self._filling:
-            return
         items = self._hashes[self.data.value].items
-        with self._filling_in():
+        with self.filling():
             self.query.max = len(items.queries) - 1
             self.query.value, self.word.value = 0, ""
             self.word.layout.display = "none" if items.pictures else None
         self._refresh()
 
     def _refresh(self) -> None:
-        if self._filling:
-            return
         hashes = self._hashes[self.data.value]
         method, n_units, n_active = self.method.value, self.n_units.value, self.n_active.value
         self.n_active.disabled = method == "LSH"
         most = max(k for k in ACTIVE if k <= n_units)
         if n_active > most:
-            with self._filling_in():
+            with self.filling():
                 self.n_active.value = n_active = most
         word = self.word.value.strip()
         self.query.disabled = bool(word)

@@ -5,6 +5,7 @@ import html
 import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -19,18 +20,11 @@ __all__ = ["MarginExplorer", "MarginState", "Training", "render", "state"]
 
 SCALES = (N_("probability"), N_("logit"))
 _LOGIT = 6.0  # logits are drawn from −6 to 6
-_BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel
+_BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel (also in explorer.css)
 _SHOWN, _LENGTH = 2, 280  # reviews on either side of the margin, and characters of each
 _chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
 
-_STYLE = f"""{STYLE}.kexue-panels {{ display: flex; flex-wrap: wrap; gap: 10px 12px; align-items: flex-start; }}
-.kexue-panels > div {{ max-width: {_WIDTH}px; }}
-.kexue .kexue-panels p {{ min-height: 100px; margin: 4px 0; font-size: 12px; }}
-.kexue .kexue-reviews {{ border-collapse: collapse; max-width: 1100px; margin: 6px 0; }}
-.kexue .kexue-reviews td, .kexue .kexue-reviews th {{ text-align: left; vertical-align: top; padding: 3px 10px 3px 0;
-  font-size: 13px; line-height: 19px; white-space: normal; }}
-.kexue .kexue-reviews td:nth-child(-n+3) {{ white-space: nowrap; }}
-"""
+_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +100,7 @@ def _loss(state: MarginState, scale: str) -> str:
         "Both are 0 beyond {name} = {edge:.2f}; dotted: cross-entropy.",
         **{"scale": _(scale), "name": name, "edge": edge},
     )
-    return _figure(caption, frame, parts)
+    return frame.figure(caption, parts)
 
 
 def _histogram(state: MarginState, scale: str) -> str:
@@ -139,7 +133,7 @@ def _histogram(state: MarginState, scale: str) -> str:
         "network trained with m = {m:g}. Grey: switched off.",
         **{"active": state.active.mean(), "count": len(values), "epoch": state.epoch, "m": state.trained_margin},
     )
-    return _figure(caption, frame, parts)
+    return frame.figure(caption, parts)
 
 
 def _accuracy(state: MarginState) -> str:
@@ -158,7 +152,7 @@ def _accuracy(state: MarginState) -> str:
         "{baseline:.1%} with cross-entropy (dashed).",
         **{"epoch": state.epoch, "here": here, "m": state.trained_margin, "baseline": baseline},
     )
-    return _figure(caption, frame, parts)
+    return frame.figure(caption, parts)
 
 
 def _reviews(state: MarginState) -> str:
@@ -177,10 +171,6 @@ def _reviews(state: MarginState) -> str:
 
 def _logit(p: Any) -> Any:
     return np.log(p / (1 - p))
-
-
-def _figure(caption: str, frame: Chart, parts: Sequence[str]) -> str:
-    return f'<p class="kexue-quiet">{caption}</p>{frame.svg(caption, parts)}'
 
 
 def _ticks(frame: Chart, logit: bool, vertical: bool = True) -> list[str]:
@@ -217,21 +207,9 @@ def _check(texts, labels, baseline: Training, margins: Mapping[float, Training])
 class MarginExplorer(Explorer):
     """Choose a margin and an epoch; see the loss, who is switched off, and what it is worth.
 
-    Parameters
-    ----------
-    texts : sequence of str, length N
-        Training reviews.
-    labels : ndarray of int, shape (N,)
-        0 or 1. ValueError if a label or anything else is out of its range, or if lengths do not agree.
-    cross_entropy, margins : Training, mapping of float to Training
-        One training with cross-entropy, and trainings with the margin loss, by margin.
-
-    Attributes
-    ----------
-    margin, epoch, scale : ipywidgets.Widget
-        The controls.
-    state : MarginState
-        What is shown.
+    It takes N training reviews, their labels, 0 or 1, one training with cross-entropy, and trainings with the margin
+    loss, by margin; ValueError if one is out of its range, or if lengths do not agree. The controls are `margin`,
+    `epoch` and `scale`, and what is shown is `state`.
     """
 
     styles = _STYLE
@@ -249,21 +227,15 @@ class MarginExplorer(Explorer):
         options = [(_(scale), scale) for scale in SCALES]
         self.scale = widgets.ToggleButtons(options=options, description=_("scale"), tooltip=_("of what is predicted"))
         self.scale.style.button_width = "auto"
-        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
-        self._filling = False
         for control in (self.margin, self.epoch, self.scale):
             self.on_change(control, self._refresh)
-        self.on_click(reset, self.reset)
-        self.lay_out(row(self.margin, self.epoch), row(self.scale, reset))
+        self.lay_out(row(self.margin, self.epoch), row(self.scale, self.reset_button()))
         self.reset()
 
     def reset(self) -> None:
         """Go back to the article's margin 0.6, the last epoch, and probabilities."""
-        self._filling = True  # one refresh at the end, not one per control
-        try:
+        with self.filling():
             self.margin.value, self.epoch.value, self.scale.value = 0.6, self.epoch.max, "probability"
-        finally:
-            self._filling = False
         self._refresh()
 
     def static_text(self) -> str:
@@ -281,8 +253,6 @@ class MarginExplorer(Explorer):
         return _("Margin {margin:.2f}, epoch {epoch}: {active:.1%} of the training reviews are active", **now)
 
     def _refresh(self) -> None:
-        if self._filling:
-            return
         self.state = state(*self._data, round(self.margin.value, 2), self.epoch.value)
         self.picture.value = render(self.state, self.scale.value)
         self.say()

@@ -3,6 +3,7 @@
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
@@ -18,21 +19,13 @@ from kexue_nlp.widgets.chart import STYLE, Chart
 __all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading", "render_rounds", "state"]
 
 WORD_LIMIT = 400
-_LEVELS = 5  # shades of each colour
+_LEVELS = 5  # shades of each colour, which stand in explorer.css
 
 _WIDTH, _HEIGHT = 830, 150
 _PANEL = 405  # pixels of each of the two panels about rounds
 _LINES = ((BLUE, "", "solid"), (ORANGE, "6 3", "dashed"), (GREY, "2 3", "dotted"))  # of up to three methods
 
-_STYLE = f"""{STYLE}.kexue-words {{ max-width: {_WIDTH}px; line-height: 25px; font-size: 15px; white-space: normal; }}
-.kexue-words i {{ font-style: normal; padding: 1px 3px; border-radius: 3px; }}
-.kexue-words u {{ text-decoration: underline dotted; }}
-.kexue-pair {{ display: flex; flex-wrap: wrap; gap: 10px 20px; }}
-""" + "".join(
-    f".kexue-words .{name}{level} {{ background: {colour}{round(200 * level / _LEVELS):02x}; }}\n"
-    for name, colour in (("p", BLUE), ("n", ORANGE))
-    for level in range(1, _LEVELS + 1)
-)
+_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
 
 
 @dataclass(frozen=True)
@@ -110,7 +103,7 @@ def _running(state: SentimentState) -> str:
         frame.line(range(len(p)), p, colour),
         frame.dot(len(p) - 1, last, colour),
     ]
-    return f'<p class="kexue-quiet">{label}</p>{frame.svg(label, parts)}'
+    return frame.figure(label, parts)
 
 
 def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, number: int) -> str:
@@ -148,25 +141,17 @@ def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, nu
     figures = ""
     for label, frame, panel in zip(labels, (left, right), parts, strict=True):
         panel += [frame.x_tick(x, str(x)) for x in range(most + 1)]
-        figures += f'<div><p class="kexue-quiet">{label}</p>{frame.svg(label, panel)}</div>'
+        figures += f"<div>{frame.figure(label, panel)}</div>"
     return f'<ul>{lines}</ul><div class="kexue-pair">{figures}</div>'
 
 
 class SentimentExplorer(Explorer):
     """Type a review and choose a unit; or choose how many labels there are, and follow self-training.
 
-    Parameters
-    ----------
-    model : LanguageModel
-        A model of words.
-    classifier : object
-        Fitted, with scikit-learn's ``predict_proba``: from the mean of the states of a review to its label, 0 or 1.
-    separation : ndarray of float, shape (units,)
-        Area under the ROC curve of each unit, over the means of labelled reviews.
-    reviews : sequence of str
-        Reviews to choose from. Their states give each unit its scale.
-    runs : mapping of int to mapping of str to sequence of RoundScore
-        The rounds of self-training, by number of labels and method; at least one, and at most three methods.
+    The model is one of words. The classifier has scikit-learn's ``predict_proba``, from the mean of the states of a
+    review to its label, 0 or 1. `separation`, float (units,), is the area under the ROC curve of each unit, over the
+    means of labelled reviews. There are `reviews` to choose from, whose states give each unit its scale; and `runs`,
+    the rounds of self-training by number of labels and method, of at most three methods.
     """
 
     styles = _STYLE
@@ -195,7 +180,6 @@ class SentimentExplorer(Explorer):
         self._runs = {n: dict(runs[n]) for n in sorted(runs)}
         self._reviews = list(reviews)
         self._asked: str | None = None  # the text of the last answer
-        self._filling = False
         seen = np.concatenate([self._read(text)[2][1:] for text in self._reviews])
         self._mean = seen.mean(axis=0) if len(seen) else np.zeros(model.units)
         self._scale = np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
@@ -211,24 +195,21 @@ class SentimentExplorer(Explorer):
         self.n_labels = widgets.SelectionSlider(options=options, description=_("labels"), layout=wide, tooltip=what)
         most = max(len(rounds) for methods in self._runs.values() for rounds in methods.values()) - 1
         self.round = widgets.IntSlider(description=_("round"), max=most, layout=wide)
-        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         tabs = [widgets.VBox([self.review, self.text, self.rank]), widgets.VBox([row(self.n_labels, self.round)])]
         self.tabs = widgets.Tab(tabs, titles=(_("a unit reads a review"), _("self-training")))
         self.on_change(self.review, self._take_review)
         for control in (self.text, self.rank, self.n_labels, self.round):
             self.on_change(control, self._refresh)
-        self.tabs.observe(lambda change: self._run(self._refresh), names="selected_index")
-        self.on_click(reset, self.reset)
-        self.lay_out(self.tabs, row(reset))
+        self.tabs.observe(lambda change: self._filling or self._run(self._refresh), names="selected_index")
+        self.lay_out(self.tabs, row(self.reset_button()))
         self.reset()
 
     def reset(self) -> None:
         """Go back to the first review, the best unit, and round 0 with the most labels."""
-        self._filling = True  # one refresh at the end, not one per control
-        self.tabs.selected_index = 0
-        self.review.value, self.text.value, self.rank.value = 0, self._reviews[0], 1
-        self.n_labels.value, self.round.value = max(self._runs), 0
-        self._filling = False
+        with self.filling():
+            self.tabs.selected_index = 0
+            self.review.value, self.text.value, self.rank.value = 0, self._reviews[0], 1
+            self.n_labels.value, self.round.value = max(self._runs), 0
         self._refresh()
 
     def static_text(self) -> str:
@@ -264,8 +245,6 @@ class SentimentExplorer(Explorer):
         return read, [word in self._model.vocabulary for word in read], states, probability, len(words)
 
     def _refresh(self) -> None:
-        if self._filling:
-            return
         if self._asked != self.text.value:
             with self.busy():
                 self._answer = self._read(self.text.value)

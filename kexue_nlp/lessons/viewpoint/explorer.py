@@ -4,13 +4,13 @@ import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import ipywidgets as widgets
 import numpy as np
 from scipy.special import softmax
 
 from kexue_nlp.entity_decoding import Mention, align_entities, entities_among, name_entities
-from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
@@ -30,14 +30,7 @@ _TAGS = ((N_("none"), "0"), (N_("positive"), "1"), (N_("neutral"), "2"), (N_("ne
 _WORDS = {"pos": N_("{name} is praised"), "neu": N_("{name} is mentioned"), "neg": N_("{name} is blamed")}
 _SIGNS = {"pos": "+", "neu": "○", "neg": "−"}
 
-_STYLE = f"""{STYLE}
-.kexue-sentence {{ font-size: 21px; line-height: 42px; white-space: normal; overflow-wrap: anywhere; }}
-.kexue-sentence mark {{ color: inherit; padding: 2px 4px; border-radius: 5px; }}
-.kexue-sentence sup {{ font-size: 12px; padding-left: 3px; }}
-.kexue-sentence .kexue-pos {{ background: {BLUE}55; border-bottom: 3px solid {BLUE}; }}
-.kexue-sentence .kexue-neu {{ background: {GREY}33; border-bottom: 3px dotted {GREY}; }}
-.kexue-sentence .kexue-neg {{ background: {ORANGE}66; border-bottom: 3px dashed {ORANGE}; }}
-"""
+_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,15 +152,8 @@ def _map(state: ViewpointState) -> str:
 class ViewpointExplorer(Explorer):
     """Type a sentence, edit the list of names, and see tags and polarities without and with it.
 
-    Parameters
-    ----------
-    tagger : ViewpointTagger
-        With the four tags of :data:`kexue_nlp.tagging.POLARITY`. It is not changed.
-    examples : sequence of str
-        Sentences to choose from; the first is shown.
-    names : sequence of str, optional
-        The gazetteer to begin with, without separators in its names; by default those of the tagger's names that occur
-        in the examples.
+    The tagger, with the four tags of :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is
+    shown. `names` is the gazetteer to begin with; by default those of the tagger's names that occur in the examples.
     """
 
     styles = _STYLE
@@ -185,7 +171,6 @@ class ViewpointExplorer(Explorer):
         self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
         self._examples, self._start = list(examples), ", ".join(self._tagger.gazetteer)
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
-        self._filling = False
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
         options = list(zip(numbered, range(len(numbered)), strict=True))
@@ -207,23 +192,20 @@ class ViewpointExplorer(Explorer):
         self.outside = widgets.SelectionSlider(options=BONUSES, description=_("bonus outside"), tooltip=what, **size)
         tip = _("the probability of neutral is multiplied by this")
         self.neutral = widgets.FloatLogSlider(min=-1, max=1, step=0.05, description=_("neutral ×"), tooltip=tip, **size)
-        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.names, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
-        self.on_click(reset, self.reset)
         known = heading(_("Known names, with commas, semicolons or line breaks between them"))
-        sliders = row(self.inside, self.outside, self.neutral, reset)
+        sliders = row(self.inside, self.outside, self.neutral, self.reset_button())
         self.lay_out(self.example, self.sentence, known, self.names, self.decoding, sliders)
         self.reset()
 
     def reset(self) -> None:
         """Go back to the first example, the list of the beginning, and the article's bonuses."""
-        self._filling = True  # one refresh at the end, not one per control
-        self.example.value, self.sentence.value = 0, self._examples[0]
-        self.names.value, self.decoding.value = self._start, "forced alignment"
-        self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
-        self._filling = False
+        with self.filling():
+            self.example.value, self.sentence.value = 0, self._examples[0]
+            self.names.value, self.decoding.value = self._start, "forced alignment"
+            self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
         self._refresh()
 
     def static_text(self) -> str:
@@ -240,8 +222,6 @@ class ViewpointExplorer(Explorer):
         self.sentence.value = self._examples[self.example.value]
 
     def _refresh(self) -> None:
-        if self._filling:
-            return
         text = self.sentence.value
         names = tuple(name.strip() for name in _SEPARATORS.split(self.names.value))
         if self._asked != (text, names):
