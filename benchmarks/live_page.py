@@ -41,7 +41,7 @@ PAGE = """<!doctype html>
 @font-face {{ font-family: "Kexue Sans SC"; src: url(data:font/otf;base64,{font}); unicode-range: U+2190-FFEF; }}
 body {{ --jp-ui-font-family: "Kexue Sans SC", system-ui, sans-serif; font-family: var(--jp-ui-font-family); }}
 :is(input, textarea, select, button) {{ font-family: inherit; }}
-/* What shows the widgets brings the colours of JupyterLab's light theme; those of its dark one, where that is wished. */
+/* What shows the widgets brings the colours of JupyterLab's light theme; here are those of its dark one. */
 @media (prefers-color-scheme: dark) {{
   html:root {{
     color-scheme: dark; background: #111; color: white;

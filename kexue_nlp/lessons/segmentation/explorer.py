@@ -1,5 +1,6 @@
 """Watch Viterbi cut a sentence, and overrule it: the sentence is the dictionary (article 4195, "hard decoding")."""
 
+import html
 import math
 from collections.abc import Mapping, Set
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from kexue_nlp.lexicon import Lexicon, forward_maximum_matching
 from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import fixed_spans
-from kexue_nlp.widgets.base import Explorer, TextBox, escape, row
+from kexue_nlp.widgets.base import Explorer, TextBox, escape, one_line, row
 from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
 from kexue_nlp.widgets.view import View
 
@@ -39,10 +40,13 @@ _WORDS = {
     "multiplier": N_("multiplier of {word}"), "remove": N_("take {word} out of the dictionary"),
     "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"),
     "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
-    "with": N_("{network}, with your dictionary"), "alone": N_("the same network, without a dictionary"),
+    "alone": N_("the same network, without a dictionary"),
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
     "column": N_("{character}: each tag keeps its best way to get here and forgets the other."),
+    "first": N_("{character}: a sentence begins with s or b."),
+    "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
+    "cut": N_("{word} {multiplier}: it is not one word. The orange mark says where the cut snaps."),
     "begin": N_("One column per character, one row per tag. The bluer, the more probable to the network. Press ▶."),
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
     "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
@@ -78,13 +82,13 @@ def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
         return f'<p class="kexue-quiet">{_("Type a sentence to see its words.")}</p>'
     cuts = {name: tags_to_words(reading.text, tags), **reading.others}
     lines = "".join(
-        f'<div><span class="kexue-quiet">{escape(name)}: </span>'
+        f'<div><span class="kexue-quiet">{html.escape(one_line(name))}: </span>'
         + " ".join(f'<bdi class="kexue-chip" lang="zh">{escape(word)}</bdi>' for word in cut)
         + "</div>"
         for name, cut in cuts.items()
     )
     probabilities = np.exp(reading.log_probabilities[network])
-    panel = Panel(name, probabilities, tags, np.zeros_like(probabilities), np.isin(tags, (0, 1)))
+    panel = Panel(html.escape(one_line(name)), probabilities, tags, np.zeros_like(probabilities), np.isin(tags, (0, 1)))
     caption = _("The bluer a cell, the more probable the tag. Letters, line: the best legal path. Bars: words begin.")
     names = [(_(TAG_NAMES[tag]), tag) for tag in SBME.tags]
     return lines + render_panels(reading.text, names, [panel], caption, lambda bonus: "")

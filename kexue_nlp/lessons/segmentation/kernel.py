@@ -22,7 +22,7 @@ _WORDS = {
     "after": N_("with blank"), "weight": N_("weight {column} of kernel row {row}"),
     "sum": N_("Place {place}, {character}: {products} = {score}"),
     "hint": N_("Change a weight of the kernel: all scores follow, because all places use the same weights."),
-    "shift": N_("Every score is the same as before, one place later."),
+    "shift": N_("Every score is the same as before, one place later. The blank gets one of its own."),
 }  # fmt: skip
 
 
