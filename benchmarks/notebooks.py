@@ -25,7 +25,7 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellControlSignal, DeadKernelError
 from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
-from PIL import Image
+from PIL import Image, ImageOps
 
 FOLDER = Path(__file__).resolve().parents[1] / "notebooks"
 PICTURES = FOLDER.parent / "docs"  # of the explorers, which the browser tests take
@@ -195,8 +195,7 @@ def renew_pictures(notebook: nbformat.NotebookNode) -> None:
     for cell in notebook.cells:
         for name in cell.get("attachments", {}):
             picture = Image.open(PICTURES / name).convert("RGB")
-            top = max(0, min(250, picture.height - 360))  # controls are above, and small they say nothing
-            picture = picture.crop((0, top, 480, min(picture.height, top + 360))).resize((360, 270))
+            picture = ImageOps.contain(picture, (360, 300))
             png = io.BytesIO()
             picture.quantize(64).save(png, format="png", optimize=True)
             cell.attachments[name] = {"image/png": base64.b64encode(png.getvalue()).decode("ascii")}

@@ -28,7 +28,7 @@ def segmenter():
 
 @pytest.fixture(scope="module")
 def explorer(segmenter):
-    return SegmentationExplorer({"one": Segmenter.load(), "two": segmenter})
+    return SegmentationExplorer({"one": Segmenter.load("closed"), "two": segmenter})
 
 
 def test_page_finds_the_paths_of_python(page, segmenter, explorer):  # noqa: F811

@@ -122,7 +122,8 @@ function flip(characters, reading, cuts, lexicon, word, [start, end]) {
 
 // ---- the picture ----
 
-const LEFT = 70, WIDTH = 46; // pixels
+const LEFT = 70, TOP = 178; // pixels; what is cut off above a sentence that has no faders
+let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
 const Y = { top: 20, bottom: 210, bracket: 222, sentence: 254, words: 264, gloss: 324, trellis: 350, row: 36, height: 482, cuts: 16, line: 50 };
 const level = scale(EDGE, -EDGE, Y.top, Y.bottom);
@@ -143,7 +144,7 @@ function moved(p, by) {
 }
 
 /** A sum of logs, to the hundredth. */
-const sum = (s) => (Math.abs(s) < 1000 ? (s.toFixed(2) === "-0.00" ? "0.00" : s.toFixed(2)) : s.toFixed(0)).replace("-", "−");
+const sum = (s) => (Math.abs(s) < ALWAYS / 2 ? (s.toFixed(2) === "-0.00" ? "0.00" : s.toFixed(2)) : s < 0 ? "-∞" : "∞").replace("-", "−");
 
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
@@ -155,7 +156,7 @@ function inWords(multiplier, words) {
 function render({ model, el }) {
   const words = model.get("words");
   const tagNames = words.tags;
-  let characters, reading, lexicon, found, path, steps, column, hovered = null, selection = null, held = null, focus = null, pulled = null;
+  let characters, reading, lexicon, found, path, steps, column, hovered = null, selection = null, held = null, focus = null, pulled = null, top = 0;
 
   const svg = element("svg", { class: "kx-seg" }), cuts = element("svg", { class: "kx-seg" });
   const [band, faders, sentence, main, trellis, labels] = ["kx-band", "kx-faders", "kx-sentence", "kx-cut", "kx-trellis", "kx-labels"]
@@ -197,6 +198,7 @@ function render({ model, el }) {
     if (key !== unaidedKey) {
       characters = Array.from(at().text);
       reading = at().readings[own()];
+      WIDTH = Math.max(46, Math.min(84, Math.floor(600 / characters.length)));
       unaided = otherRows();
       unaidedKey = key;
       shownKey = null;
@@ -208,7 +210,9 @@ function render({ model, el }) {
     steps = 2 * characters.length;
     const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length, 600);
     for (const part of [svg, cuts]) part.setAttribute("width", width);
-    svg.setAttribute("height", characters.length ? Y.height : 0);
+    top = found.length ? 0 : TOP;
+    svg.setAttribute("height", characters.length ? Y.height - top : 0);
+    svg.setAttribute("viewBox", `0 ${top} ${width} ${Y.height - top}`);
     cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * unaided.length : 40);
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
   }
@@ -299,7 +303,7 @@ function render({ model, el }) {
       );
     }
     if (!first.size && characters.length) {
-      parts.push(element("text", { class: "kx-invite", x: LEFT + 12, y: level(0) - 12 }, words.drag));
+      parts.push(element("text", { class: "kx-invite", x: LEFT + 4, y: Y.bottom }, words.drag));
     }
     redraw(faders, ...parts);
   }
@@ -362,7 +366,7 @@ function render({ model, el }) {
     }));
   }
 
-  const score = (s) => (Math.abs(s) >= 1000 ? `${s > 0 ? "+" : "−"}${Math.round(Math.abs(s) / 1000)}k` : digits(Math.abs(s) < 10 ? Number(s.toFixed(1)) : Math.round(s)));
+  const score = (s) => (Math.abs(s) < 10 ? digits(Number(s.toFixed(1))) : Math.abs(s) < ALWAYS / 2 ? digits(Math.round(s)) : sum(s));
 
   function drawCuts() {
     const traced = now() - characters.length;
@@ -401,7 +405,7 @@ function render({ model, el }) {
     const t = column, character = characters[t];
     caption.textContent = phrase(
       !T ? words.empty
-        : pointed !== null ? words.sees
+        : pointed !== null ? (reading.beyond ? words.beyond : words.sees)
         : step === 0 ? words.begin
         : pulled in lexicon && step === 2 * T ? (pulledWhole() ? words.whole : words.cut)
         : step <= T ? (step === 1 ? words.first : words.column)
@@ -425,7 +429,8 @@ function render({ model, el }) {
       else {
         const ways = t ? COMES_FROM[tag].filter((before) => Number.isFinite(path.running[t - 1][before])) : [];
         const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${sum(path.running[t - 1][before])}`);
-        const gained = Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
+        const mine = found.some(([a, b]) => a <= t && t < b);
+        const gained = !mine ? words.rule : Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
         cells.push(
           element("td", {}, ...(ways.length ? ways.map(way) : [words.start])),
           element("td", { class: "kx-blue" }, `+ ${log(Math.exp(reading.logs[t][tag]))}`),
@@ -462,7 +467,7 @@ function render({ model, el }) {
   const place = (event) => {
     const box = svg.getBoundingClientRect();
     const t = Math.floor((event.clientX - box.left - LEFT) / WIDTH);
-    return { t: t >= 0 && t < characters.length ? t : null, y: event.clientY - box.top, clamped: Math.min(Math.max(t, 0), characters.length - 1) };
+    return { t: t >= 0 && t < characters.length ? t : null, y: event.clientY - box.top + top, clamped: Math.min(Math.max(t, 0), characters.length - 1) };
   };
   const inSentence = (p) => p.t !== null && p.y > Y.sentence - 30 && p.y < Y.sentence + 12;
 
@@ -553,11 +558,14 @@ function render({ model, el }) {
     follow(model, ["step"], drawStep),
   ];
   drawAll();
-  if (model.get("playing") && motion()) {
+  const watcher = new IntersectionObserver((entries) => { // it begins when it can be seen
+    if (!entries.some((entry) => entry.isIntersecting)) return;
+    watcher.disconnect();
     model.set("step", 0);
     play.play();
-  }
-  return () => { play.stop(); for (const end of endings) end(); };
+  }, { threshold: 0.6 });
+  if (model.get("playing") && motion()) watcher.observe(svg);
+  return () => { watcher.disconnect(); play.stop(); for (const end of endings) end(); };
 }
 
 export { decode, flip };

@@ -43,6 +43,8 @@ _WORDS = {
     "alone": N_("the same network, without a dictionary"),
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
+    "beyond": N_("To tag {character}, its layers look at {field}. Known words that reach farther count, too."),
+    "rule": N_("by rule"),
     "column": N_("{character}: each tag keeps its best way to get here and forgets the other."),
     "first": N_("{character}: a sentence begins with s or b."),
     "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
@@ -232,7 +234,8 @@ class SegmentationExplorer(Explorer):
         readings, spans = {}, np.transpose(fixed_spans(reading.text)).tolist()
         for name, segmenter in self._segmenters.items():
             logs, fixed = reading.log_probabilities[name].tolist(), spans if segmenter.keep_whole else []
-            readings[name] = {"logs": logs, "reach": segmenter.receptive_field, "fixed": fixed}
+            beyond = segmenter.features.pairs is not None  # it also reads what reaches farther than its layers
+            readings[name] = {"logs": logs, "reach": segmenter.receptive_field, "fixed": fixed, "beyond": beyond}
         others = {name: list(map(len, words)) for name, words in reading.others.items()}
         cuts = reading.cuts.tolist()
         return {"text": reading.text, "gloss": gloss, "cuts": cuts, "readings": readings, "others": others}
