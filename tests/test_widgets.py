@@ -15,7 +15,7 @@ class Small(Explorer):
         self.lay_out(ipywidgets.HBox([self.view]))
 
 
-def test_explorer_is_one_line_has_a_static_picture_that_its_page_hides_and_closes_all_that_is_in_it():
+def test_explorer_is_one_line_with_a_static_picture_and_closes_all_in_it():
     explorer = Small()
     assert repr(ipywidgets.HBox([explorer, explorer.view])) == "HBox(children=(<Small>, <SlidingKernel>))"
     (page,) = (child for child in explorer.children if isinstance(child, View))
