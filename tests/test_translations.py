@@ -96,7 +96,7 @@ def test_the_font_has_every_character_that_the_chinese_adds():
     assert not missing, "run benchmarks/make_font.py"
 
 
-def test_a_chinese_notebook_has_the_same_code_and_changed_by_hand_is_not_overwritten(lesson):
+def test_a_chinese_notebook_has_the_same_code_and_is_not_overwritten(lesson):
     target = catalogues.CHINESE / "06_small.ipynb"
     catalogues.build(lesson(), execute=False)
     story, code = sources(catalogues.read(target))
