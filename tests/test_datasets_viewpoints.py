@@ -35,14 +35,11 @@ def test_contest_files_are_read(write):
     assert data.skipped == {}
 
 
-def test_repeated_labels_are_counted_and_the_first_stays(write):
+def test_repeated_labels_and_blank_sentences_are_left_out_and_counted(write):
     more = "001\t本田\tpos\r\n001\t丰田\tpos\r\n001\t本田\tpos\r\n"
     data = load_viewpoints("full", write(Label=LABEL + more))
     assert data.labels[0] == (("本田", "pos"), ("丰田", "neg"))
     assert data.skipped == {"label given twice": 2, "label with another polarity than before": 1}
-
-
-def test_blank_sentences_are_left_out_with_their_labels_and_counted(write):
     whole = load_viewpoints("full", write())
     data = load_viewpoints("full", write(Train=TRAIN + "004\t \r\n", Label=LABEL + "004\t本田\tpos\r\n"))
     assert (data.sentences, data.labels) == (whole.sentences, whole.labels)
