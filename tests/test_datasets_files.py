@@ -182,15 +182,8 @@ def test_mirror_variable_replaces_the_original(server, monkeypatch):
     assert set(server.requests) == {"/m/words.txt"}
 
 
-def test_cache_that_cannot_be_made_is_reported(server, tmp_path, monkeypatch):
-    (tmp_path / "file").write_bytes(b"")
-    monkeypatch.setattr(pooch, "os_cache", lambda project: tmp_path / "file" / "cache")
-    with pytest.raises(DatasetUnavailable, match=r"cannot write to the cache .*file/cache"):
-        one_file(f"{server.url}/words.txt").fetch()
-
-
 @pytest.mark.parametrize("place", ["pooch.HTTPDownloader.__call__", "shutil.copyfileobj"], ids=["download", "unpack"])
-def test_full_disk_leaves_nothing(server, own_cache, monkeypatch, place):
+def test_full_disk_leaves_nothing_and_no_cache_is_reported(server, own_cache, monkeypatch, place):
     def refuse(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
@@ -199,6 +192,10 @@ def test_full_disk_leaves_nothing(server, own_cache, monkeypatch, place):
     with pytest.raises(DatasetUnavailable, match=r"cannot write to the cache .*No space left"):
         zipped(f"{server.url}/b.zip").fetch()
     assert list(own_cache.rglob("*")) == []
+    (own_cache.parent / "file").write_bytes(b"")
+    monkeypatch.setattr(pooch, "os_cache", lambda project: own_cache.parent / "file/cache")
+    with pytest.raises(DatasetUnavailable, match=r"cannot write to the cache .*file/cache"):
+        one_file(f"{server.url}/words.txt").fetch()
 
 
 def test_only_registered_members_are_unpacked(server, own_cache):

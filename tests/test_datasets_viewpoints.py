@@ -107,9 +107,7 @@ def test_grammar_makes_different_sentences_whose_labels_occur_in_them():
         assert all(view in sentence and polarity in POLARITIES for view, polarity in pairs)
     assert car_sentences(100) == (sentences[:100], labels[:100])
     assert car_sentences(100, seed=1) != car_sentences(100)
-
-
-def test_grammar_has_what_makes_the_task_hard():
+    # What makes the task hard.
     data = load_viewpoints()
     names = {view for pairs in data.labels for view, _ in pairs}
     assert names - set(data.gazetteer)  # names that no list knows

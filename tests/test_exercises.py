@@ -225,13 +225,10 @@ def test_wrong_answers_get_one_hint_after_another_and_stubs_the_first():
 
 
 @pytest.mark.parametrize("name", ["03.9", "03", "09.1", max], ids=["03.9", "03", "09.1", "max"])
-def test_an_unknown_exercise_is_an_error_that_lists_the_known_ones(name):
+def test_an_unknown_exercise_or_profile_is_an_error_with_the_known_ones(name):
     known = "03.1, 03.2, 03.3" if str(name)[:2] == "03" else "01.1, …, 02.1, …, 03.1, …, 04.1, …, 05.1, …"
     with pytest.raises(ValueError, match=f"{re.escape(repr(name))}; there are {known}$"):
         check(name, tag_sentence)
-
-
-def test_a_profile_is_quick_or_full_and_nothing_else():
     assert [is_full("quick"), is_full("full")] == [False, True]
     with pytest.raises(ValueError, match='"quick" or "full", not \'Full\''):
         is_full("Full")

@@ -314,11 +314,11 @@ def test_stream_by_the_local_rule_takes_one_step_per_batch_of_any_size(X):
         stream.set_params(n_units=5).partial_fit(X)
 
 
-@pytest.mark.parametrize("factor", [2.0**-20, 2.0**100])
-def test_em_codes_large_and_small_numbers_alike(factor):
+def test_em_codes_large_and_small_numbers_alike():
     X = np.random.default_rng(0).random((40, 5)).astype(np.float32)
     hasher = BioHash(4, 2, random_state=0)
-    assert (hasher.fit_transform(X) != hasher.fit_transform(np.float32(factor) * X)).nnz == 0
+    for factor in (2.0**-20, 2.0**100):
+        assert (hasher.fit_transform(X) != hasher.fit_transform(np.float32(factor) * X)).nnz == 0
 
 
 def test_em_after_local_steps_goes_on_from_where_they_led():

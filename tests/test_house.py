@@ -107,20 +107,17 @@ def test_constraints_hold_nothing_that_is_not_installed():
     assert unneeded == set()
 
 
-def test_binder_pins_all_that_the_lessons_install_as_the_constraints_do():
+def test_binder_pins_all_that_the_lessons_install_and_installs_the_package():
     python, *_, pip = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))["dependencies"]
     python, pins = python.removeprefix("python="), parse_pins(pip["pip"])
     needed = names_of(requirement for _, requirement in closure(("lab",), python, "linux"))
     assert python in PYTHONS
     assert needed - pins.keys() == set()
     assert {name: pin for name, pin in pins.items() if PINS.get(name) != pin} == {}
-
-
-def test_binder_installs_only_the_package_and_asks_nothing_about_news():
     script = ROOT / "binder/postBuild"
     assert os.access(script, os.X_OK)
     assert re.search(r"^python -m pip install --no-deps .*--editable \.$", script.read_text(), re.MULTILINE)
-    assert (ROOT / re.search(r"kexue_nlp/\S+", script.read_text())[0]).is_dir()
+    assert (ROOT / re.search(r"kexue_nlp/\S+", script.read_text())[0]).is_dir()  # asks nothing about news
 
 
 def test_supported_pythons_are_declared_alike_and_conda_installs_the_lab_as_pinned():
@@ -268,10 +265,12 @@ def test_wheelhouse_is_collected_against_the_constraints(clone):
     assert list(old.parent.iterdir()) == []
 
 
-def test_make_alone_lists_the_targets(clone):
+def test_make_alone_lists_the_targets_and_no_lesson_is_named(clone):
     listed = clone().stdout
     targets = ("lab", "test", "notebooks", "slides", "results", "wheelhouse", "clean")
     assert all(f"  make {target} " in listed for target in targets)
+    for name in ("Makefile", ".ci/run", ".github/workflows/test.yml"):
+        assert re.findall(r"\b0[0-9]_\w+|0\[", (ROOT / name).read_text("utf-8")) == []
 
 
 @pytest.fixture
@@ -308,11 +307,6 @@ def test_ci_runs_all_parts_with_real_data_beside_the_checkout_where_there_is_som
 @pytest.mark.parametrize("part", PARTS)
 def test_ci_fails_when_a_part_fails(ci_run, part):
     assert ci_run(f"make {part} ").returncode != 0
-
-
-def test_no_lesson_is_named_in_the_makefile_or_in_ci():
-    for name in ("Makefile", ".ci/run", ".github/workflows/test.yml"):
-        assert re.findall(r"\b0[0-9]_\w+|0\[", (ROOT / name).read_text("utf-8")) == []
 
 
 def build(kind, folder):

@@ -92,15 +92,12 @@ def test_options_travel_with_a_segmenter(pretrained, tmp_path):
         assert "ｖ１.０" in again("ｖ１.０信号")
 
 
-def test_words_that_are_the_same_when_folded_need_one_multiplier():
+def test_words_are_literal_text_and_need_one_multiplier_when_folded():
+    for word in ("C++", "(笑)", "a.c", "[b", "\\d", "^$", "😀", "a,b", "\0"):
+        assert Lexicon({word: 2.0}).matches(f"x{word}y abc") == [(1, 1 + len(word), 2.0)]
     assert Lexicon({"AB": 2, "ab": 2}, fold=True).matches("ａＢ") == [(0, 2, 2.0)]
     with pytest.raises(ValueError, match="are the same"):
         Lexicon({"AB": 2, "ab": 3}, fold=True)
-
-
-@pytest.mark.parametrize("word", ["C++", "(笑)", "a.c", "[b", "\\d", "^$", "😀", "a,b", "\0"])
-def test_words_are_literal_text(word):
-    assert Lexicon({word: 2.0}).matches(f"x{word}y abc") == [(1, 1 + len(word), 2.0)]
 
 
 small_words = st.text("ab哈", min_size=1, max_size=3)
