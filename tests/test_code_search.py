@@ -57,9 +57,11 @@ def test_items_found_by_hand(database, query, distances, items):
     assert [part[0].tolist() for part in found] == [distances, items]
 
 
-def test_index_takes_four_bytes_for_each_one_code_and_bit():
+def test_index_takes_four_bytes_for_each_one_code_and_bit_and_bits_are_packed():
     codes = winner_take_all(np.random.default_rng(0).normal(size=(1000, 40)), 5)
     assert InvertedIndex(codes).nbytes == 4 * (5 * 1000 + 1000 + 41)
+    codes = random_codes(30)
+    np.testing.assert_array_equal(np.unpackbits(pack_bits(sp.csr_array(codes)), axis=1)[:, :21], codes)
 
 
 @pytest.mark.parametrize(
@@ -82,20 +84,12 @@ def test_shapes_and_numbers_that_do_not_fit_are_refused():
         InvertedIndex([1, 0, 1])
 
 
-def test_packed_bits_unpack_to_the_codes():
-    codes = random_codes(30)
-    np.testing.assert_array_equal(np.unpackbits(pack_bits(sp.csr_array(codes)), axis=1)[:, :21], codes)
-
-
-def test_faiss_finds_the_same_distances():
+def test_faiss_finds_the_same_distances_and_missing_it_says_what_to_install(monkeypatch):
     pytest.importorskip("faiss")
     queries, database = random_codes(20, seed=1), random_codes(200)
     distances, items = faiss_index(database).search(pack_bits(queries), 30)
     np.testing.assert_array_equal(distances, InvertedIndex(database).search(queries, 30)[0])
     np.testing.assert_array_equal(distances, (queries[:, None] != database[items]).sum(axis=2))
-
-
-def test_missing_faiss_says_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "faiss", None)
     with pytest.raises(ImportError, match="pip install faiss-cpu"):
         faiss_index(np.eye(3))

@@ -4,6 +4,7 @@ import copy
 import multiprocessing
 import pickle
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import keras
 import numpy as np
@@ -131,10 +132,7 @@ def test_a_network_of_somebody_else_counts_too(monkeypatch):
 def test_no_model_is_made_or_trained_in_a_late_fork(monkeypatch):
     network, model = article_tagger(5, 4, (4, 4)), LanguageModel(Vocabulary("ab"), "character", embedding=4, units=6)
     monkeypatch.setattr(saved_model, "_forked_behind_it", True)
-    for late in (
-        lambda: ViewpointTagger(network, Vocabulary("本田好"), ["本田"]),
-        model.trainer,
-        lambda: model.fit(["ab"]),
-    ):
+    make = partial(ViewpointTagger, network, Vocabulary("本田好"), ["本田"])
+    for late in (make, model.trainer, partial(model.fit, ["ab"])):
         with pytest.raises(RuntimeError, match="spawn"):
             late()

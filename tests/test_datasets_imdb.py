@@ -60,14 +60,11 @@ def test_sample_has_all_training_reviews_half_of_them_positive(sample):
     assert worst[sample.train_labels == 0].sum() > 5 * worst[sample.train_labels == 1].sum()
 
 
-def test_reviews_of_other_sites_are_left_out_and_line_ends_kept(packaged):
+def test_reviews_of_other_sites_are_left_out_and_repeated_ones_not_held_out(packaged):
     text = 'He said: "Stay, or\ngo."'
     packaged([*TWENTY, (text, 1, "imdb"), ("a tomato", 1, "rotten_tomatoes")])
     data = load_imdb()
     assert sorted(data.train + data.test) == sorted([text, *(review for review, *_ in TWENTY)])
-
-
-def test_text_that_occurs_twice_is_not_held_out(packaged):
     packaged([("again" if int(text[2:]) < 8 else text, *rest) for text, *rest in TWENTY])
     assert set(load_imdb().test) == {"0 8", "0 9", "1 8", "1 9"}
 
@@ -81,26 +78,23 @@ def test_malformed_file_is_reported_with_its_line(packaged):
         load_imdb()
 
 
-def test_subset_is_balanced_and_its_labels_belong_to_its_texts(sample):
+def test_subset_is_balanced_drawn_by_its_seed_and_lies_within_larger_ones(sample):
     subset = sample.subset(n_train=600, n_test=100, seed=3)
     label_of = dict(zip(sample.train, sample.train_labels.tolist(), strict=True))
     assert [label_of[text] for text in subset.train] == subset.train_labels.tolist()
     assert (len(subset.train), subset.train_labels.sum()) == (600, 300)
     assert (len(subset.test), subset.test_labels.sum()) == (100, 50)
-
-
-def test_subset_is_drawn_by_its_seed_and_lies_within_larger_ones(sample):
     first, same, other = (sample.subset(100, 0, seed) for seed in (1, 1, 2))
     assert 0 < first.train_labels[:50].sum() < 50
     assert first.train == same.train
     assert set(first.train) != set(other.train)
     assert set(first.train) <= set(sample.subset(400, 0, 1).train)
+    for n in (3, -2, 20_002):
+        with pytest.raises(ValueError, match=f"n_train must be an even number from 0 to 20000, not {n}"):
+            sample.subset(n, 0)
 
 
-@pytest.mark.parametrize("n", [3, -2, 20_002])
-def test_impossible_size_of_a_subset_is_refused(sample, n):
-    with pytest.raises(ValueError, match=f"n_train must be an even number from 0 to 20000, not {n}"):
-        sample.subset(n, 0)
+GAPS = ({"a": 1, "b": 3}, {"a": 0, "b": 1}, {"a": 1, "b": 1})
 
 
 def ragged(rows):
@@ -138,17 +132,17 @@ def test_archive_comes_in_the_order_of_keras_with_its_labels_and_words(keras_arc
     assert data.words[6] == "word7"
 
 
-@pytest.mark.parametrize("index", [{"a": 1, "b": 3}, {"a": 0, "b": 1}, {"a": 1, "b": 1}])
-def test_word_index_with_gaps_is_refused(keras_archive, index):
-    keras_archive(index=index)
-    with pytest.raises(ValueError, match=r"imdb_word_index\.json: the ranks are not the numbers from 1 to 2"):
-        load_imdb("full")
-
-
-@pytest.mark.parametrize("labels", [None, np.array([1, 0])])
-def test_archive_without_a_label_for_each_review_is_refused(keras_archive, labels):
-    keras_archive(y_test=labels)
-    with pytest.raises(ValueError, match="must hold x_test and y_test of one length"):
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        *(({"index": index}, r"imdb_word_index\.json: the ranks are not the numbers from 1 to 2") for index in GAPS),
+        *(({"y_test": y}, "must hold x_test and y_test of one length") for y in (None, np.array([1, 0]))),
+    ],
+    ids=count(),
+)
+def test_word_index_with_gaps_and_missing_labels_are_refused(keras_archive, changed, message):
+    keras_archive(**changed)
+    with pytest.raises(ValueError, match=message):
         load_imdb("full")
 
 
@@ -175,19 +169,16 @@ def test_archive_of_an_older_numpy_is_read(tmp_path):
     assert [row.tolist() for row in read_ragged_npz(tmp_path / "a.npz")["x"]] == [[1, 2], []]
 
 
-@pytest.mark.parametrize("row", ["text", ["1", "2"], [1.5], [[1, 2]], None, {"a": 1}], ids=count())
-def test_row_that_is_no_list_of_whole_numbers_is_refused(keras_archive, row):
-    path = keras_archive(x_train=ragged([row, [1]]))
-    with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
-        read_ragged_npz(path)
-
-
-@pytest.mark.parametrize("keep", [0, 100, 400])
-def test_archive_cut_short_is_refused(keras_archive, keep):
-    path = keras_archive()
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
-        load_imdb("full")
+def test_archive_with_other_rows_or_cut_short_is_refused(keras_archive):
+    for row in ("text", ["1", "2"], [1.5], [[1, 2]], None, {"a": 1}):
+        path = keras_archive(x_train=ragged([row, [1]]))
+        with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
+            read_ragged_npz(path)
+    for keep in (0, 100, 400):
+        path = keras_archive()
+        path.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
+            load_imdb("full")
 
 
 @pytest.fixture(scope="module")
@@ -238,12 +229,17 @@ def text_archive(tmp_path):
     return write
 
 
-def test_texts_come_by_label_and_number(text_archive):
+def test_texts_come_by_label_and_number_and_unlabelled_ones_may_be_missing(text_archive):
     text_archive()
     data = load_imdb("texts")
     assert data.test == ["test neg 0", "test neg 9", "test neg 10", "test pos 0", "test pos 9", "test pos 10"]
     assert data.test_labels.tolist() == [0, 0, 0, 1, 1, 1]
     assert data.unlabelled == ["train unsup 0", "train unsup 9", "train unsup 10"]
+    text_archive(without=["train/unsup"])
+    assert load_imdb("texts").unlabelled == []
+    text_archive(without=["test/neg"])
+    with pytest.raises(ValueError, match="holds no texts in aclImdb/test/neg"):
+        load_imdb("texts")
 
 
 def test_members_and_links_that_are_no_reviews_are_passed_over(text_archive, tmp_path):
@@ -258,26 +254,15 @@ def test_members_and_links_that_are_no_reviews_are_passed_over(text_archive, tmp
     assert list(read_texts(path)) == []
 
 
-def test_archive_may_lack_unlabelled_texts_only(text_archive):
-    text_archive(without=["train/unsup"])
-    assert load_imdb("texts").unlabelled == []
-    text_archive(without=["test/neg"])
-    with pytest.raises(ValueError, match="holds no texts in aclImdb/test/neg"):
-        load_imdb("texts")
-
-
-def test_text_that_is_not_utf8_is_reported_with_its_name(text_archive):
+def test_text_archive_cut_short_or_not_in_utf8_is_refused(text_archive):
+    for cut in (1, 9, 60, None):
+        path = text_archive()
+        path.write_bytes(path.read_bytes()[:-cut] if cut else b"")
+        with pytest.raises(ValueError, match=r"aclImdb_v1\.tar\.gz is damaged or no \.tar\.gz archive"):
+            load_imdb("texts")
     path = text_archive([("aclImdb/train/pos/7_9.txt", b"caf\xe9")])
     with pytest.raises(ValueError, match=r"aclImdb/train/pos/7_9\.txt: not UTF-8"):
         list(read_texts(path))
-
-
-@pytest.mark.parametrize("cut", [1, 9, 60, None])
-def test_text_archive_cut_short_is_refused(text_archive, cut):
-    path = text_archive()
-    path.write_bytes(path.read_bytes()[:-cut] if cut else b"")
-    with pytest.raises(ValueError, match=r"aclImdb_v1\.tar\.gz is damaged or no \.tar\.gz archive"):
-        load_imdb("texts")
 
 
 @needs("aclImdb_v1.tar.gz")

@@ -58,28 +58,22 @@ def text_of(rows):
     return ["".join(words) for words in rows]
 
 
-def test_tags_are_stripped(tmp_path):
+def test_tags_are_stripped_and_any_white_space_separates_words(tmp_path):
     (tmp_path / "t").write_text("１２月/t  ３１日/t  ，/w\n//w  新华社/nt\n", encoding="utf-8")
     assert read_tagged(tmp_path / "t") == [["１２月", "３１日", "，"], ["/", "新华社"]]
-
-
-@pytest.mark.parametrize("token", ["北京", "/ns", "北京/", "北京/n]nt", "北京/1"])
-def test_malformed_token_is_named_by_line(tmp_path, token):
-    (tmp_path / "t").write_text(f"我/r\n\n爱/v {token} 。/w\n", encoding="utf-8")
-    with pytest.raises(ValueError, match=r"t, line 3: .*word/tag"):
-        read_tagged(tmp_path / "t")
-
-
-@pytest.mark.parametrize("read", [read_tagged, read_segmented])
-def test_nul_is_reported_with_its_line(tmp_path, read):
-    (tmp_path / "t").write_bytes(b"a/n\nb/n c\0/n\n")
-    with pytest.raises(ValueError, match="t, line 2: NUL"):
-        read(tmp_path / "t")
-
-
-def test_any_white_space_separates_words(tmp_path):
     (tmp_path / "t").write_bytes("  我\u3000爱\t北京  天安门 \r\n北京\r\n".encode("gb18030"))
     assert read_segmented(tmp_path / "t") == [["我", "爱", "北京", "天安门"], ["北京"]]
+
+
+def test_malformed_token_and_nul_are_named_by_line(tmp_path):
+    for token in ("北京", "/ns", "北京/", "北京/n]nt", "北京/1"):
+        (tmp_path / "t").write_text(f"我/r\n\n爱/v {token} 。/w\n", encoding="utf-8")
+        with pytest.raises(ValueError, match=r"t, line 3: .*word/tag"):
+            read_tagged(tmp_path / "t")
+    for read in (read_tagged, read_segmented):
+        (tmp_path / "t").write_bytes(b"a/n\nb/n c\0/n\n")
+        with pytest.raises(ValueError, match="t, line 2: NUL"):
+            read(tmp_path / "t")
 
 
 def test_sample_is_tested_on_heldout_which_is_its_last_tenth(peoples_daily):
@@ -100,9 +94,6 @@ def test_full_data_keeps_blank_lines_and_knows_the_official_words(peoples_daily,
     data = load_segmentation("full")
     assert (data.test_text, data.test) == (["我爱北京", "", "天安门"], [["我", "爱", "北京"], [], ["天安门"]])
     assert data.training_words == {"我", "爱"}
-
-
-def test_gold_of_another_length_is_refused(peoples_daily, bakeoff):
     bakeoff(gold__pku_test_gold="我  爱  北京\n")
     with pytest.raises(ValueError, match=r"has 1 lines but .* has 3"):
         load_segmentation("full")

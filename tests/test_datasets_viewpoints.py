@@ -35,14 +35,11 @@ def test_contest_files_are_read(write):
     assert data.skipped == {}
 
 
-def test_repeated_labels_are_counted_and_the_first_stays(write):
+def test_repeated_labels_and_blank_sentences_are_left_out_and_counted(write):
     more = "001\t本田\tpos\r\n001\t丰田\tpos\r\n001\t本田\tpos\r\n"
     data = load_viewpoints("full", write(Label=LABEL + more))
     assert data.labels[0] == (("本田", "pos"), ("丰田", "neg"))
     assert data.skipped == {"label given twice": 2, "label with another polarity than before": 1}
-
-
-def test_blank_sentences_are_left_out_with_their_labels_and_counted(write):
     whole = load_viewpoints("full", write())
     data = load_viewpoints("full", write(Train=TRAIN + "004\t \r\n", Label=LABEL + "004\t本田\tpos\r\n"))
     assert (data.sentences, data.labels) == (whole.sentences, whole.labels)
@@ -110,9 +107,7 @@ def test_grammar_makes_different_sentences_whose_labels_occur_in_them():
         assert all(view in sentence and polarity in POLARITIES for view, polarity in pairs)
     assert car_sentences(100) == (sentences[:100], labels[:100])
     assert car_sentences(100, seed=1) != car_sentences(100)
-
-
-def test_grammar_has_what_makes_the_task_hard():
+    # What makes the task hard.
     data = load_viewpoints()
     names = {view for pairs in data.labels for view, _ in pairs}
     assert names - set(data.gazetteer)  # names that no list knows

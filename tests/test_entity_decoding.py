@@ -32,11 +32,6 @@ def test_labels_are_found_in_the_text(text, labels, expected):
     assert find_entities(text, labels, Matcher(NAMES)) == expected
 
 
-def test_two_polarities_of_one_name_are_refused():
-    with pytest.raises(ValueError, match="two polarities"):
-        find_entities("本田", [("本田", "pos"), ("本田", "neg")], Matcher(NAMES))
-
-
 def score(log_p, entities, scheme, bonus):
     tags = entities_to_tags(len(log_p), entities, scheme)
     return log_p[np.arange(len(tags)), tags].sum() + bonus * len(entities)
@@ -84,21 +79,16 @@ def test_probability_of_a_polarity_is_against_the_others_and_no_entity():
     assert found == pytest.approx([means[1] / means.sum(), 0.1])
 
 
-@pytest.mark.parametrize(
-    ("log_p", "scheme"),
-    [(np.full((3, 4), np.nan), POLARITY), (np.zeros((3, 7)), POLARITY), (np.zeros((3, 4)), POLARITY_BEGIN)],
-    ids=["nan", "begin tags", "no begin tags"],
-)
-def test_log_probabilities_that_do_not_fit_are_refused(log_p, scheme):
-    with pytest.raises(ValueError, match="log-probabilities must be numbers of shape"):
-        entities_among(log_p, np.array([0]), np.array([2]), scheme)
-
-
-@pytest.mark.parametrize("decode", [entities_among, align_entities])
-@pytest.mark.parametrize(("start", "end"), [(-1, 2), (1, 1), (0, 4)])
-def test_spans_outside_the_text_are_refused(start, end, decode):
-    with pytest.raises(ValueError, match="text of 3 characters"):
-        decode(np.zeros((3, 4)), np.array([start]), np.array([end]))
+def test_log_probabilities_spans_and_labels_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="two polarities"):
+        find_entities("本田", [("本田", "pos"), ("本田", "neg")], Matcher(NAMES))
+    no_numbers = np.full((3, 4), np.nan)
+    for log_p, scheme in ((no_numbers, POLARITY), (np.zeros((3, 7)), POLARITY), (np.zeros((3, 4)), POLARITY_BEGIN)):
+        with pytest.raises(ValueError, match="log-probabilities must be numbers of shape"):
+            entities_among(log_p, np.array([0]), np.array([2]), scheme)
+    for decode, (start, end) in itertools.product((entities_among, align_entities), ((-1, 2), (1, 1), (0, 4))):
+        with pytest.raises(ValueError, match="text of 3 characters"):
+            decode(np.zeros((3, 4)), np.array([start]), np.array([end]))
 
 
 def emissions(rows):
@@ -133,16 +123,13 @@ def test_list_says_where_and_tagger_which(text, names, rows, plain, forced, enti
         assert found.forced.tolist() == [int(tag) for tag in forced]
 
 
-def test_a_name_at_either_end_of_the_text_leaves_the_other_end_alone():
+def test_a_name_at_either_end_leaves_the_other_alone_and_bonuses_add_up():
     for text, rows, beside in (("丰田好", "113", 2), ("买丰田", "311", 0)):
         found = align(text, ["丰田"], rows)
         assert found.emissions[beside, 0] == pytest.approx(emissions("3")[0, 0] + 50)
     whole = align("丰田", ["丰田"], "11")
     assert (whole.emissions[:, 0] == emissions("11")[:, 0]).all()
     assert whole.entities == [(0, 2, "pos")]
-
-
-def test_bonuses_of_a_name_inside_another_add_up():
     found = align("北京奔驰", ["奔驰", "北京奔驰"], "2222")
     assert (found.emissions - emissions("2222"))[:, 1] == pytest.approx([100, 100, 200, 200], abs=0.1)
     assert found.entities == [(0, 4, "neu")]

@@ -44,9 +44,6 @@ def test_a_unit_that_is_high_for_negative_reviews_is_turned():
     for separation, sign in ((0.8, 1), (0.2, -1)):
         found = state(words, (True,) * 3, states, np.full(4, 0.5), 0, separation, 0.1, 0.4, 3)
         np.testing.assert_allclose(found.activation, sign * np.array([1.0, 0.0, -1.0]))
-
-
-def test_a_unit_that_never_moves_has_no_colour():
     found = state(("a",), (True,), np.zeros((2, 1)), np.full(2, 0.5), 0, 0.5, 0.0, 0.0, 1)
     assert found.activation.tolist() == [0]
     assert "class=" not in render_reading(found).split('kexue-words"')[1].split("</div>")[0]
@@ -63,13 +60,10 @@ def test_rounds_are_well_formed_and_say_the_numbers(n_labels, number):
         assert f"{name}{stopped}: {rounds[here].accuracy:.1%} on the test" in text
 
 
-def test_units_are_ranked_by_how_far_they_are_from_chance(explorer):
+def test_units_are_ranked_by_distance_from_chance(explorer, parts):
     for rank, unit in enumerate([1, 3, 5, 2, 4, 0], start=1):
         explorer.rank.value = rank
         assert f"unit {unit} " in explorer.picture.value
-
-
-def test_running_prediction_is_that_of_each_beginning(explorer, parts):
     model, classifier, _ = parts
     explorer.text.value = "good film bad"
     means = model.encode(["", "good", "good film", "good film bad"])
@@ -100,13 +94,17 @@ def test_any_text(explorer, text):
     assert len(explorer.state.probability) == len(explorer.state.words) + 1
 
 
-def test_unknown_words_and_a_long_text_are_pointed_out(explorer):
+def test_unknown_words_a_long_text_and_errors_are_pointed_out(explorer):
     explorer.text.value = "zzz yyy"
     assert "knows none" in explorer.message.value
     explorer.text.value = "good " * (WORD_LIMIT + 25)
     assert not explorer.message.value
     assert len(explorer.state.words) == WORD_LIMIT
     assert "25 more words" in explorer.picture.value
+    explorer._classifier = None
+    explorer.text.value = "bad film"
+    assert "This should not have happened" in explorer.message.value
+    assert errors.pop()
 
 
 def test_static_fallback_shows_both_tabs(explorer):
@@ -124,9 +122,7 @@ def test_static_fallback_shows_both_tabs(explorer):
         ({"separation": np.full(6, np.nan)}, "from nan to nan"),
         ({"runs": {100: {"words": []}}}, "'words': 0"),
         ({"runs": {100: dict.fromkeys("abcd", RUNS[1000]["words"])}}, "1 to 3 methods"),
-        ({"reviews": ()}, "must not be empty"),
-        ({"runs": {}}, "must not be empty"),
-        ({"runs": {100: {}}}, "must not be empty"),
+        *((wrong, "must not be empty") for wrong in ({"reviews": ()}, {"runs": {}}, {"runs": {100: {}}})),
     ],
 )
 def test_what_does_not_fit_is_refused(parts, change, message):
@@ -134,10 +130,3 @@ def test_what_does_not_fit_is_refused(parts, change, message):
     arguments = {"separation": separation, "reviews": REVIEWS, "runs": RUNS} | change
     with pytest.raises(ValueError, match=message):
         SentimentExplorer(model, classifier, **arguments)
-
-
-def test_an_error_in_a_callback_is_shown(explorer):
-    explorer._classifier = None
-    explorer.text.value = "bad film"
-    assert "This should not have happened" in explorer.message.value
-    assert errors.pop()

@@ -58,15 +58,10 @@ def test_what_the_list_adds_is_what_the_article_adds(tagger):
     assert state(tagger, SENTENCE, inside=0, outside=0).mentions == state(tagger, SENTENCE, "plain").mentions
     result = state(with_names(tagger, ["本田"]), "我本田，", "forced", inside=7, outside=3)
     assert result.bonuses.round(4).tolist() == [[3, 0, 0, 0], [0, 7, 7, 7], [0, 7, 7, 7], [3, 0, 0, 0]]
-
-
-def test_a_name_of_which_nothing_was_tagged_is_dropped_and_shown(tagger):
+    # A name of which nothing was tagged is dropped, and shown.
     result = state(with_names(tagger, ["喜欢"]), "我喜欢", "forced")
     assert (result.mentions, result.dropped) == ([], [(1, 3)])
     assert "the network tags nothing there: <bdi>喜欢</bdi>" in render(result)
-
-
-def test_the_weight_of_neutral_turns_polarities(tagger):
     assert [m.polarity for m in state(tagger, SENTENCE, "names", neutral=10).mentions] == ["neu", "neu"]
 
 
@@ -106,26 +101,19 @@ def test_every_control_changes_the_picture_and_reset_goes_back(explorer, tagger)
         assert explorer.picture.value != before
 
 
-def test_sliders_do_not_run_the_network(explorer, monkeypatch):
-    monkeypatch.setattr(ViewpointTagger, "log_probabilities", None)
-    assert not explorer.inside.disabled
-    explorer.inside.value, explorer.neutral.value, explorer.decoding.value = 5, 2.0, "names compete"
-    assert (explorer.inside.disabled, explorer.outside.disabled) == (True, True)
-    assert errors == []
-
-
-def test_names_may_be_written_in_any_way(explorer):
+def test_names_may_be_written_in_any_way(explorer, monkeypatch):
+    assert "北京奔驰 is blamed" in explorer._repr_mimebundle_()["text/plain"]
+    assert len(parse(explorer.static_html()).findall(".//tbody")) == 2
     explorer.names.value = " 本田、奔驰，本田\n\n,唐 ；秦; 宋"
     assert explorer.state.names == ("本田", "奔驰", "唐", "秦", "宋")
     explorer.names.value = ""
     assert "No name of the list" in explorer.message.value
     explorer.names.value = HOSTILE
+    monkeypatch.setattr(ViewpointTagger, "log_probabilities", None)
+    assert not explorer.inside.disabled
+    explorer.inside.value, explorer.neutral.value, explorer.decoding.value = 5, 2.0, "names compete"
+    assert (explorer.inside.disabled, explorer.outside.disabled) == (True, True)
     assert errors == []
-
-
-def test_without_widgets_there_are_html_and_text(explorer):
-    assert "北京奔驰 is blamed" in explorer._repr_mimebundle_()["text/plain"]
-    assert len(parse(explorer.static_html()).findall(".//tbody")) == 2
 
 
 def test_unfit_arguments_are_named(tagger):

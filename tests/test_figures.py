@@ -45,24 +45,16 @@ def only_our_fonts(monkeypatch):
     font_manager.fontManager._findfont_cached.cache_clear()
 
 
-# the font
-
-
 @pytest.mark.usefixtures("only_our_fonts")
 @pytest.mark.parametrize("kind", ["png", "svg", "pdf"])
-def test_chinese_is_drawn_where_no_chinese_font_is_installed(kind):
-    draw(figures.emission_heatmap(SENTENCE, probabilities(len(SENTENCE))), kind)
-    with pytest.raises(UserWarning, match="Glyph"):  # a missing one would be noticed
-        draw(figures.emission_heatmap("\U00020000", probabilities(1)), kind)
-
-
-@pytest.mark.usefixtures("only_our_fonts")
-def test_bold_chinese_is_drawn_without_a_complaint(caplog):
-    fig = Figure()
+def test_chinese_is_drawn_where_no_chinese_font_is_installed(kind, caplog):
+    fig = figures.emission_heatmap(SENTENCE, probabilities(len(SENTENCE)))
     fig.text(0.5, 0.5, "分词 bold", weight="bold")
     with caplog.at_level(logging.WARNING):
-        draw(fig)
+        draw(fig, kind)
     assert caplog.messages == []
+    with pytest.raises(UserWarning, match="Glyph"):  # a missing one would be noticed
+        draw(figures.emission_heatmap("\U00020000", probabilities(1)), kind)
 
 
 def test_asking_again_for_the_font_changes_nothing_unless_the_style_has_changed():
@@ -92,16 +84,6 @@ def test_the_font_travels_with_its_licence_and_under_its_own_name():
     assert FT2Font(figures._FONT).family_name == "Kexue Sans SC"
 
 
-# visible
-
-
-def test_what_cannot_be_seen_is_replaced():
-    assert figures.visible("a b\n\x00\x1b\ud83d\u202e\u2066c") == "a␣b↵" + "\ufffd" * 5 + "c"
-
-
-# show
-
-
 @pytest.fixture
 def displayed(monkeypatch):
     calls = []
@@ -128,6 +110,7 @@ def test_a_figure_is_a_small_png_with_its_description(name, displayed):
     assert len(png) < 60_000
     assert data["text/plain"] == options["metadata"]["image/png"]["alt"] == fig.alt
     assert fig.alt.endswith(".")
+    assert draw(ALL_FIGURES[name]()) == draw(ALL_FIGURES[name]())
 
 
 def test_a_chart_of_a_lesson_is_shown_with_the_description_it_is_given_and_closed(displayed):
@@ -139,29 +122,19 @@ def test_a_chart_of_a_lesson_is_shown_with_the_description_it_is_given_and_close
     assert not plt.fignum_exists(fig.number)
 
 
-@pytest.mark.parametrize("name", ALL_FIGURES)
-def test_the_same_figure_gives_the_same_picture(name):
-    assert draw(ALL_FIGURES[name]()) == draw(ALL_FIGURES[name]())
-
-
-# figures
-
-
 def test_the_heat_map_labels_columns_colours_cells_and_frames_the_path():
     fig, p = Figure(), probabilities(3)
     ax = fig.subplots()
     assert figures.emission_heatmap("微 信", p, path=[1, 2, 3], ax=ax) is fig
     assert [label.get_text() for label in ax.get_xticklabels()] == ["微", "␣", "信"]
+    assert figures.visible("a b\n\x00\x1b\ud83d\u202e\u2066c") == "a␣b↵" + "\ufffd" * 5 + "c"
     np.testing.assert_array_equal(np.ravel(ax.collections[0].get_array()), p.T.ravel())
     assert [tuple(np.floor(patch.get_xy()).astype(int)) for patch in ax.patches] == [(0, 1), (1, 2), (2, 3)]
 
 
-@pytest.mark.parametrize(("length", "numbers"), [(16, 64), (17, 0)])
-def test_a_short_heat_map_has_numbers(length, numbers):
-    assert len(figures.emission_heatmap("字" * length, probabilities(length)).axes[0].texts) == numbers
-
-
-def test_probabilities_or_a_path_of_another_length_are_refused():
+def test_a_short_heat_map_has_numbers_and_unfit_arguments_are_refused():
+    for length, numbers in ((16, 64), (17, 0)):
+        assert len(figures.emission_heatmap("字" * length, probabilities(length)).axes[0].texts) == numbers
     with pytest.raises(ValueError, match=r"\(2, 4\).*\(3, 4\)"):
         figures.emission_heatmap("微信", probabilities(3))
     with pytest.raises(ValueError, match="same first dimension"):

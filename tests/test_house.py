@@ -107,31 +107,25 @@ def test_constraints_hold_nothing_that_is_not_installed():
     assert unneeded == set()
 
 
-def test_binder_pins_all_that_the_lessons_install_as_the_constraints_do():
+def test_binder_pins_all_that_the_lessons_install_and_installs_the_package():
     python, *_, pip = yaml.safe_load((ROOT / "binder/environment.yml").read_text("utf-8"))["dependencies"]
     python, pins = python.removeprefix("python="), parse_pins(pip["pip"])
     needed = names_of(requirement for _, requirement in closure(("lab",), python, "linux"))
     assert python in PYTHONS
     assert needed - pins.keys() == set()
     assert {name: pin for name, pin in pins.items() if PINS.get(name) != pin} == {}
-
-
-def test_binder_installs_only_the_package_and_asks_nothing_about_news():
     script = ROOT / "binder/postBuild"
     assert os.access(script, os.X_OK)
     assert re.search(r"^python -m pip install --no-deps .*--editable \.$", script.read_text(), re.MULTILINE)
-    assert (ROOT / re.search(r"kexue_nlp/\S+", script.read_text())[0]).is_dir()
+    assert (ROOT / re.search(r"kexue_nlp/\S+", script.read_text())[0]).is_dir()  # asks nothing about news
 
 
-def test_conda_environment_installs_the_lab_as_pinned_on_a_supported_python():
+def test_supported_pythons_are_declared_alike_and_conda_installs_the_lab_as_pinned():
+    declared = SpecifierSet(PROJECT["requires-python"])
+    assert [f"3.{minor}" for minor in range(8, 20) if declared.contains(f"3.{minor}.0")] == list(PYTHONS)
     python, *_, pip = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
     assert python.removeprefix("python=") in PYTHONS
     assert pip == {"pip": ["--constraint constraints.txt", "--editable .[lab]"]}
-
-
-def test_supported_pythons_are_declared_alike():
-    declared = SpecifierSet(PROJECT["requires-python"])
-    assert [f"3.{minor}" for minor in range(8, 20) if declared.contains(f"3.{minor}.0")] == list(PYTHONS)
 
 
 def test_workflow_tests_every_system_and_both_ends_of_the_python_range():
@@ -227,35 +221,24 @@ def test_make_installs_again_what_may_not_be_right_any_more(clone, event):
     assert len(clone.installs()) == 2
 
 
-def test_failed_install_stops_make_and_is_tried_again(clone):
-    (clone.folder / "network-down").touch()
-    assert clone("lab").returncode != 0
-    (clone.folder / "network-down").unlink()
-    assert clone("lab").returncode == 0
-    assert len(clone.installs()) == 2
-
-
-def test_failed_install_of_more_makes_the_former_doubtful(clone):
-    clone("lab")
-    (clone.folder / "network-down").touch()
-    clone("test")
-    (clone.folder / "network-down").unlink()
-    clone("lab")
-    assert len(clone.installs()) == 3
+def test_failed_install_stops_make_and_makes_the_former_doubtful(clone):
+    for target, installs in (("lab", 2), ("test", 4)):
+        (clone.folder / "network-down").touch()
+        assert clone(target).returncode != 0
+        (clone.folder / "network-down").unlink()
+        assert clone("lab").returncode == 0
+        assert len(clone.installs()) == installs
 
 
 def test_python_that_does_not_run_is_passed_over(clone, tmp_path):
+    result = clone("lab", "PYTHON=/nowhere/python")
+    assert result.returncode != 0
+    assert "No usable Python 3.11, 3.12 or 3.13 found at PYTHON=/nowhere/python" in result.stderr
     shim = tmp_path / "bin/python3.13"
     shim.rename(tmp_path / "bin/python3.12")
     shim.write_text("#!/bin/sh\necho 'command not found' >&2\nexit 127\n")
     shim.chmod(0o755)
     assert "(python3.12)" in clone("lab").stdout
-
-
-def test_make_without_a_usable_python_says_what_to_do(clone):
-    result = clone("lab", "PYTHON=/nowhere/python")
-    assert result.returncode != 0
-    assert "No usable Python 3.11, 3.12 or 3.13 found at PYTHON=/nowhere/python" in result.stderr
 
 
 def test_settings_of_another_environment_do_not_reach_the_install(clone):
@@ -268,28 +251,26 @@ def test_settings_of_another_environment_do_not_reach_the_install(clone):
 
 
 def test_wheelhouse_is_collected_against_the_constraints(clone):
-    clone("wheelhouse")
-    collected = "-m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse .[lab,test] editables"
-    assert clone.installs()[-1] == collected
-    assert (clone.folder / "wheelhouse").is_dir()
-
-
-@pytest.mark.parametrize(("network", "stays"), [(True, False), (False, True)], ids=["up", "down"])
-def test_old_wheels_go_only_when_the_new_ones_are_there(clone, network, stays):
-    clone("lab")
     old = clone.folder / "wheelhouse/old.whl"
     old.parent.mkdir()
     old.touch()
-    if not network:
-        (clone.folder / "network-down").touch()
-    assert (clone("wheelhouse").returncode == 0) is network
-    assert old.exists() is stays
+    clone("lab")
+    (clone.folder / "network-down").touch()
+    assert clone("wheelhouse").returncode != 0
+    assert old.exists()
+    (clone.folder / "network-down").unlink()
+    assert clone("wheelhouse").returncode == 0
+    collected = "-m pip wheel --constraint constraints.txt --wheel-dir build/wheelhouse .[lab,test] editables"
+    assert clone.installs()[-1] == collected
+    assert list(old.parent.iterdir()) == []
 
 
-def test_make_alone_lists_the_targets(clone):
+def test_make_alone_lists_the_targets_and_no_lesson_is_named(clone):
     listed = clone().stdout
     targets = ("lab", "test", "notebooks", "slides", "results", "wheelhouse", "clean")
     assert all(f"  make {target} " in listed for target in targets)
+    for name in ("Makefile", ".ci/run", ".github/workflows/test.yml"):
+        assert re.findall(r"\b0[0-9]_\w+|0\[", (ROOT / name).read_text("utf-8")) == []
 
 
 @pytest.fixture
@@ -315,26 +296,17 @@ def ci_run(tmp_path):
     return run
 
 
-def test_ci_runs_the_test_command_of_the_readme_and_the_rest(ci_run):
+def test_ci_runs_all_parts_with_real_data_beside_the_checkout_where_there_is_some(ci_run, tmp_path):
     run = ci_run()
     assert run.returncode == 0
-    assert {f"make {part}" for part in PARTS} <= set(run.stdout.splitlines())
+    assert {*(f"make {part}" for part in PARTS), "data="} <= set(run.stdout.splitlines())
+    (tmp_path / "shared/data").mkdir(parents=True)
+    assert f"data={tmp_path / 'shared/data'}" in ci_run().stdout
 
 
 @pytest.mark.parametrize("part", PARTS)
 def test_ci_fails_when_a_part_fails(ci_run, part):
     assert ci_run(f"make {part} ").returncode != 0
-
-
-def test_no_lesson_is_named_in_the_makefile_or_in_ci():
-    for name in ("Makefile", ".ci/run", ".github/workflows/test.yml"):
-        assert re.findall(r"\b0[0-9]_\w+|0\[", (ROOT / name).read_text("utf-8")) == []
-
-
-def test_ci_uses_real_data_beside_the_checkout_where_there_is_some(ci_run, tmp_path):
-    assert "data=\n" in ci_run().stdout
-    (tmp_path / "shared/data").mkdir(parents=True)
-    assert f"data={tmp_path / 'shared/data'}" in ci_run().stdout
 
 
 def build(kind, folder):
@@ -350,13 +322,9 @@ def wheel(tmp_path_factory):
     return build("wheel", tmp_path_factory.mktemp("wheel"))
 
 
-@pytest.fixture(scope="module")
-def wheel_names(wheel):
-    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-
-
-def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_names):
+def test_wheel_carries_the_package_the_notebooks_and_the_tables_and_nothing_else(wheel):
     assert wheel.name == f"kexue_nlp-{kexue_nlp.__version__}-py3-none-any.whl"
+    names = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
     folder = ROOT / "notebooks"
     paths = [*folder.glob("*.ipynb"), *folder.glob("zh/*.ipynb")]
     notebooks = {f"kexue_nlp/notebooks/{path.relative_to(folder).as_posix()}" for path in paths}
@@ -368,16 +336,10 @@ def test_wheel_carries_the_package_the_notebooks_and_the_tables(wheel, wheel_nam
     }
     assert notebooks
     assert tables
-    assert (notebooks | tables | files) - wheel_names == set()
+    assert names == notebooks | tables | files
     for pattern in ("fonts/*.[ot]tf", "fonts/*OFL*", "pretrained/*.json", "labconfig/*.json", "LC_MESSAGES/*.mo"):
-        assert any(Path(name).match(pattern) for name in wheel_names)
-
-
-def test_wheel_carries_nothing_else(wheel_names):
-    for name in wheel_names:
-        places = name, name.removeprefix("kexue_nlp/"), f"benchmarks/results/{name.removeprefix('kexue_nlp/_')}"
-        assert any((ROOT / place).is_file() for place in places), name
-        assert "/." not in name
+        assert any(Path(name).match(pattern) for name in names)
+    assert [name for name in names if "/." in name] == []
 
 
 def test_installed_command_copies_the_notebooks_out(wheel, tmp_path):

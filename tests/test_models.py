@@ -91,13 +91,10 @@ def test_sentiment_networks_have_the_article_s_layers():
     assert " ".join(kinds) == "Embedding Dropout Conv1D GlobalMaxPooling1D Dense Dropout Activation Dense Activation"
     convolution = cnn.get_layer("convolution")
     assert (convolution.kernel_size, convolution.padding, convolution.filters) == ((3,), "valid", 250)
-
-
-@pytest.mark.parametrize("build", [article_lstm, article_cnn])
-def test_sentiment_network_gives_one_probability_per_review(build):
-    p = probabilities(build(50, 4, 5), np.random.default_rng(0).integers(0, 50, (3, 20)))
-    assert p.shape == (3, 1)
-    assert ((p > 0) & (p < 1)).all()
+    for build in (article_lstm, article_cnn):
+        p = probabilities(build(50, 4, 5), np.random.default_rng(0).integers(0, 50, (3, 20)))
+        assert p.shape == (3, 1)
+        assert ((p > 0) & (p < 1)).all()
 
 
 @pytest.mark.parametrize("optimizer", ["Adam", "Adagrad", "Nadam", "Ftrl"])
@@ -105,6 +102,8 @@ def test_nothing_is_left_of_what_a_restarted_network_had_learned(optimizer):
     rng = np.random.default_rng(0)
     x, y = rng.integers(0, 20, (16, 8)), rng.integers(0, 2, 16)
     network = article_cnn(20, embedding=3, filters=4, hidden=5, dropout=0.5)
+    with pytest.raises(ValueError, match="is not compiled"):
+        restart(network, seed=0)
     network.compile(getattr(keras.optimizers, optimizer)(0.01), "binary_crossentropy")
 
     def train(seed):
@@ -119,12 +118,11 @@ def test_nothing_is_left_of_what_a_restarted_network_had_learned(optimizer):
         np.testing.assert_array_equal(a, b)
 
 
-def test_a_network_that_is_not_compiled_cannot_be_restarted():
-    with pytest.raises(ValueError, match="is not compiled"):
-        restart(article_cnn(20, embedding=3, filters=4, hidden=5), seed=0)
-
-
 def test_pooled_classifier_reads_encoded_states_whatever_the_padding():
+    assert padded([np.array([4, 5, 6])], 2).tolist() == [[0, 5, 6]]
+    assert padded([], 2).shape == (0, 3)
+    with pytest.raises(ValueError, match="length"):
+        padded([np.array([1])], 0)
     texts = ["abba", "", "hgfedcba" * 3, "zz"]
     language_model = LanguageModel(Vocabulary("abcdefgh"), unit="character", embedding=4, units=6)
     classifier = pooled_classifier(language_model.encoder)
@@ -148,10 +146,3 @@ def test_fine_tuning_changes_the_language_model_unless_it_is_frozen():
         classifier.fit(rows, np.arange(16) % 2, verbose=0)
         moved = [(a != b).any() for a, b in zip(before, model.encoder.get_weights(), strict=True)]
         assert not any(moved) if frozen else all(moved)
-
-
-def test_padded_keeps_the_last_tokens_and_refuses_no_length():
-    assert padded([np.array([4, 5, 6])], 2).tolist() == [[0, 5, 6]]
-    assert padded([], 2).shape == (0, 3)
-    with pytest.raises(ValueError, match="length"):
-        padded([np.array([1])], 0)

@@ -20,9 +20,7 @@ def test_ngram_probabilities_of_all_next_tokens_add_up_to_one(order):
         before = len(context) and -np.log(ngram_perplexity(train, [np.array(context)], 6, order)) * len(context)
         p = [np.exp(-np.log(ngram_perplexity(train, [t], 6, order)) * len(t) - before) for t in texts]
         assert sum(p) == pytest.approx(1)
-
-
-def test_ngram_model_without_discount_and_context_is_the_share_of_each_token():
+    # Without discount and context it is the share of each token.
     texts = [np.array([1, 1, 1, 2])]
     expected = np.exp(-(3 * np.log(3 / 4) + np.log(1 / 4)) / 4)
     assert ngram_perplexity(texts, texts, 3, order=1, discount=0.0) == pytest.approx(expected)

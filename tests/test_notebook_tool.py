@@ -68,24 +68,18 @@ def stored(tmp_path_factory):
     return path
 
 
-def test_the_measured_badge_replaces_the_old_one(stored):
+def test_a_measured_badge_replaces_the_old_one_or_is_added(stored):
     source = cell(anatomy.read(stored), "title").source
     assert re.search(r"\n\n≈ \d{1,3} s · 0\.\d GB on 2 cores$", source)
     assert len(tool.BADGE.findall(source)) == 1
-
-
-def test_a_badge_is_added_where_there_was_none():
     notebook = new_notebook(cells=[text("title", "# Title\n\nPromise.\n")])
     assert tool.write_badge(notebook, 80.4, 0.84, 2) == "≈ 80 s · 0.8 GB on 2 cores"
     assert notebook.cells[0].source == "# Title\n\nPromise.\n\n≈ 80 s · 0.8 GB on 2 cores"
 
 
-def test_ids_and_sources_stay(stored):
+def test_ids_and_sources_stay_and_of_outputs_what_can_be_looked_at(stored):
     before, after = used_lesson().cells, anatomy.read(stored).cells
     assert [(c.id, c.source) for c in after[1:]] == [(c.id, c.source) for c in before[1:]]
-
-
-def test_of_outputs_stays_what_can_be_looked_at(stored):
     count, explorers, slider = (cell(anatomy.read(stored), id).outputs for id in ("count", "explorer", "slider"))
     assert [output.text for output in count] == ["100 %\n"]  # the last state of a progress bar
     (explorer,) = explorers
@@ -109,19 +103,32 @@ def test_the_badge_counts_the_memory_of_the_kernel(tmp_path):
     assert len(data) / 1e9 > 0.5 > gb > 0.3
 
 
-@pytest.mark.parametrize(
-    ("source", "message"),
-    [("1 / 0", "ZeroDivisionError"), (NOISE, "id bad.*careful"), (WIDGET_ERROR, "ValueError: slider")],
-    ids=["error", "stderr", "widget error"],
-)
+OLDER = '{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}'
+REFUSED = {  # what is wrong with the file, or with its last cell
+    "error": ("1 / 0", "ZeroDivisionError"),
+    "stderr": (NOISE, "id bad.*careful"),
+    "widget error": (WIDGET_ERROR, "ValueError: slider"),
+    "too large": (f"print('x' * {tool.MAX_BYTES})", "at most 700,000"),
+    "full profile": ('PROFILE = "full"', "PROFILE"),
+    "older format": (OLDER, r"4\.5 is needed"),
+}
+
+
+@pytest.mark.parametrize(("source", "message"), REFUSED.values(), ids=REFUSED)
 def test_a_notebook_that_is_refused_stays_as_it_was(source, message, tmp_path):
     path = tmp_path / NAME
-    nbformat.write(new_notebook(cells=[text("title", "# Title"), code("bad", source)]), path)
+    bad = code("bad", source)
+    bad.metadata.tags = ["parameters"] * ("PROFILE" in source)
+    nbformat.write(new_notebook(cells=[text("title", "# Title"), bad]), path)
+    if source == OLDER:
+        path.write_text(OLDER)
     before = path.read_bytes()
     with pytest.raises(tool.NotebookError, match=message):
         tool.refresh(path, cores=2)
     assert path.read_bytes() == before
     assert [p.name for p in tmp_path.iterdir()] == [NAME]
+    with pytest.raises(tool.NotebookError, match="first cell must be markdown"):
+        tool.write_badge(new_notebook(cells=[bad]), 1, 0.1, 2)
 
 
 def test_a_full_disk_leaves_the_old_notebook_and_no_half_file(tmp_path, monkeypatch):
@@ -132,31 +139,6 @@ def test_a_full_disk_leaves_the_old_notebook_and_no_half_file(tmp_path, monkeypa
         tool.write(used_lesson(), path)
     assert path.read_text() == "old"
     assert [p.name for p in tmp_path.iterdir()] == [NAME]
-
-
-def test_a_file_that_would_be_too_large_is_not_written(tmp_path):
-    with pytest.raises(tool.NotebookError, match="at most 700,000"):
-        tool.write(new_notebook(cells=[text("title", "x" * 700_000)]), tmp_path / NAME)
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_the_full_profile_is_not_measured(tmp_path):
-    notebook = used_lesson()
-    cell(notebook, "parameters").source = 'PROFILE = "full"'
-    nbformat.write(notebook, tmp_path / NAME)
-    with pytest.raises(tool.NotebookError, match="PROFILE"):
-        tool.refresh(tmp_path / NAME, cores=2)
-
-
-def test_a_notebook_without_a_title_cell_has_no_place_for_the_badge():
-    with pytest.raises(tool.NotebookError, match="first cell must be markdown"):
-        tool.write_badge(new_notebook(cells=[code("first", "1")]), 1, 0.1, 2)
-
-
-def test_an_older_format_is_refused(tmp_path):
-    (tmp_path / NAME).write_text('{"nbformat": 4, "nbformat_minor": 4, "metadata": {}, "cells": []}')
-    with pytest.raises(tool.NotebookError, match=r"4\.5 is needed"):
-        tool.read(tmp_path / NAME)
 
 
 def test_the_command_says_which_notebook_failed_and_goes_on_to_the_next(tmp_path):
@@ -207,19 +189,13 @@ def test_a_notebook_with_a_fault_fails_in_its_last_cell(watched, name):
     assert ("PASSED", "Cell 0") in verdicts
     assert (verdict, "Cell 1") in verdicts
     assert re.search(message, output)
+    table = re.findall(r"^(\w+)\.ipynb +(\d+) +(0\.\d\d)$", output, re.MULTILINE)  # seconds and memory
+    assert [name for name, *_ in table] == ["callback", "fine", "large", "noisy"]
     assert code == 1
 
 
-def test_seconds_and_memory_of_each_notebook_are_printed(watched):
-    table = re.findall(r"^(\w+)\.ipynb +(\d+) +(0\.\d\d)$", watched[1], re.MULTILINE)
-    assert [name for name, *_ in table] == ["callback", "fine", "large", "noisy"]
-
-
-RULES = {
-    name: rule
-    for name, rule in vars(anatomy).items()
-    if name.startswith("test_") and "path" in inspect.signature(rule).parameters
-}
+TESTS = {name: test for name, test in vars(anatomy).items() if name.startswith("test_")}
+RULES = {name: test for name, test in TESTS.items() if "path" in inspect.signature(test).parameters}
 
 
 def obey(name, path):
@@ -276,7 +252,8 @@ def say(stream, text):
 
 
 BROKEN = {
-    "test_format_is_valid_and_cell_ids_are_stable": [
+    "test_format_is_valid_with_stable_cell_ids_and_size_within_budget": [
+        say("stdout", "x" * tool.MAX_BYTES),
         *(edit("count", id=id) for id in ("build", "has spaces")),
         lambda nb: cell(nb, "count").pop("id"),
         lambda nb: nb.update(nbformat_minor=4),
@@ -289,14 +266,13 @@ BROKEN = {
         show(**{"image/png": PIXEL}),
         replace("count", "10,", '"/home/ann",'),
     ],
-    "test_no_trace_of_a_session_is_stored": [
+    "test_cells_were_executed_in_order_and_no_trace_of_a_session_is_stored": [
+        *(edit("count", execution_count=n) for n in (99, None)),
         lambda nb: nb.metadata.update(widgets={}),
         set_metadata("count", execution={}),
         lambda nb: nb.metadata.language_info.update(version="3.11.0"),
         lambda nb: nb.metadata.kernelspec.update(name="my-kernel"),
     ],
-    "test_cells_were_executed_in_order": [edit("count", execution_count=n) for n in (99, None)],
-    "test_size_is_within_budget": [say("stdout", "x" * tool.MAX_BYTES)],
     "test_every_cell_has_a_slide_type_and_a_slide_comes_first": [
         lambda nb: cell(nb, "count").metadata.pop("slideshow"),
         set_metadata("count", slideshow={"slide_type": "page"}),
@@ -308,11 +284,9 @@ BROKEN = {
         *(replace("title", "into words.", end) for end in ("into words. It is fast.", "into words")),
         edit("title", source="# Title"),
     ],
-    "test_attached_pictures_are_shown_and_shown_ones_attached": [
-        replace("aims", "- draw", "- draw ![it](attachment:it.png)")
-    ],
-    "test_comments_for_tools_do_not_face_the_student": [
-        edit("count", source=f"import re  # {note}") for note in ("noqa: F401", "NBVAL_CHECK_OUTPUT", "isort: skip")
+    "test_pictures_are_attached_and_no_comments_for_tools_face_the_student": [
+        replace("aims", "- draw", "- draw ![it](attachment:it.png)"),
+        *(edit("count", source=f"import re  # {n}") for n in ("noqa: F401", "NBVAL_CHECK_OUTPUT", "isort: skip")),
     ],
     "test_cells_that_only_import_or_draw_are_folded": [
         edit("count", source="import re"),
@@ -324,13 +298,14 @@ BROKEN = {
         lambda nb: tool.write_badge(nb, 80, 1.3, 2),
         replace("title", "≈", "about"),
     ],
-    "test_title_cell_links_the_article": [replace("title", "4195", "4293")],
-    "test_sections_are_in_order": [
+    "test_article_is_linked_sections_are_in_order_and_aims_are_three": [
+        replace("title", "4195", "4293"),
+        replace("aims", "- draw\n", ""),
+        edit("reading", source="## Further reading\n\nNone."),
         replace("build", "## Build it", "## Make it"),
         lambda nb: nb.cells.append(text("extra", "## Extra")),
         lambda nb: nb.cells.insert(1, nb.cells.pop()),
     ],
-    "test_three_bullets_say_what_is_learned": [replace("aims", "- draw\n", "")],
     "test_the_explorer_is_on_the_first_screen_or_the_idea_has_a_picture": [
         edit("explorer", outputs=[]),
         set_metadata("explorer", jupyter={}),
@@ -345,9 +320,10 @@ BROKEN = {
         replace("parameters", "quick", "full"),
         replace("parameters", "SEED", "SEEDS"),
     ],
-    "test_build_cells_are_short": [edit("count", source="1\n" * 16), remove("count")],
-    "test_build_cells_are_explained": [lambda nb: nb.cells.insert(8, code("another", "1"))],
-    "test_build_ends_in_a_comparison_with_the_package": [replace("count", "assert ", "")],
+    "test_build_cells_are_short_explained_and_compare_with_the_package": [
+        *(edit("count", source="assert 1\n" * 16), remove("count"), replace("count", "assert ", "")),
+        lambda nb: nb.cells.insert(8, code("another", "1")),
+    ],
     "test_explorer_is_shown_and_leaves_a_static_picture": [
         replace("explorer-again", "Explorer(", "Widget("),
         edit("explorer-again", outputs=[]),
@@ -359,9 +335,7 @@ BROKEN = {
     "test_tables_in_the_file_are_those_of_the_stored_results": [
         lambda nb: nb.metadata.kexue_nlp.update(tables=["hashing"]),
         lambda nb: cell(nb, "table").outputs.pop(),
-    ],
-    "test_figures_of_the_lesson_are_drawn_in_it": [
-        lambda nb: nb.metadata.kexue_nlp.update(figures=["hashing_diagram"])
+        lambda nb: nb.metadata.kexue_nlp.update(figures=["hashing_diagram"]),
     ],
     "test_three_exercises_are_each_followed_by_their_folded_solution": [
         remove("solution-2"),
@@ -376,7 +350,6 @@ BROKEN = {
         replace("exercise-2", "03.2", "03.3"),
         set_metadata("imports", tags=[]),
     ],
-    "test_further_reading_has_a_link": [edit("reading", source="## Further reading\n\nNone.")],
 }
 CODE_SOLUTION = new_code_cell("def legal(tags): ...", id="solution-code", metadata={"tags": ["solution"]})
 JIEBA_FIRST = "<table><tr><td>jieba</td></tr><tr><td>forward maximum matching</td></tr></table>"
@@ -396,14 +369,11 @@ def test_a_broken_rule_is_found(name, change, stored):
         obey(name, path)
 
 
-@pytest.mark.parametrize("name", ["lesson.ipynb", "3_lesson.ipynb", "03-lesson.ipynb"])
-def test_a_name_that_breaks_the_rule_is_refused(name):
-    with pytest.raises(AssertionError):
-        anatomy.test_name_is_a_number_and_words(Path(name))
-
-
-def test_every_rule_was_broken_once():
+def test_every_rule_was_broken_once_and_names_that_break_theirs_are_refused():
     assert BROKEN.keys() | {"test_name_is_a_number_and_words"} == RULES.keys()
+    for name in ("lesson.ipynb", "3_lesson.ipynb", "03-lesson.ipynb"):
+        with pytest.raises(AssertionError):
+            anatomy.test_name_is_a_number_and_words(Path(name))
 
 
 def test_the_first_row_of_a_table_is_found():

@@ -94,8 +94,9 @@ def test_name_is_a_number_and_words(path):
 
 
 @each_notebook
-def test_format_is_valid_and_cell_ids_are_stable(path):
+def test_format_is_valid_with_stable_cell_ids_and_size_within_budget(path):
     tool.read(path)  # raises unless 4.5 and every id is there, well formed and unique
+    assert path.stat().st_size <= tool.MAX_BYTES
 
 
 @each_notebook
@@ -106,23 +107,14 @@ def test_nothing_is_stored_that_must_not_be(path, check):
 
 
 @each_notebook
-def test_no_trace_of_a_session_is_stored(path):
+def test_cells_were_executed_in_order_and_no_trace_of_a_session_is_stored(path):
     notebook = read(path)
     assert "widgets" not in notebook.metadata, SAVED_BY_JUPYTER
     assert "version" not in notebook.metadata.language_info, SAVED_BY_JUPYTER
     assert notebook.metadata.kernelspec.name == "python3"
     assert [cell.id for cell in notebook.cells if "execution" in cell.metadata] == []
-
-
-@each_notebook
-def test_cells_were_executed_in_order(path):
-    counts = [cell.execution_count for cell in code_cells(read(path).cells) if cell.source.strip()]
+    counts = [cell.execution_count for cell in code_cells(notebook.cells) if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)), SAVED_BY_JUPYTER
-
-
-@each_notebook
-def test_size_is_within_budget(path):
-    assert path.stat().st_size <= tool.MAX_BYTES
 
 
 @each_notebook
@@ -151,16 +143,12 @@ def test_badge_is_there_and_within_budget(path):
 
 
 @each_notebook
-def test_attached_pictures_are_shown_and_shown_ones_attached(path):
-    for cell in read(path).cells:
-        assert sorted(re.findall(r"!\[[^\]]+\]\(attachment:([^)\s]+)\)", cell.source)) == sorted(
-            cell.get("attachments", {})
-        )
-
-
-@each_notebook
-def test_comments_for_tools_do_not_face_the_student(path):
-    assert [cell.id for cell in code_cells(read(path).cells) if FOR_TOOLS.search(cell.source)] == []
+def test_pictures_are_attached_and_no_comments_for_tools_face_the_student(path):
+    cells = read(path).cells
+    for cell in cells:
+        shown = re.findall(r"!\[[^\]]+\]\(attachment:([^)\s]+)\)", cell.source)
+        assert sorted(shown) == sorted(cell.get("attachments", {}))
+    assert [cell.id for cell in code_cells(cells) if FOR_TOOLS.search(cell.source)] == []
 
 
 @each_notebook
@@ -193,22 +181,13 @@ def test_every_lesson_is_named_to_readers(page):
 
 
 @each_lesson
-def test_title_cell_links_the_article(path):
+def test_article_is_linked_sections_are_in_order_and_aims_are_three(path):
     notebook = read(path)
-    assert re.search(
-        rf"\]\(https://kexue\.fm/archives/{notebook.metadata.kexue_nlp.article}/?\)", notebook.cells[0].source
-    )
-
-
-@each_lesson
-def test_sections_are_in_order(path):
-    assert tuple(headings(read(path).cells)) == SECTIONS
-
-
-@each_lesson
-def test_three_bullets_say_what_is_learned(path):
-    bullets = re.findall(r"^- \S", markdown(section(path, SECTIONS[0])), re.MULTILINE)
-    assert len(bullets) == 3
+    link = rf"\]\(https://kexue\.fm/archives/{notebook.metadata.kexue_nlp.article}/?\)"
+    assert re.search(link, notebook.cells[0].source)
+    assert tuple(headings(notebook.cells)) == SECTIONS
+    assert len(re.findall(r"^- \S", markdown(section(path, SECTIONS[0])), re.MULTILINE)) == 3
+    assert re.search(r"\]\(\S+\)", markdown(section(path, "Further reading")))
 
 
 def first_screen(path):
@@ -252,25 +231,14 @@ def test_parameters_come_before_the_build(path):
 
 
 @each_lesson
-def test_build_cells_are_short(path):
-    lengths = {
-        cell.id: sum(bool(line.strip()) for line in cell.source.splitlines())
-        for cell in code_cells(section(path, "Build it"))
-        if not is_folded(cell)
-    }
-    assert lengths
-    assert {name: n for name, n in lengths.items() if n > MAX_LINES} == {}
-
-
-@each_lesson
-def test_build_cells_are_explained(path):
-    pairs = itertools.pairwise(section(path, "Build it"))
+def test_build_cells_are_short_explained_and_compare_with_the_package(path):
+    build = section(path, "Build it")
+    shown = [cell for cell in code_cells(build) if not is_folded(cell)]
+    assert shown
+    assert [cell.id for cell in shown if sum(map(bool, map(str.strip, cell.source.splitlines()))) > MAX_LINES] == []
+    pairs = itertools.pairwise(build)
     assert [b.id for a, b in pairs if b.cell_type == "code" and a.cell_type != "markdown"] == []
-
-
-@each_lesson
-def test_build_ends_in_a_comparison_with_the_package(path):
-    assert any("assert" in cell.source for cell in code_cells(section(path, "Build it")))
+    assert any("assert" in cell.source for cell in code_cells(build))
 
 
 @each_lesson
@@ -300,18 +268,12 @@ def test_first_row_of_the_results_is_the_trivial_baseline(path):
 @each_lesson
 def test_tables_in_the_file_are_those_of_the_stored_results(path):
     notebook = read(path)
+    code = "\n".join(cell.source for cell in code_cells(notebook.cells))
     names = notebook.metadata.kexue_nlp.tables
-    read_here = re.findall(r"\bload_table\(\"(\w+)\"\)", "\n".join(cell.source for cell in code_cells(notebook.cells)))
-    assert set(names) <= set(read_here)
+    assert set(names) <= set(re.findall(r"\bload_table\(\"(\w+)\"\)", code))
     # Only the last line break may be missing.
     shown = [html.strip() for html in outputs_of_type(notebook.cells, "text/html")]
     assert [name for name in names if load_table(name).to_html() not in shown] == [], "run make notebooks"
-
-
-@each_lesson
-def test_figures_of_the_lesson_are_drawn_in_it(path):
-    notebook = read(path)
-    code = "\n".join(cell.source for cell in code_cells(notebook.cells))
     names = notebook.metadata.kexue_nlp.figures
     assert [name for name in names if name not in figures.__all__ or f"figures.{name}(" not in code] == []
 
@@ -364,8 +326,3 @@ def test_stubs_fail_and_solutions_pass(path):
             assert bool(names["check"](number, namespace.get(answer))) is right, code
         results.append(number)
     assert results == [f"{path.name[:2]}.{k}" for k in (1, 2, 3)]
-
-
-@each_lesson
-def test_further_reading_has_a_link(path):
-    assert re.search(r"\]\(\S+\)", markdown(section(path, "Further reading")))

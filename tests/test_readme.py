@@ -38,15 +38,12 @@ def test_code_gives_what_stands_behind_the_arrow(block):
     assert shown
 
 
-def test_page_on_a_package_index_links_to_the_repository():
+def test_readme_is_short_and_its_page_on_a_package_index_links_to_the_repository():
+    assert len(README.encode()) < 10_000
     page = hatch_build.absolute(README)
     targets = re.findall(r'\]\(([^)]+)\)|src="([^"]+)"', page)
     assert len(targets) > 30
     assert [target for pair in targets for target in pair if target and not target.startswith("https://")] == []
-
-
-def test_readme_is_short():
-    assert len(README.encode()) < 10_000
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -123,14 +123,11 @@ def test_runs_come_back_in_order_and_a_line_cut_short_is_taken_out(tmp_path):
     assert runs.read_runs(path) == records
 
 
-def test_finished_runs_are_read_back(monkeypatch, tmp_path):
+def test_finished_runs_are_read_back_and_each_has_its_loss(monkeypatch, tmp_path):
     monkeypatch.setattr(script, "RESULTS", tmp_path / "r.jsonl")
     run = script.Run("cnn", "margin", 0.55, 2)
     runs.append_run(script.RESULTS, dataclasses.asdict(run) | {"seconds": 1})
     assert script.finished() == {run}
-
-
-def test_each_run_has_its_loss():
     crossentropy, margin, focal = (script.Run("cnn", loss, 0.9, 0).make_loss() for loss in script.LOSSES)
     assert margin.margin == 0.9
     assert (type(crossentropy).__name__, type(focal).__name__) == ("BinaryCrossentropy", "BinaryFocalCrossentropy")
@@ -149,12 +146,9 @@ def test_active_are_not_yet_right_by_the_margin(data, loss, monkeypatch):
     assert active == pytest.approx([share] * 2, abs=1e-4)
 
 
-def test_crossentropy_is_the_mean_over_reviews():
+def test_crossentropy_and_calibration_hold_means_and_shares():
     p, y = np.array([0.9, 0.2, 1.0]), np.array([1, 0, 1])
     assert script.crossentropy(p, y) == pytest.approx(-(np.log(0.9) + np.log(0.8)) / 3)
-
-
-def test_calibration_bins_hold_means_and_shares():
     bins = script.calibration(np.array([0.0, 0.04, 0.92, 0.96, 1.0]), np.array([0, 1, 1, 1, 0]))
     ends = [(bins[key][0], bins[key][9]) for key in ("count", "mean_p", "share_positive")]
     assert ends == [(2, 3), (0.02, 0.96), (0.5, 0.6667)]

@@ -50,6 +50,9 @@ def test_draws_are_balanced_and_smaller_ones_lie_in_larger_ones():
     assert set(small_draw) < set(large_draw)
     assert sorted([*small_draw, *rest]) == list(range(500))
     assert set(small_draw) != set(script.draw(50, 4, truth)[0])
+    for n_labels in (0, 21, 500):
+        with pytest.raises(ValueError, match=f"an even number of labels up to 80 can be drawn, not {n_labels}"):
+            script.draw(n_labels, 0, np.arange(80) % 2)
 
 
 def test_a_learner_is_scored_on_the_test(small, monkeypatch):
@@ -59,12 +62,6 @@ def test_a_learner_is_scored_on_the_test(small, monkeypatch):
     monkeypatch.setattr(script, "labels", lambda split: labels if split == "test" else of_train)
     record = script.run(script.Method(script.BagOfWords(preset=True)), 20, 0)
     assert record["accuracy"] == [0.75]
-
-
-@pytest.mark.parametrize("n_labels", [0, 21, 500])
-def test_labels_that_cannot_be_drawn_are_refused(n_labels):
-    with pytest.raises(ValueError, match=f"an even number of labels up to 80 can be drawn, not {n_labels}"):
-        script.draw(n_labels, 0, np.arange(80) % 2)
 
 
 def test_words_of_all_texts_are_known(small):
@@ -139,13 +136,10 @@ class Recorder:
         return np.array([self.say(i) for i in examples])
 
 
-def test_two_learners_average_their_log_odds():
+def test_two_learners_average_their_log_odds(small):
     both = script.Both(Recorder(lambda i: 0.9), Recorder(lambda i: 0.5))
     p = both.probability(both.fit("train", [], [], 0), "test", np.arange(2))
     np.testing.assert_allclose(p, 0.75)  # odds 3, the root of 9
-
-
-def test_the_self_taught_learn_from_labels_and_guesses(small):
     first, then = Recorder(lambda i: float(i > 0)), Recorder(None)
     script.SelfTaught(first, then).fit("train", np.array([5, 70]), np.array([0, 1]), 0)
     assert first.examples.tolist() == [5, 70]

@@ -77,9 +77,15 @@ def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_pat
     assert before[1:] == after[1:]
 
 
-def test_every_training_is_kept_under_a_name_of_its_own():
+def test_every_training_is_kept_and_not_done_again(monkeypatch):
     flags = itertools.product(("article", "names"), *[(False, True)] * 4, (0, 1), (0, 1))
     assert len({script.Training(*values).key for values in flags}) == 2**7
+    how = script.Training("names", weights=False)
+    first = script.read(how, 0)
+    script.read.cache_clear()
+    monkeypatch.setattr(script, "restart", None)  # calling it would fail
+    for one, other in zip(first, script.read(how, 0), strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_labels_of_other_folds_do_matter(contest, monkeypatch, tmp_path):
@@ -96,15 +102,6 @@ def test_names_of_the_other_folds_are_those_labelled_there(contest):
     others = script.others(1)
     assert set(script.names_of(False, others)) == {view for i in others for view, _ in contest.labels[i]}
     assert script.names_of(True, others) == contest.gazetteer
-
-
-def test_a_kept_tagger_is_not_trained_again(monkeypatch):
-    how = script.Training("names", weights=False)
-    first = script.read(how, 0)
-    script.read.cache_clear()
-    monkeypatch.setattr(script, "restart", None)  # calling it would fail
-    for one, other in zip(first, script.read(how, 0), strict=True):
-        np.testing.assert_allclose(one, other, atol=1e-5)
 
 
 def test_several_networks_are_averaged(monkeypatch):
@@ -129,7 +126,10 @@ def test_the_ceilings_go_through_tags(contest, monkeypatch):
     assert script.ceiling(script.POLARITY_BEGIN, 0)[0] == [("本田", "pos"), ("丰田", "pos")]
 
 
-def test_finished_methods_are_stored_once(monkeypatch, capsys):
+def test_finished_methods_are_stored_once(monkeypatch):
+    def missing():
+        raise script.DatasetUnavailable("BDCI 2016 is not here")
+
     names = ["list of names, always neutral", "ceiling: labels as seven tags and back"]
     monkeypatch.setattr(sys, "argv", ["viewpoint.py", "--folds", "0", "2", "--methods", *names])
     script.main()
@@ -137,13 +137,6 @@ def test_finished_methods_are_stored_once(monkeypatch, capsys):
     lines = [json.loads(line) for line in script.RESULTS.read_text(encoding="utf-8").splitlines()]
     assert [(line["method"], line["fold"]) for line in lines] == [(name, fold) for fold in (0, 2) for name in names]
     assert all(line["wrong"] == 0 for line in lines if line["method"].startswith("ceiling"))
-
-
-def test_without_the_contest_it_says_where_to_get_it(monkeypatch):
-    def missing():
-        raise script.DatasetUnavailable("BDCI 2016 is not here")
-
     monkeypatch.setattr(script, "data", missing)
-    monkeypatch.setattr(sys, "argv", ["viewpoint.py"])
     with pytest.raises(SystemExit, match="BDCI 2016 is not here"):
         script.main()

@@ -72,20 +72,15 @@ def test_changes_are_counted_as_diff_shows_them(gold, predicted, expected):
     assert changes(gold.split(), predicted.split()) == expected
 
 
-def test_recall_is_split_by_vocabulary():
+def test_recall_is_split_by_vocabulary_and_none_where_there_are_no_words():
     gold = [["扫描", "二维码", "，"], ["关注", "微信号", "微信号", "。"]]
     predicted = [["扫描", "二维码", "，"], ["关", "注", "微", "信号", "微信号", "。"]]
     scores = score_words(gold, predicted, vocabulary=["扫描", "关注", "，", "。"])
     # Outside: 二维码 found, 微信号 found once of twice. Inside: all but 关注.
     assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == pytest.approx((3 / 7, 2 / 3, 3 / 4))
-
-
-@pytest.mark.parametrize(
-    ("vocabulary", "expected"), [({"甲"}, (0.0, None, 1.0)), ((), (1.0, 1.0, None)), (None, (None, None, None))]
-)
-def test_scores_of_words_that_are_not_there_are_none(vocabulary, expected):
-    scores = score_words([["甲"]], [["甲"]], vocabulary)
-    assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == expected
+    for vocabulary, expected in (({"甲"}, (0.0, None, 1.0)), ((), (1.0, 1.0, None)), (None, (None, None, None))):
+        scores = score_words([["甲"]], [["甲"]], vocabulary)
+        assert (scores.oov_rate, scores.oov_recall, scores.iv_recall) == expected
 
 
 def test_moved_quote_costs_one_word_per_line_and_not_the_rest_of_the_line():
@@ -103,11 +98,8 @@ def test_blank_gold_line_is_skipped_with_a_warning_if_words_are_predicted():
     assert scores.predicted_words == 1
 
 
-def test_white_space_is_no_word():
+def test_white_space_is_no_word_and_nothing_at_all_scores_zero():
     assert score_words([["甲", "乙"]], [["甲", " ", "\u3000", "\t", "", "乙"]]).f1 == 1.0
-
-
-def test_no_words_and_no_viewpoints_at_all_score_zero():
     scores = score_words([[], [" "]], [[], [" "]], vocabulary={"甲"})
     assert (scores.precision, scores.recall, scores.f1, scores.oov_rate) == (0.0, 0.0, 0.0, None)
     scores = score_viewpoints([[]], [[]])
@@ -155,18 +147,20 @@ def test_counts_agree_with_gnu_diff(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "message"),
+    ("score", "arguments", "error", "message"),
     [
-        (([["甲"], ["乙"]], [["甲"]]), ValueError, "gold has 2 lines but predicted has 1"),
-        (([["甲"]], [["甲"]], "微信号"), TypeError, "vocabulary is the str '微信号'"),
-        (([["甲"], ["微"]], [["甲"], "微 信号"]), TypeError, "line 2 of predicted is the str '微 信号'"),
-        (([[b"a"]], [["a"]]), TypeError, "expected str"),
+        (score_words, ([["甲"], ["乙"]], [["甲"]]), ValueError, "gold has 2 lines but predicted has 1"),
+        (score_words, ([["甲"]], [["甲"]], "微信号"), TypeError, "vocabulary is the str '微信号'"),
+        (score_words, ([["甲"], ["微"]], [["甲"], "微 信号"]), TypeError, "line 2 of predicted is the str '微 信号'"),
+        (score_words, ([[b"a"]], [["a"]]), TypeError, "expected str"),
+        (score_viewpoints, ([[], []], [[]]), ValueError, "2 sentences are given and 1 predicted"),
+        (score_viewpoints, ([[("本田", "pos"), ("本田", "neg")]], [[]]), ValueError, "two polarities"),
     ],
-    ids=["lengths", "vocabulary", "line", "word"],
+    ids=itertools.count(),
 )
-def test_what_is_no_segmentation_is_refused(arguments, error, message):
+def test_what_cannot_be_scored_is_refused(score, arguments, error, message):
     with pytest.raises(error, match=message):
-        score_words(*arguments)
+        score(*arguments)
 
 
 def test_scoring_words_needs_neither_keras_nor_scipy():
@@ -193,10 +187,3 @@ def test_a_view_predicted_twice_counts_once_with_its_most_frequent_polarity():
     assert score_viewpoints(gold, [[pos, neg, neg]]).right == 1
     assert score_viewpoints(gold, [[neg, pos]]).right == 1
     assert score_viewpoints(gold, [[pos, neg]]).wrong == 1
-
-
-def test_viewpoints_out_of_step_or_contradictory_are_refused():
-    with pytest.raises(ValueError, match="2 sentences are given and 1 predicted"):
-        score_viewpoints([[], []], [[]])
-    with pytest.raises(ValueError, match="two polarities"):
-        score_viewpoints([[("本田", "pos"), ("本田", "neg")]], [[]])

@@ -59,16 +59,10 @@ def test_without_ties_it_is_the_average_precision_of_scikit_learn(seed):
     assert one(distances, relevant) == pytest.approx(average_precision_score(relevant, -distances), abs=1e-13)
 
 
-@pytest.mark.parametrize(
-    ("distances", "relevant", "expected"),
-    [([3, 3], [1, 0], 3 / 4), ([0.1, 0.1, -2.5], [1, 0, 0], 5 / 12), ([np.inf, 0.0], [1, 0], 1 / 2)],
-    ids=count(),
-)
-def test_small_rankings_by_hand(distances, relevant, expected):
-    assert one(distances, relevant) == pytest.approx(expected, abs=1e-15)
-
-
-def test_nothing_relevant_gives_nan_for_that_query_only():
+def test_small_rankings_by_hand_and_nothing_relevant_gives_nan():
+    assert one([3, 3], [1, 0]) == pytest.approx(3 / 4, abs=1e-15)
+    assert one([0.1, 0.1, -2.5], [1, 0, 0]) == pytest.approx(5 / 12, abs=1e-15)
+    assert one([np.inf, 0.0], [1, 0]) == pytest.approx(1 / 2, abs=1e-15)
     scores = average_precision([[0, 1], [0, 1]], np.array([[False, False], [True, False]]))
     np.testing.assert_equal(scores, [np.nan, 1.0])
     np.testing.assert_equal(average_precision(np.empty((2, 0)), np.empty((2, 0), bool)), [np.nan, np.nan])
@@ -88,18 +82,21 @@ def test_long_ranking_agrees_with_the_sum_over_its_places():
 
 
 @pytest.mark.parametrize(
-    ("distances", "relevant", "error", "message"),
+    ("function", "one", "other", "error", "message"),
     [
-        ([[1, 2]], [[True]], ValueError, r"one 2-D shape, got \(1, 2\), \(1, 1\)"),
-        ([1, 2], [True, False], ValueError, "one 2-D shape"),
-        ([[1.0, 2.0], [1.0, np.nan]], [[True, True], [True, True]], ValueError, "distance of query 1 is nan"),
-        ([[1, 2]], [[1, 0]], TypeError, "array of bool, got int64"),
+        (average_precision, [[1, 2]], [[True]], ValueError, r"one 2-D shape, got \(1, 2\), \(1, 1\)"),
+        (average_precision, [1, 2], [True, False], ValueError, "one 2-D shape"),
+        (average_precision, [[1.0], [np.nan]], [[True], [True]], ValueError, "distance of query 1 is nan"),
+        (average_precision, [[1, 2]], [[1, 0]], TypeError, "array of bool, got int64"),
+        (rank_correlation, [1, 2, 3], [1, 2], ValueError, r"of one length, got shapes \(3,\) and \(2,\)"),
+        (rank_correlation, [[1, 2, 3]], [[1, 2, 3]], ValueError, "of one length"),
+        (rank_correlation, [1, 2, 3], [1, np.nan, 3], ValueError, "no judgement for pair 1"),
     ],
     ids=count(),
 )
-def test_impossible_rankings_are_refused(distances, relevant, error, message):
+def test_impossible_rankings_and_comparisons_are_refused(function, one, other, error, message):
     with pytest.raises(error, match=message):
-        average_precision(distances, relevant)
+        function(one, other)
 
 
 @pytest.mark.parametrize(
@@ -120,6 +117,11 @@ def test_every_kind_of_code_gets_its_score(codes, of_queries, of_database):
     score = mean_average_precision(of_queries(queries), of_database(database), query_labels, database_labels)
     relevant = query_labels[:, None] == database_labels
     assert score == pytest.approx(average_precision(hamming(queries, database), relevant).mean(), abs=1e-14)
+    given = sparse.csr_array(queries)
+    given.data[0] = 0  # stored, but a zero
+    before = given.copy()
+    mean_average_precision(given, database, query_labels, database_labels)
+    assert (given.nnz, given.data.tolist()) == (before.nnz, before.data.tolist())
 
 
 def test_neither_order_nor_blocks_matter(codes, monkeypatch):
@@ -138,15 +140,6 @@ def test_equal_codes_score_the_share_of_the_class():
     empty = sparse.csr_array((2, 5))
     assert mean_average_precision(empty, empty, ["a", "b"], ["a", "b"]) == 0.75
     assert mean_average_precision([[1, 0]], [[0, 1]], ["a"], ["a"]) == 1.0
-
-
-def test_sparse_codes_given_are_not_changed(codes):
-    queries, database, *labels = codes
-    given = sparse.csr_array(queries)
-    given.data[0] = 0  # stored, but a zero
-    before = given.copy()
-    mean_average_precision(given, database, *labels)
-    assert (given.nnz, given.data.tolist()) == (before.nnz, before.data.tolist())
 
 
 def test_memory_does_not_grow_with_the_number_of_queries():
@@ -183,7 +176,7 @@ def test_impossible_codes_and_labels_are_refused(codes, changed, message):
 
 
 @pytest.mark.parametrize(("share", "near"), [(0.02, 1), (0.1, 4), (1.0, 40)])
-def test_relevant_are_the_nearest_vectors(codes, share, near):
+def test_relevant_are_the_nearest_vectors_and_all_as_far(codes, share, near):
     queries, database, *_ = codes
     rng = np.random.default_rng(2)
     vectors = rng.normal(size=(6, 4)), rng.normal(size=(40, 4))
@@ -192,12 +185,8 @@ def test_relevant_are_the_nearest_vectors(codes, share, near):
     expected = average_precision(hamming(queries, database), relevant).mean()
     score = retrieval.neighbour_mean_average_precision(queries, database, *vectors, share=share)
     assert score == pytest.approx(expected, abs=1e-14)
-
-
-def test_vectors_as_far_as_the_last_neighbour_count_too():
-    codes = np.array([[0, 0], [0, 1], [1, 1]])  # the second is as near to the query as the first
-    score = retrieval.neighbour_mean_average_precision([[0, 0]], codes, [[0.0]], [[1.0], [-1.0], [2.0]])
-    assert score == 1.0
+    tied = np.array([[0, 0], [0, 1], [1, 1]])  # the second is as near to the query as the first
+    assert retrieval.neighbour_mean_average_precision([[0, 0]], tied, [[0.0]], [[1.0], [-1.0], [2.0]]) == 1.0
 
 
 @pytest.mark.parametrize(
@@ -238,34 +227,14 @@ def test_impossible_neighbourhoods_are_refused(codes, query_vectors, database_ve
         retrieval.neighbour_mean_average_precision(*codes[:2], query_vectors, database_vectors, share)
 
 
-def test_only_the_order_counts_and_equal_scores_share_their_mean_rank():
+def test_only_the_order_counts_and_too_little_gives_nan(recwarn):
     gold = np.array([1.0, 4.0, 2.0, 9.0])
     assert rank_correlation(np.exp(gold), gold).rho == 1.0
     expected = np.corrcoef([1.5, 1.5, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0])[0, 1]
     assert rank_correlation([5, 5, 6, 7], [10, 30, 20, 40]).rho == pytest.approx(expected, abs=1e-15)
-
-
-@pytest.mark.parametrize(
-    ("predicted", "gold"),
-    [([1, 2, np.nan], [1, 2, 3]), ([], []), ([4, 4, 4], [1, 2, 3]), ([1, 2, 3, np.nan], [5, 5, 5, 6])],
-    ids=count(),
-)
-def test_too_little_to_compare_gives_nan_without_a_warning(predicted, gold, recwarn):
-    result = rank_correlation(predicted, gold)
-    assert np.isnan(result.rho)
-    assert (result.covered, result.total) == (np.count_nonzero(~np.isnan(predicted)), len(gold))
+    few = ([1, 2, np.nan], [1, 2, 3]), ([], []), ([4, 4, 4], [1, 2, 3]), ([1, 2, 3, np.nan], [5, 5, 5, 6])
+    for predicted, gold in few:
+        result = rank_correlation(predicted, gold)
+        assert np.isnan(result.rho)
+        assert (result.covered, result.total) == (np.count_nonzero(~np.isnan(predicted)), len(gold))
     assert not recwarn.list
-
-
-@pytest.mark.parametrize(
-    ("predicted", "gold", "message"),
-    [
-        ([1, 2, 3], [1, 2], r"of one length, got shapes \(3,\) and \(2,\)"),
-        ([[1, 2, 3]], [[1, 2, 3]], "of one length"),
-        ([1, 2, 3], [1, np.nan, 3], "no judgement for pair 1"),
-    ],
-    ids=count(),
-)
-def test_impossible_comparisons_are_refused(predicted, gold, message):
-    with pytest.raises(ValueError, match=message):
-        rank_correlation(predicted, gold)

@@ -38,7 +38,7 @@ def segmenter(request):
 
 @pytest.fixture
 def with_lexicon(segmenter):
-    segmenter.lexicon = {"微信号": 50.0, "(笑)": 100.0, "了！人": 1000.0}
+    segmenter.lexicon = {"微信号": 50.0, "(笑)": 100.0, "了！人": 1000.0, "is not": 100.0}
     yield segmenter
     segmenter.lexicon = None
 
@@ -72,39 +72,27 @@ def test_a_text_longer_than_one_window_is_cut_as_its_sentences_are(segmenter):
     sentences = ["".join(rng.choice(list("的一是不了人微信号"), n)) + "。" for n in rng.integers(5, 90, 400)]
     alone = [word for sentence in sentences for word in segmenter(sentence)]
     assert segmenter("".join(sentences)) == alone
-
-
-def test_windows_do_not_show_in_a_sentence_longer_than_any(segmenter):
-    text = "".join(np.random.default_rng(0).choice(list("的一是不了人微信号"), 3000))
-    ids = segmenter.features(text)
-    whole = keras.ops.convert_to_numpy(segmenter.network(ids[None], training=False))[0]
+    text = "".join(rng.choice(list("的一是不了人微信号"), 3000))
+    whole = keras.ops.convert_to_numpy(segmenter.network(segmenter.features(text)[None], training=False))[0]
     np.testing.assert_allclose(segmenter.log_probabilities(text), np.log(whole), atol=1e-4)
 
 
-@pytest.mark.parametrize("text", ["", " ", "  \n\u3000", "\0", "\ud800", "\u200b"], ids=ascii)
-def test_in_degenerate_texts_each_character_is_a_word(segmenter, text):
-    assert segmenter(text) == list(text)
+def test_degenerate_and_unusual_texts_stay_whole(segmenter):
+    for text in ("", " ", "  \n\u3000", "\0", "\ud800", "\u200b"):
+        assert segmenter(text) == list(text)
+    for text in ("。。！！，，", "שלום עולם", "مرحبا", "的一是不了" * 20_000):
+        assert "".join(segmenter(text)) == text
 
 
 CLUSTERS = ["👨\u200d👩\u200d👧", "👍🏽", "🇨🇳", "e\u0301", "。\u0301", "❤\ufe0f", "각"]
 
 
-@pytest.mark.parametrize("cluster", CLUSTERS)
-def test_graphemes_are_never_cut(segmenter, cluster):
-    assert any(cluster in word for word in segmenter(f"我{cluster}人"))
-
-
-def test_two_flags_are_two_pairs(segmenter):
+def test_graphemes_are_never_cut(segmenter):
+    for cluster in CLUSTERS:
+        assert any(cluster in word for word in segmenter(f"我{cluster}人"))
     flags = "🇨🇳🇯🇵"
     cut = segmenter.decode(flags, segmenter.log_probabilities(flags), {"🇨🇳": 1e6, "🇯🇵": 1e6})
     assert tags_to_words(flags, cut) == ["🇨🇳", "🇯🇵"]
-
-
-@pytest.mark.parametrize(
-    "text", ["。。！！，，", "שלום עולם", "مرحبا", "的一是不了" * 20_000], ids=["stops", "Hebrew", "Arabic", "long"]
-)
-def test_unusual_texts_stay_whole(segmenter, text):
-    assert "".join(segmenter(text)) == text
 
 
 @pytest.mark.parametrize(
@@ -130,20 +118,10 @@ def test_any_iterable_of_strings_is_taken(small):
     assert small([]) == []
 
 
-def test_dictionary_word_may_hold_a_sentence_end(with_lexicon):
+def test_dictionary_word_may_hold_a_sentence_end_or_a_space(with_lexicon):
     assert "了！人" in with_lexicon("我了！人在")
-
-
-def test_dictionary_word_does_not_match_across_two_texts(with_lexicon):
+    assert "is not" in with_lexicon("我is not人")
     assert with_lexicon(["关注微", "信号"]) == [with_lexicon("关注微"), with_lexicon("信号")]
-
-
-def test_dictionary_can_keep_words_with_a_space(segmenter):
-    try:
-        segmenter.lexicon = {"is not": 100.0}
-        assert "is not" in segmenter("我is not人")
-    finally:
-        segmenter.lexicon = None
 
 
 def test_strong_multipliers_glue_and_split(segmenter):
@@ -157,11 +135,8 @@ def test_strong_multipliers_glue_and_split(segmenter):
 @given(st.lists(st.sampled_from([*CLUSTERS, *CHARACTERS, "(笑)", "微信号", " ", "好。人", "\n"])).map("".join))
 def test_decoding_by_hand_equals_calling(small, text):
     assert tags_to_words(text, small.decode(text, small.log_probabilities(text), small.lexicon)) == small(text)
-
-
-def test_log_probabilities_of_another_text_are_refused(small):
-    with pytest.raises(ValueError, match="3 characters need"):
-        small.decode("微信号", np.zeros((2, 4)))
+    with pytest.raises(ValueError, match=f"{len(text) + 1} characters need"):
+        small.decode(text + "号", np.zeros((len(text), 4)))
 
 
 def test_white_space_is_a_word_of_its_own_whatever_the_network_says(segmenter):
@@ -183,14 +158,9 @@ def test_one_long_sentence_does_not_make_the_short_ones_expensive(small, monkeyp
     assert sum(tokens) < 30_000
 
 
-@pytest.mark.parametrize(
-    ("wide", "narrow"), [("在！我", "在!我"), ("在；我", "在;我")], ids=["exclamation", "semicolon"]
-)
-def test_sentences_end_alike_in_full_and_half_width(segmenter, wide, narrow):
-    np.testing.assert_array_equal(segmenter.log_probabilities(wide), segmenter.log_probabilities(narrow))
-
-
 def test_full_and_half_width_get_the_same_cuts(segmenter):
+    for wide, narrow in (("在！我", "在!我"), ("在；我", "在;我")):
+        np.testing.assert_array_equal(segmenter.log_probabilities(wide), segmenter.log_probabilities(narrow))
     wide, narrow = segmenter("在１９９８年ＷＴＯ"), segmenter("在1998年WTO")
     assert [len(word) for word in wide] == [len(word) for word in narrow]
     assert "".join(wide) == "在１９９８年ＷＴＯ"
@@ -216,9 +186,8 @@ def test_forward_pass_equals_keras(name, pretrained):
         tables = [300, 300, 300, 256][: 1 if name.endswith("article") else 4]
     else:
         ours = (pretrained if name == "pretrained" else Segmenter.load(name)).network
-        tables = [
-            len(ours.weights[f"{key}_embedding/embeddings"]) for key in ("character", "pair", "pair", "known_word")
-        ]
+        keys = ("character", "pair", "pair", "known_word")
+        tables = [len(ours.weights[f"{key}_embedding/embeddings"]) for key in keys]
         network = enriched_segmenter(tables[0], tables[1], width=len(ours.weights["mix/bias"]))
         network.set_weights([ours.weights[weight.path] for weight in network.weights])
     assert ours.count_params() == network.count_params()
@@ -271,10 +240,10 @@ def test_the_pretrained_segmenter_needs_no_keras_to_load_and_answer():
     assert not {"keras", "jax", "tensorflow", "torch", "pandas"} & set(modules.split())
 
 
-@pytest.mark.parametrize(("stored", "given", "words"), [({}, None, {}), ({"的": 9.0}, {"我在": 2.0}, {"我在": 2.0})])
-def test_lexicon_is_stored_and_can_be_replaced(small, tmp_path, stored, given, words):
-    Segmenter(small.network, small.features, stored).save(tmp_path / "s.npz")
-    assert dict(Segmenter.load(tmp_path / "s.npz", lexicon=given).lexicon.items()) == words
+@pytest.mark.parametrize("given", [None, {"我在": 2.0}])
+def test_lexicon_is_stored_and_can_be_replaced(small, tmp_path, given):
+    Segmenter(small.network, small.features, {"的": 9.0}).save(tmp_path / "s.npz")
+    assert dict(Segmenter.load(tmp_path / "s.npz", lexicon=given).lexicon.items()) == (given or {"的": 9.0})
 
 
 def test_the_closed_segmenter_does_what_the_article_shows():
@@ -286,17 +255,12 @@ def test_the_closed_segmenter_does_what_the_article_shows():
 
 
 @pytest.mark.parametrize(
-    ("text", "word"),
-    [
-        ("我买了一瓶酒精。", "酒精"),
-        ("伤口要先用酒精消毒", "酒精"),
-        ("你可以用支付宝付款吗？", "支付宝"),
-        ("他把钱都换成了比特币，", "比特币"),
-        ("这款手机的前摄像头很清楚。", "前摄像头"),
-    ],
+    "text",
+    ["买了一瓶|酒精|。", "要先用|酒精|消毒", "可以用|支付宝|付款吗？", "换成了|比特币|，", "手机的|前摄像头|很清楚。"],
 )
-def test_everyday_words_come_out_whole(pretrained, text, word):
-    assert word in pretrained(text)
+def test_everyday_words_come_out_whole_by_normalised_characters(pretrained, text):
+    assert text.split("|")[1] in pretrained(text.replace("|", ""))
+    assert all(normalise(c) == c for c in pretrained.features.characters.tokens)
 
 
 FILES = {"open": ("segmenter", 0.957, 6_500_000), "closed": ("segmenter_closed", 0.95, 4_300_000)}
@@ -309,7 +273,3 @@ def test_pretrained_file_is_small_and_has_a_card(name, least, most):
     assert {"data", "words", "seed", "command", "metrics", "seconds"} <= card.keys()
     assert card["metrics"]["pku"]["f1"] >= least
     assert card["bytes"] == (folder / f"{name}.npz").stat().st_size <= most
-
-
-def test_pretrained_segmenter_knows_normalised_characters_only(pretrained):
-    assert all(normalise(c) == c for c in pretrained.features.characters.tokens)

@@ -32,12 +32,7 @@ def test_page_says_how_a_table_is_made(name):
     assert (ROOT / script[1]).is_file() if script else command == "KEXUE_NLP_RECORD=1 make test-browser"
 
 
-def test_unknown_table_is_refused_with_the_known_ones():
-    with pytest.raises(ValueError, match=r"no table called 'nonsense'; there are hashing, label_curve, margin_loss"):
-        load_table("nonsense")
-
-
-def test_tables_begin_with_the_trivial_baseline():
+def test_tables_begin_with_the_trivial_baseline_and_an_unknown_one_is_refused():
     baselines = {
         "margin_loss": "TF-IDF",
         "semi_supervised": "TF-IDF",
@@ -48,10 +43,8 @@ def test_tables_begin_with_the_trivial_baseline():
     }
     first = {name: load_table(name).index[0] for name in baselines}
     assert [name for name in baselines if not first[name].startswith(baselines[name])] == []
-
-
-def test_folds_of_the_stored_runs_are_those_that_the_interval_counts_on():
-    assert {run["fold"] for run in summaries.load_results("viewpoint")} == set(range(summaries.N_FOLDS))
+    with pytest.raises(ValueError, match=r"no table called 'nonsense'; there are hashing, label_curve, margin_loss"):
+        load_table("nonsense")
 
 
 def test_segmentation_table_averages_over_seeds():
@@ -170,9 +163,6 @@ def test_semi_supervised_table_pairs_draws_and_rounds():
         ["article's way, transductive", "2", "73.0 ± 1.4", "75.0 ± 0.0", gain, "", "73.04 → 73.48"],
         ["fine-tuned", "2", "87.0 ± 2.8", "", "", gain, ""],
     ]
-
-
-def test_label_curve_has_a_row_per_number_of_labels():
     curve = summaries.label_curve(FEW_LABELS)
     assert curve.columns.tolist() == [TFIDF]
     assert curve[TFIDF].round(3).to_dict() == {50: 0.6, 1000: 0.85, 25_000: 0.9}
@@ -190,6 +180,7 @@ def test_viewpoint_table_compares_fold_by_fold():
         fold("tagger", 1, 5, 5, 0, 0, simpler="list"),
     ]
     table = summaries.viewpoint_table(runs)
+    assert {run["fold"] for run in summaries.load_results("viewpoint")} == set(range(summaries.N_FOLDS))
     assert table.index.tolist() == ["list", "tagger"]
     assert table.loc["list", ["folds", "contest F1", "strict F1"]].tolist() == ["2", "61.9 ± 6.7", "47.2 ± 3.9"]
     # 2 · 5/10 · 5/8 / (5/10 + 5/8) − 2 · 4/10 · 4/8 / (4/10 + 4/8) = 5/9 − 4/9 in one fold, nothing in the other.

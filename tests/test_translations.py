@@ -1,7 +1,6 @@
 """Both languages say the same: catalogues, Chinese lessons, messages of the package, and the tool that makes them."""
 
 import json
-import os
 import re
 import sys
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 from matplotlib.ft2font import FT2Font
 
-from kexue_nlp import cli, figures, language
+from kexue_nlp import figures, language
 from kexue_nlp.exercises import check
 from kexue_nlp.tables import load_table
 from kexue_nlp.widgets import Bet, SlidingKernel
@@ -65,8 +64,8 @@ def translate(chinese):
 
 
 def units(obsolete=False):
-    po = catalogues.catalogue(catalogues.CATALOGUES / "06_small.po")
-    return {entry.msgctxt: entry for entry in po if entry.obsolete == obsolete}
+    entries = catalogues.catalogue(catalogues.CATALOGUES / "06_small.po")
+    return {entry.msgctxt: entry for entry in entries if entry.obsolete == obsolete}
 
 
 def sources(notebook):
@@ -97,12 +96,18 @@ def test_the_font_has_every_character_that_the_chinese_adds():
     assert not missing, "run benchmarks/make_font.py"
 
 
-def test_a_whole_catalogue_makes_a_chinese_notebook_with_the_same_code(lesson):
+def test_a_chinese_notebook_has_the_same_code_and_is_not_overwritten(lesson):
+    target = catalogues.CHINESE / "06_small.ipynb"
     catalogues.build(lesson(), execute=False)
-    story, code = sources(catalogues.read(catalogues.CHINESE / "06_small.ipynb"))
+    story, code = sources(catalogues.read(target))
     assert story == f"### 表格\n\n{ZH[PARAGRAPH]}\n\n- 一条要点"
     assert code.endswith('text = "我喜欢"\nprint(f"共 {len(text):,} 个字", sep=", ")  # 求和')
     assert 'use_language("zh")' in code
+    changed = target.read_text("utf-8").replace("一条要点", "我的话")
+    target.write_text(changed, encoding="utf-8")
+    with pytest.raises(catalogues.TranslationError, match="changed by hand"):
+        catalogues.build(lesson(), execute=False)
+    assert target.read_text("utf-8") == changed
 
 
 def test_a_changed_sentence_is_named_and_keeps_its_chinese_as_fuzzy(lesson):
@@ -167,67 +172,28 @@ def test_a_wrong_unit_is_named(lesson, unit, chinese, wrong):
     assert wrong in found
 
 
-def test_a_chinese_notebook_changed_by_hand_is_not_overwritten(lesson):
-    catalogues.build(lesson(), execute=False)
-    target = catalogues.CHINESE / "06_small.ipynb"
-    changed = target.read_text("utf-8").replace("一条要点", "我的话")
-    target.write_text(changed, encoding="utf-8")
-    with pytest.raises(catalogues.TranslationError, match="changed by hand"):
-        catalogues.build(lesson(), execute=False)
-    assert target.read_text("utf-8") == changed
-
-
-@pytest.fixture
-def chinese(monkeypatch):
-    monkeypatch.delenv("KEXUE_NLP_LANGUAGE", raising=False)
-    language.use_language("zh")
-    yield
-    language.use_language("en")
-
-
 def test_the_environment_goes_before_the_notebook_and_that_before_the_system(monkeypatch):
     for name in ("LC_ALL", "LC_MESSAGES", "LANG", "KEXUE_NLP_LANGUAGE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(language, "_chosen", None)
-    monkeypatch.setenv("LANG", "zh_CN.UTF-8")
-    assert language.language() == "zh"
-    monkeypatch.setenv("LC_ALL", "C")
-    assert language.language() == "en"
+    for name, value, expected in (("LANG", "zh_CN.UTF-8", "zh"), ("LC_ALL", "C", "en")):
+        monkeypatch.setenv(name, value)
+        assert language.language() == expected
     monkeypatch.setattr(language, "_chosen", "zh")
     assert language.language() == "zh"
     monkeypatch.setenv("KEXUE_NLP_LANGUAGE", "en")
     assert language.language() == "en"
 
 
-def test_what_is_made_speaks_chinese_and_keeps_its_values(chinese):
+def test_what_is_made_speaks_chinese_and_keeps_its_values(monkeypatch):
+    monkeypatch.delenv("KEXUE_NLP_LANGUAGE", raising=False)
+    monkeypatch.setattr(language, "_chosen", "zh")
     assert str(check("03.1", ...)).startswith("✗ 03.1 还不对。还没有作答")
     assert figures.margin_diagram().alt.startswith("左：")
     assert load_table("viewpoint").iloc[1]["相比于"] == load_table("viewpoint").index[0] == "名单，一律中性"
     bet, kernel = Bet("2 + 2?", ["3", "4"], 1, ""), SlidingKernel()
     assert (bet.words["right"], kernel.words["play"], kernel.glosses[0]) == ("正确。", "滑动卷积核", "guān")
     language.use_language("en")
-    assert (bet.words.keys(), kernel.words.keys()) == (
-        Bet("2?", "34", 1, "").words.keys(),
-        SlidingKernel().words.keys(),
-    )
+    assert bet.words.keys() == Bet("2?", "34", 1, "").words.keys()
+    assert kernel.words.keys() == SlidingKernel().words.keys()
     assert 'lang="en"' in check("03.1", ...)._repr_html_()
-
-
-@pytest.mark.skipif(not CHINESE, reason="no lesson is in Chinese yet")
-def test_start_copies_the_chinese_lessons(tmp_path):
-    assert cli.main(["start", str(tmp_path / "mine"), "--no-open", "--language", "zh"]) == 0
-    assert {p.name for p in (tmp_path / "mine").iterdir()} == {path.name for path in CHINESE}
-
-
-def test_jupyterlab_is_told_to_speak_chinese(tmp_path, monkeypatch):
-    def run(command, env):
-        asked.append((command, env["JUPYTER_CONFIG_PATH"].split(os.pathsep)))
-        raise KeyboardInterrupt
-
-    asked = []
-    monkeypatch.setattr(cli.subprocess, "Popen", run)
-    with pytest.raises(KeyboardInterrupt):
-        cli.open_lab(tmp_path, language="zh")
-    ((_, paths),) = asked
-    values = [json.loads(Path(path, "labconfig/default_setting_overrides.json").read_text()) for path in paths]
-    assert {"locale": "zh_CN"} in [value.get("@jupyterlab/translation-extension:plugin") for value in values]

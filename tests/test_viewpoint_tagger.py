@@ -2,6 +2,7 @@
 
 import json
 import pickle
+from collections import Counter
 from pathlib import Path
 
 import keras
@@ -139,12 +140,6 @@ def test_what_does_not_fit_is_refused(tagger, refused, message):
         refused(tagger)
 
 
-def test_neutral_weights_are_the_articles():
-    entities = [[], [(0, 2, "pos")], [(0, 2, "neu")], [(0, 2, "neu"), (3, 7, "neu"), (8, 9, "neg")]]
-    assert neutral_weights(entities) == pytest.approx([1, 1, 3 / 5, 3 / 9])
-    assert neutral_weights(entities, prior=1) == pytest.approx([1, 1, 1 / 3, 1 / 7])
-
-
 def test_batches_hold_each_sentence_once_with_its_weight(tagger):
     texts = ["本田好", "唐", "好" * 40]
     batches = tagger.batches(texts, [[(0, 2, "neg")], [(0, 1, "neu")], []], np.array([1.0, 0.5, 0.25]))
@@ -158,14 +153,13 @@ def test_batches_hold_each_sentence_once_with_its_weight(tagger):
     assert rows[3][0] == [2, 3, 5]
     assert rows[3][1][:4] == [3, 3, 0, 0]
     assert [rows[n][2] for n in (1, 3, 40)] == [{0.5}, {1.0}, {0.25}]
-
-
-def test_batches_are_as_large_as_asked_for(tagger):
     texts = ["本田好"] * 20 + ["好" * 200] * 3
     for max_tokens, shapes in ((256, {(8, 32): 3, (1, 256): 3}), (512, {(16, 32): 2, (2, 256): 2})):
         batches = tagger.batches(texts, [[]] * len(texts), max_tokens=max_tokens)
-        found = [batches[i][1].shape for i in range(len(batches))]
-        assert {shape: found.count(shape) for shape in found} == shapes
+        assert Counter(batches[i][1].shape for i in range(len(batches))) == shapes
+    entities = [[], [(0, 2, "pos")], [(0, 2, "neu")], [(0, 2, "neu"), (3, 7, "neu"), (8, 9, "neg")]]
+    assert neutral_weights(entities) == pytest.approx([1, 1, 3 / 5, 3 / 9])  # the article's
+    assert neutral_weights(entities, prior=1) == pytest.approx([1, 1, 1 / 3, 1 / 7])
 
 
 @pytest.mark.parametrize(("build", "n_tags"), [(article_tagger, 4), (viewpoint_tagger, 7)], ids=["article", "names"])
@@ -195,15 +189,10 @@ def test_it_learns_the_grammar_and_comes_back_from_a_file(build, n_tags, tmp_pat
     np.testing.assert_allclose(np.exp(after), np.exp(before), atol=0.02)
 
 
-def test_pretrained_tagger_tells_praise_from_blame():
+def test_the_pretrained_tagger_is_right_small_and_has_a_card():
     found = ViewpointTagger.load()(["请问凯美瑞和雅阁哪个好？", "丰田太差，我喜欢本田。"])
-    assert [[(mention.name, mention.polarity) for mention in mentions] for mentions in found] == [
-        [("凯美瑞", "neu"), ("雅阁", "neu")],
-        [("丰田", "neg"), ("本田", "pos")],
-    ]
-
-
-def test_the_pretrained_tagger_is_small_and_has_a_card():
+    said = [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
+    assert said == [[("凯美瑞", "neu"), ("雅阁", "neu")], [("丰田", "neg"), ("本田", "pos")]]
     folder = Path(kexue_nlp.__file__).parent / "pretrained"
     assert (folder / "viewpoint_tagger.npz").stat().st_size <= 6_000_000
     card = json.loads((folder / "viewpoint_tagger.json").read_text(encoding="utf-8"))

@@ -3,6 +3,7 @@
 import copy
 import json
 import pickle
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -100,26 +101,17 @@ def test_training_does_not_depend_on_chunks_or_on_how_documents_come(model, monk
         assert np.array_equal(small().fit(documents).weights_, model.weights_)
 
 
-def test_units_find_the_topics(model):
+def test_units_find_the_topics_and_small_corpora_do_until_no_word_is_left(model):
     assert model.similarity("guitar", "piano") > model.similarity("guitar", "river")
-
-
-def test_more_units_than_words_leaves_exact_codes():
     assert small(n_units=50).fit(["a b c"]).codes().sum(axis=1).tolist() == [3, 3, 3]
-
-
-@pytest.mark.parametrize("documents", [["one"], ["one one one one"], [["one"], []]])
-def test_corpus_of_one_word(documents):
-    model = small().fit(documents)
-    assert model.words_ == ("one",)
-    assert model.static("one").sum() == 3
-    assert model.nearest("one") == []
-
-
-@pytest.mark.parametrize("documents", [[], [""], [[]], ["...", "!"]])
-def test_empty_corpus_is_refused(documents):
-    with pytest.raises(ValueError, match="no word"):
-        small().fit(documents)
+    for documents in (["one"], ["one one one one"], [["one"], []]):
+        of_one_word = small().fit(documents)
+        assert of_one_word.words_ == ("one",)
+        assert of_one_word.static("one").sum() == 3
+        assert of_one_word.nearest("one") == []
+    for documents in ([], [""], [[]], ["...", "!"]):
+        with pytest.raises(ValueError, match="no word"):
+            small().fit(documents)
 
 
 @pytest.mark.parametrize(
@@ -184,17 +176,25 @@ def test_contextual_code_adds_the_context_to_the_centre(model, words, i, around)
         assert np.flatnonzero(model.static("bank")).tolist() == best
 
 
-@pytest.mark.parametrize("query", [None, 5, ["bank"], ("a bank", "a"), ("a bank", 1.0), ("a bank", True), np.ones(4)])
-def test_a_query_that_is_neither_word_nor_place_is_refused(model, query):
-    with pytest.raises(TypeError, match="give a word, or a text or words and an integer position"):
-        model.nearest(query)
+NO_QUERIES = (None, 5, ["bank"], ("a bank", "a"), ("a bank", 1.0), ("a bank", True), np.ones(4))
 
 
-@pytest.mark.parametrize("i", [2, -3])
-def test_position_outside_the_text_is_refused(model, i):
-    for ask in (lambda: model.contextual("rain bank", i), lambda: model.similarity("bank", ("rain bank", i))):
-        with pytest.raises(IndexError, match=f"i={i}"):
-            ask()
+@pytest.mark.parametrize(
+    ("ask", "error", "message"),
+    [
+        *((lambda m, q=q: m.nearest(q), TypeError, "give a word, or a text or words and an") for q in NO_QUERIES),
+        *((lambda m, i=i: m.contextual("rain bank", i), IndexError, f"i={i}") for i in (2, -3)),
+        *((lambda m, i=i: m.similarity("bank", ("rain bank", i)), IndexError, f"i={i}") for i in (2, -3)),
+        *((lambda m, k=k: m.static("bank", k), ValueError, "k must be") for k in (0, -1, 13, 2.5, True)),
+        *((lambda m, n=n: m.nearest("bank", n), ValueError, "n must be") for n in (0, -1, 2.5, True)),
+        (lambda m: m.codes("bank"), TypeError, "one str, 'bank'"),
+        (lambda m: small().static("bank"), ValueError, "fit"),
+    ],
+    ids=count(),
+)
+def test_what_cannot_be_asked_is_refused(model, ask, error, message):
+    with pytest.raises(error, match=message):
+        ask(model)
 
 
 @pytest.mark.parametrize("ask", ["static", "nearest", "contextual"])
@@ -202,24 +202,7 @@ def test_unknown_word_names_the_three_closest_spellings(model, ask):
     with pytest.raises(KeyError) as error:
         model.contextual(["gitar"], 0) if ask == "contextual" else getattr(model, ask)("gitar")
     suggestions = error.value.args[0].partition("close to it: ")[2].split(", ")
-    assert suggestions[0] == "guitar"
-    assert len(suggestions) == 3
-
-
-@pytest.mark.parametrize("wrong", [0, -1, 13, 2.5, True])
-def test_number_out_of_range_is_refused(model, wrong):
-    with pytest.raises(ValueError, match="k must be"):
-        model.static("bank", wrong)
-    if wrong != 13:
-        with pytest.raises(ValueError, match="n must be"):
-            model.nearest("bank", wrong)
-
-
-def test_codes_of_one_str_and_codes_before_fit_are_refused(model):
-    with pytest.raises(TypeError, match="one str, 'bank'"):
-        model.codes("bank")
-    with pytest.raises(ValueError, match="fit"):
-        small().static("bank")
+    assert (suggestions[0], len(suggestions)) == ("guitar", 3)
 
 
 def test_nearest_is_ordered_by_common_ones_without_the_word(model):
@@ -238,14 +221,11 @@ def test_keyed_vectors_hold_the_codes(model):
     assert vectors.similarity("bank", "money") == pytest.approx(model.similarity("bank", "money"))
 
 
-def test_a_file_holds_the_model(model, path):
+def test_a_file_holds_the_model_and_a_copy_learns_the_same(model, path):
     model.save(path)
     loaded = BioWord.load(path)
     assert (loaded.words_, loaded.counts_.tolist()) == (model.words_, model.counts_.tolist())
     assert np.array_equal(loaded.weights_, model.weights_)
-
-
-def test_a_copy_learns_the_same(model):
     for learner in pickle.loads(pickle.dumps([model, small()])):
         assert np.array_equal(learner.fit(CORPUS).weights_, model.weights_)
 

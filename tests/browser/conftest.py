@@ -39,22 +39,14 @@ from explorer_peers import peer
 peer(next(value for value in Out.values() if isinstance(value, Explorer)))"""
 
 # What JupyterLab itself complains about on a machine without internet.
-HARMLESS = (
-    "ERR_INTERNET",
-    "ERR_NAME_NOT",
-    "api/news",
-    "announcements",
-    "extensions",
-    "favicon",
-    "workspaces",
-)
+HARMLESS = ("ERR_INTERNET", "ERR_NAME_NOT", "api/news", "announcements", "extensions", "favicon", "workspaces")
 
 # All cells are drawn, not only those in view: what is not drawn cannot be looked at.
 SETTINGS = {
     "@jupyterlab/notebook-extension/tracker.jupyterlab-settings": {
         "windowingMode": "none",
         "autoStartDefaultKernel": True,
-    },
+    }
 }
 
 

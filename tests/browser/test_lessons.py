@@ -177,11 +177,7 @@ def latency(lesson, slider, picture) -> dict[str, float]:
             key = {"ArrowRight": "ArrowLeft", "ArrowLeft": "ArrowRight"}[key]
     times = page.evaluate("window.kexueTimes")
     assert len(times) >= 10, f"only {len(times)} of 20 moves changed the picture"
-    return {
-        "median_ms": round(statistics.median(times), 1),
-        "max_ms": round(max(times), 1),
-        "moves": len(times),
-    }
+    return {"median_ms": round(statistics.median(times), 1), "max_ms": round(max(times), 1), "moves": len(times)}
 
 
 def test_a_move_is_seen_soon(lesson):

@@ -37,9 +37,8 @@ def test_page_finds_the_paths_of_python(page, segmenter, explorer):  # noqa: F81
     for _ in range(1000):
         text = "".join(rng.choice(list(ALPHABET), rng.integers(1, 16)))
         logs = np.log(rng.dirichlet(np.full(4, 0.3), len(text)) + 1e-9).astype(np.float32)
-        logs[
-            [i for i, character in enumerate(text) if character == ALPHABET[-1] and i], :2
-        ] = -1e4  # as the segmenter does
+        marks = [i for i, character in enumerate(text) if character == ALPHABET[-1] and i]
+        logs[marks, :2] = -1e4  # as the segmenter does
         lexicon = {}
         for _ in range(rng.integers(4)):
             start, length = rng.integers(len(text)), rng.integers(1, 5)
