@@ -80,9 +80,6 @@ def outputs_of_type(cells, *mimes):
     ]
 
 
-# --- every notebook ---------------------------------------------------------------------------------
-
-
 def test_the_starting_page_and_a_lesson_are_there():
     assert NOTEBOOKS[0].stem == "00_start_here"
     assert LESSONS
@@ -175,9 +172,6 @@ DRAWING = ("figures.show", "plt.subplots", "plt.figure")
 def test_every_lesson_is_named_to_readers(page):
     text = (ROOT / page).read_text("utf-8")
     assert [path.name for path in LESSONS if path.stem not in text] == []
-
-
-# --- lessons ----------------------------------------------------------------------------------------
 
 
 @each_lesson

@@ -97,8 +97,6 @@ def test_no_widget_is_waited_for_and_pictures_are_described(path, kind):
         assert {"", NBCONVERTS_ALT}.isdisjoint(picture.get("alt", "").strip() for picture in page.find_all("img"))
 
 
-# --- what Windows lacks -----------------------------------------------------------------------------
-
 LACKING = {
     *("fcntl", "grp", "pwd", "resource", "termios", "os.fork", "os.execv", "os.getuid", "os.geteuid", "os.sysconf"),
     *("os.register_at_fork", "os.sched_getaffinity", "os.sched_setaffinity"),

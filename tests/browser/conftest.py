@@ -89,6 +89,11 @@ SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 
+def pytest_collection_modifyitems(items):
+    for item in items:  # two processes, one per language
+        item.add_marker(pytest.mark.xdist_group("zh" if "light_zh" in item.nodeid else "en"))
+
+
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory):
     """Address of a JupyterLab that serves the light notebooks and a copy of the lessons, and their folder."""
