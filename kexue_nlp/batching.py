@@ -16,12 +16,6 @@ def pad(sequences: Sequence[np.ndarray], length: int, n_rows: int | None = None)
 
     At least one sequence, none longer than `length`, all of one dtype and of shape (T_i, ...), give an array of shape
     (n_rows, length, ...); by default there are as many rows as sequences.
-
-    Examples
-    --------
-    >>> pad([np.array([5, 6]), np.array([7])], length=3)
-    array([[5, 6, 0],
-           [7, 0, 0]])
     """
     rows = np.zeros((n_rows or len(sequences), length, *sequences[0].shape[1:]), sequences[0].dtype)
     for row, sequence in zip(rows, sequences, strict=False):
@@ -69,11 +63,6 @@ def overlapping_windows(
     ------
     start, batch : int, ndarray of shape (rows, width, ...)
         ``batch[:, context : width - context]``, row after row, are the stream from `start` on, zeros behind its end.
-
-    Examples
-    --------
-    >>> [(start, batch.tolist()) for start, batch in overlapping_windows(np.arange(1, 4), context=1, shapes=[(1, 4)])]
-    [(0, [[0, 1, 2, 3]]), (2, [[2, 3, 0, 0]])]
     """
     fitting = (shape for shape in shapes if len(stream) <= shape[0] * (shape[1] - 2 * context))
     rows, width = next(fitting, shapes[-1])

@@ -114,12 +114,6 @@ def polarity_probabilities(
 
     It is the geometric mean of the polarity's probability over the characters, as a share of those of all polarities
     and "no entity" together.
-
-    Examples
-    --------
-    >>> p = np.array([[0.2, 0.6, 0.1, 0.1], [0.1, 0.7, 0.1, 0.1]])
-    >>> polarity_probabilities(np.log(p), [(0, 2, "pos")]).round(3).tolist()
-    [0.655]
     """
     if not entities:
         return np.empty(0)

@@ -62,13 +62,6 @@ def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.n
     Each example of `X`, shape (N, D), goes to the unit of `components`, shape (K, D), with the largest ⟨x, w/‖w‖⟩; then
     each unit becomes the direction of the sum of its examples, or keeps its own if that is zero. The objective is the
     mean of the largest products before; the counts are of the examples of each unit. Dhillon and Modha (2001).
-
-    Examples
-    --------
-    >>> X = np.array([[2.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
-    >>> components, objective, counts = em_round(X, np.array([[1.0, 0.1], [0.1, 1.0]]))
-    >>> components.round(2).tolist(), counts.tolist()
-    ([[1.0, 0.0], [0.0, 1.0]], [1, 2])
     """
     X, directions = check_array(X, **_INPUT), _directions(check_array(components, **_INPUT))
     sums, total, counts = _assign(X, directions)
@@ -82,11 +75,6 @@ def local_step(X: Matrix, components: np.ndarray, p: float = 2.0, delta: float =
     runner-up), 0 for the rest: ΔW = Σ_x (y xᵀ − (y · tot) W), for `X` of shape (B, D), which may be sparse, and
     `components` of shape (K, D). The caller scales it: ``W += rate / max|ΔW| · ΔW``. With p = 2 the lengths of weights
     tend to 1. Ryali, Hopfield, Grinberg and Krotov (2020), arXiv 2001.04907, equation 1.
-
-    Examples
-    --------
-    >>> local_step(np.array([[1.0, 0.0]]), np.array([[0.5, 0.5], [0.0, 0.5]])).tolist()
-    [[0.75, -0.25], [0.0, 0.0]]
     """
     X, components = check_array(X, **_INPUT), check_array(components, **_INPUT)
     check_number("rank", rank, 2, len(components) if delta else np.inf)

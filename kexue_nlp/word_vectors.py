@@ -45,12 +45,6 @@ def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int)
     `centres`, shape (N,), positions of words in it. Columns 0 to V − 1 are the `half` words on each side of the centre,
     1 however often they occur there, and columns V to 2V − 1 the centre. Column 2V takes what is no word, so that all
     rows are of one length; it must meet zeros only.
-
-    Examples
-    --------
-    >>> ids = np.array([6, 0, 1, 0, 2, 6])  # "a b a c" between two gaps, V = 3
-    >>> window_matrix(ids, np.array([2, 4]), half=1, n_words=3).toarray()[:, :6].astype(int).tolist()
-    [[1, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, 1]]
     """
     gap = 2 * n_words
     columns = [ids[centres] + n_words]
@@ -71,13 +65,6 @@ def count_winners(windows: sp.csr_array, weights: np.ndarray, n_winners: int = 1
     """Give each window to the units that it excites most, and count the words of each unit, shape (2V + 1, K).
 
     The windows are a :func:`window_matrix`, the weights float32 of shape (2V + 1, K), with a last row of zeros.
-
-    Examples
-    --------
-    >>> windows = window_matrix(np.array([4, 0, 1, 4]), np.array([1, 2]), half=1, n_words=2)
-    >>> weights = np.array([[0, 0], [0, 0], [1, 0], [0, 1], [0, 0]], np.float32)
-    >>> count_winners(windows, weights).toarray()[:4].astype(int).tolist()
-    [[0, 1], [1, 0], [1, 0], [0, 1]]
     """
     activations = windows @ weights
     rows = np.arange(len(activations))
@@ -94,12 +81,6 @@ def lift(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None = N
     The result is count / (windows of the unit) / (p + 0.0001), written to `out` if given; a unit without windows has
     zeros. `counts`, float32 of shape (2V + 1, K), come from :func:`count_winners`; `frequencies`, shape (V,), are the
     shares p of the words in the corpus. This keeps the units in balance: neither large ones nor rare words take all.
-
-    Examples
-    --------
-    >>> counts = np.array([[0, 2], [2, 0], [4, 0], [0, 1], [9, 9]], np.float32)
-    >>> lift(counts, np.array([0.5, 0.5])).round(1).tolist()
-    [[0.0, 4.0], [1.0, 0.0], [2.0, 0.0], [0.0, 2.0], [0.0, 0.0]]
     """
     n_words = len(frequencies)
     n_windows = counts[n_words : 2 * n_words].sum(axis=0)  # each has one centre

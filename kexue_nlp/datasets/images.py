@@ -50,12 +50,6 @@ def retrieval_split(labels: np.ndarray, per_class: int, seed: int = 0) -> tuple[
     `labels`, shape (N,), are the classes of the items; each must have more than `per_class`, at least 1, or there is a
     ValueError. BioHash's evaluation takes 100 of MNIST; 20 suit the 8×8 digits. Returns the indices of both, int64,
     ascending.
-
-    Examples
-    --------
-    >>> queries, database = retrieval_split(["a", "a", "a", "b", "b", "b"], per_class=2)
-    >>> len(queries), len(database)
-    (4, 2)
     """
     labels = np.asarray(labels)
     if labels.ndim != 1:

@@ -82,13 +82,6 @@ def neighbour_mean_average_precision(
 
     The codes, of shapes (Q, K) and (N, K), are as there; what was encoded, finite, is of shapes (Q, D) and (N, D).
     Distances are computed in float64 whatever the type.
-
-    Examples
-    --------
-    >>> vectors = np.arange(100.0)[:, None]
-    >>> codes = vectors > [20, 40, 60, 80]
-    >>> round(neighbour_mean_average_precision(codes[:1], codes[1:], vectors[:1], vectors[1:]), 4)
-    0.2231
     """
     queries, database = _bits(queries, "queries"), _bits(database, "database")
     if not 0 < share <= 1:
