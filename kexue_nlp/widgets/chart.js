@@ -47,7 +47,7 @@ function digits(x, n = 3) {
  * `change(step)` is called with a whole number from 0 to `steps`; `words` names the four. The result has `element`,
  * `update(step, steps)`, which shows another place, `play()` and `stop()`.
  */
-function player(change, words, milliseconds = 450) {
+function player(change, words, milliseconds = 650) {
   let step = 0, steps = 0, timer = null;
   const go = (to) => change(Math.min(Math.max(to, 0), steps));
   const button = (label, sign, act) =>
