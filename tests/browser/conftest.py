@@ -38,8 +38,9 @@ from kexue_nlp.widgets.base import Explorer
 from explorer_peers import peer
 peer(next(value for value in Out.values() if isinstance(value, Explorer)))"""
 
-# What JupyterLab itself complains about on a machine without internet.
-HARMLESS = ("ERR_INTERNET", "ERR_NAME_NOT", "api/news", "announcements", "extensions", "favicon", "workspaces")
+# What JupyterLab itself complains about: no internet, and pictures that it has not yet taken out of a notebook.
+HARMLESS = ("ERR_INTERNET", "ERR_NAME_NOT", "ERR_UNKNOWN_URL", "api/news", "announcements", "extensions")
+HARMLESS += ("favicon", "workspaces")
 
 # All cells are drawn, not only those in view: what is not drawn cannot be looked at.
 SETTINGS = {
