@@ -21,6 +21,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from playwright.sync_api import Locator, Page, sync_playwright
+from xdist.scheduler import LoadScopeScheduling
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CONFIG = str(NOTEBOOKS.parent / "kexue_nlp" / "jupyter")  # as `make lab` and `kexue-nlp start` have it
@@ -90,9 +91,11 @@ SHUT_DOWN = "() => window.jupyterapp.shell.currentWidget.sessionContext.shutdown
 IDLE = ".jp-Notebook-ExecutionIndicator[data-status=idle]"
 
 
-def pytest_collection_modifyitems(items):
-    for item in items:  # two processes, one per language
-        item.add_marker(pytest.mark.xdist_group("zh" if "light_zh" in item.nodeid else "en"))
+def pytest_xdist_make_scheduler(config, log):
+    """Have each notebook opened once, by one process."""
+    scheduler = LoadScopeScheduling(config, log)
+    scheduler._split_scope = lambda nodeid: nodeid.partition("[")[2] if "test_lessons" in nodeid else "views"
+    return scheduler
 
 
 @pytest.fixture(scope="session")
