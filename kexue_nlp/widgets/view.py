@@ -33,13 +33,12 @@ class View(Pictured, anywidget.AnyWidget):
         self.on_msg(self._lend_font)
 
     @staticmethod
-    def script(path: Path) -> str:
-        """Return the source of a view: the shared part and the file's own."""
-        own = path.read_text("utf-8")
-        if not own.rstrip().endswith(_LAST):
-            raise ValueError(f"the last line of {path} must be {_LAST}")
-        own = own.replace(_LAST, "export default shared({ render });")
-        return "".join((_FOLDER / name).read_text("utf-8") for name in ("page.js", "chart.js")) + own
+    def script(*paths: Path) -> str:
+        """Return the source of a view: the shared part, and files of its own, the last of which draws it."""
+        source = "".join(path.read_text("utf-8") for path in (_FOLDER / "page.js", _FOLDER / "chart.js", *paths))
+        if not source.rstrip().endswith(_LAST):
+            raise ValueError(f"the last line of {paths[-1]} must be {_LAST}")
+        return source.replace(_LAST, "export default shared({ render });")
 
     @staticmethod
     def style(path: Path | None = None) -> str:

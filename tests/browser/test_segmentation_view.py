@@ -1,5 +1,6 @@
 """The segmentation explorer's picture, alone in a page: it computes what Python does, and soon enough."""
 
+import itertools
 import statistics
 
 import numpy as np
@@ -10,6 +11,7 @@ from kexue_nlp.features import Features
 from kexue_nlp.lexicon import Lexicon
 from kexue_nlp.models import article_segmenter
 from kexue_nlp.segmenter import Segmenter
+from kexue_nlp.tagging import SBME, words_to_tags
 from kexue_nlp.text import Vocabulary, fixed_spans
 from kexue_nlp.widgets import SegmentationExplorer
 
@@ -17,6 +19,11 @@ ALPHABET = "微信号关注 。1:\u0301"
 DECODE = """async ([source, cases]) => {
   const { decode } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   return cases.map(([text, reading, cuts, lexicon]) => decode(Array.from(text), reading, cuts, lexicon).tags);
+}"""
+DUEL = """async ([source, text, logs, lexicon, ...span]) => {
+  const { duel, prepare } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const { whole, rival } = duel(prepare(Array.from(text), { logs }, [], lexicon), ...span);
+  return [whole.total, rival.total];
 }"""
 
 
@@ -48,6 +55,19 @@ def test_page_finds_the_paths_of_python(page, segmenter, explorer):  # noqa: F81
         cases.append([text, reading, segmenter.sure_cuts(text).tolist(), lexicon])
         expected.append(segmenter.decode(text, logs, Lexicon(lexicon)).tolist())
     assert page.evaluate(DECODE, [explorer.view._esm, cases]) == expected
+
+
+def test_scales_weigh_the_best_cuts_with_and_without_the_word(page, explorer):  # noqa: F811
+    rng = np.random.default_rng(0)
+    for start, end in ((0, 1), (1, 3), (1, 4), (2, 6), (0, 6)):
+        logs, lexicon = np.log(rng.dirichlet(np.full(4, 0.3), 6)), {"微信号关注。"[start:end]: 30.0}
+        scores = logs + Lexicon(lexicon).bonuses("微信号关注。")
+        best = {True: -np.inf, False: -np.inf}
+        for tags in filter(SBME.is_legal, itertools.product(range(4), repeat=6)):
+            whole = tags[start:end] == tuple(words_to_tags(["字" * (end - start)]))
+            best[whole] = max(best[whole], scores[range(6), tags].sum())
+        weighed = page.evaluate(DUEL, [explorer.view._esm, "微信号关注。", logs.tolist(), lexicon, start, end])
+        np.testing.assert_allclose(weighed, [best[True], best[False]], atol=1e-4)
 
 
 def test_the_mark_on_a_fader_is_where_the_cut_snaps(page, explorer):  # noqa: F811

@@ -1,126 +1,7 @@
 // The Viterbi trellis of a sentence at work, and the sentence itself as the dictionary.
 
 const TAGS = "sbme";
-const [S, B, M, E] = [0, 1, 2, 3];
-const COMES_FROM = [[S, E], [S, E], [B, M], [B, M]]; // lower tags first: of equal scores they win
-const ALWAYS = 1e4, LARGEST = 5e4, FLOOR = -1e5; // of log-scores, as in Python
 const DONE = 1e6; // a step beyond the last of any sentence
-
-// ---- what Python computes too: a test compares the two ----
-
-/** Every occurrence of every word, overlapping ones too: [start, end, word, multiplier]. */
-function occurrences(characters, lexicon) {
-  const found = [];
-  for (const [word, multiplier] of Object.entries(lexicon)) {
-    const parts = Array.from(word);
-    for (let i = 0; i + parts.length <= characters.length; i++) {
-      if (parts.every((part, k) => characters[i + k] === part)) found.push([i, i + parts.length, word, multiplier]);
-    }
-  }
-  return found;
-}
-
-/** What a multiplier adds to the log-scores of the tags that keep a word whole. */
-function gain(multiplier) {
-  if (multiplier === "always") return ALWAYS;
-  return multiplier === "never" ? -ALWAYS : Math.log(multiplier);
-}
-
-const logAddExp = (a, b) => Math.max(a, b) + Math.log1p(Math.exp(-Math.abs(a - b)));
-
-/** What words add to the log-scores of the tags that keep them whole, T × 4. */
-function bonusesOf(logs, found) {
-  const bonuses = logs.map(() => [0, 0, 0, 0]);
-  const cut = (k) => logAddExp(logs[k][S], logs[k][B]) - logAddExp(logs[k][M], logs[k][E]);
-  for (const [start, end, , multiplier] of found) {
-    const g = gain(multiplier);
-    if (end - start === 1) bonuses[start][S] += g;
-    else if (g === -ALWAYS) {
-      // Never whole: a cut where the network finds one most probable inside the word.
-      let best = start + 1;
-      for (let k = start + 2; k < end; k++) if (cut(k) > cut(best)) best = k;
-      bonuses[best][S] += ALWAYS;
-      bonuses[best][B] += ALWAYS;
-    } else {
-      bonuses[start][B] += g;
-      bonuses[end - 1][E] += g;
-      for (let k = start + 1; k < end - 1; k++) bonuses[k][M] += g;
-    }
-  }
-  return bonuses.map((row) => row.map((b) => Math.fround(Math.min(Math.max(b, -LARGEST), LARGEST))));
-}
-
-/**
- * Viterbi over a sentence. `cuts` are places where a word surely begins, unless a word of the dictionary lies across;
- * `fixed` spans such as numbers are words, unless the dictionary says otherwise.
- * Gives the running scores and predecessors, T × 4, and the tags of the best path.
- */
-function decode(characters, { logs, fixed = [] }, cuts, lexicon) {
-  const attached = (t) => t < logs.length && logs[t][S] <= -ALWAYS; // an accent, or the like, of the one before
-  const apart = ([a, b]) => !attached(a) && !attached(b);
-  const words = occurrences(characters, lexicon).filter(apart);
-  const wanted = ([a, b]) => !words.some(([c, d, , m]) => (c < a && a < d) || (c < b && b < d)
-    || (c < b && a < d && Math.abs(gain(m)) === ALWAYS) || (c < b && a < d && gain(m) < 0));
-  const found = [...words, ...fixed.filter(apart).filter(wanted).map(([a, b]) => [a, b, null, "always"])];
-  const bonuses = bonusesOf(logs, found);
-
-  // The network does not look across a sure cut: where a word goes on there, what it says favours neither.
-  const glued = found.filter(([, , , m]) => gain(m) > 0);
-  const crossed = cuts.filter((c) => glued.some(([a, b]) => a < c && c < b));
-  const sure = new Set([0, characters.length, ...cuts].filter((c) => !crossed.includes(c)));
-  const emissions = logs.map((row) => [...row]);
-  for (const [shift, ...pairs] of [[1, [S, B], [M, E]], [0, [S, E], [B, M]]]) {
-    for (const c of crossed) {
-      for (const [one, other] of pairs) {
-        const row = emissions[c - shift];
-        row[one] = row[other] = Math.fround(Math.fround(logAddExp(row[one], row[other])) - Math.LN2);
-      }
-    }
-  }
-  emissions.forEach((row, t) => row.forEach((x, j) => { row[j] = Math.max(Math.fround(x + bonuses[t][j]), FLOOR); }));
-
-  const running = [], from = [];
-  for (let t = 0; t < characters.length; t++) {
-    const begins = sure.has(t), ends = sure.has(t + 1);
-    running.push([-Infinity, -Infinity, -Infinity, -Infinity]);
-    from.push([-1, -1, -1, -1]);
-    for (let tag = 0; tag < 4; tag++) {
-      if ((begins && (tag === M || tag === E)) || (ends && (tag === B || tag === M))) continue;
-      let best = t ? -Infinity : 0;
-      for (const before of t ? COMES_FROM[tag] : []) {
-        if (running[t - 1][before] > best) [best, from[t][tag]] = [running[t - 1][before], before];
-      }
-      running[t][tag] = best + emissions[t][tag];
-    }
-  }
-  const tags = [];
-  const last = running.at(-1) ?? [];
-  for (let t = characters.length - 1, tag = last[E] > last[S] ? E : S; t >= 0; tag = from[t][tag], t--) tags[t] = tag;
-  return { tags, running, from, bonuses, found: words, total: Math.max(last[S], last[E]) };
-}
-
-/** Spans [start, end) of the words that tags make. */
-function spans(tags) {
-  const starts = [...tags.keys()].filter((t) => tags[t] === S || tags[t] === B);
-  return starts.map((start, i) => [start, starts[i + 1] ?? tags.length]);
-}
-
-const isWord = (tags, start, end) => spans(tags).some(([a, b]) => a === start && b === end);
-
-/** The multiplier, as a power of ten, above which a word comes out whole; infinite if none does it. */
-function flip(characters, reading, cuts, lexicon, word, [start, end]) {
-  const whole = (power) => isWord(decode(characters, reading, cuts, { ...lexicon, [word]: 10 ** power }).tags, start, end);
-  let low = -16, high = 16;
-  if (whole(low)) return -Infinity;
-  if (!whole(high)) return Infinity;
-  while (high - low > 1e-3) {
-    const middle = (low + high) / 2;
-    if (whole(middle)) high = middle; else low = middle;
-  }
-  return high;
-}
-
-// ---- the picture ----
 
 const LEFT = 70, TOP = 178; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
@@ -143,8 +24,13 @@ function moved(p, by) {
   return Math.abs(to) > MOST + STEP / 2 ? Math.sign(to) * EDGE : to;
 }
 
-/** A sum of logs, to the hundredth. */
-const sum = (s) => (Math.abs(s) < ALWAYS / 2 ? (s.toFixed(2) === "-0.00" ? "0.00" : s.toFixed(2)) : s < 0 ? "-∞" : "∞").replace("-", "−");
+/** A sum of logs, to the hundredth; what "always" and "never" add to it stays apart. */
+function sum(s) {
+  const endless = Math.round(s / ALWAYS), rest = (s - endless * ALWAYS).toFixed(2).replace(/^-0\.00$/, "0.00");
+  if (!Number.isFinite(s) || !endless) return (Number.isFinite(s) ? rest : s < 0 ? "-∞" : "∞").replace("-", "−");
+  const many = `${endless < 0 ? "−" : ""}${Math.abs(endless) > 1 ? Math.abs(endless) : ""}∞`;
+  return `${many} ${rest < 0 ? "−" : "+"} ${Math.abs(rest).toFixed(2)}`;
+}
 
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
@@ -169,10 +55,12 @@ function render({ model, el }) {
   });
   below.addEventListener("scroll", () => { scroll.scrollLeft = below.scrollLeft; });
   const caption = element("div", { class: "kx-caption", role: "status" });
+  const scales = element("div", { class: "kx-duel" });
   const detail = element("table", { class: "kx-detail" });
+  const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
   const play = player((step) => { model.set("step", step); model.save_changes(); }, words.player);
   el.classList.add("kx");
-  el.append(scroll, play.element, caption, detail, below);
+  el.append(scales, scroll, play.element, caption, sums, below);
 
   const now = () => Math.min(model.get("step"), steps);
   const at = () => model.get("sentences")[model.get("index")];
@@ -192,7 +80,7 @@ function render({ model, el }) {
   }
 
   // -- compute --
-  let nodes, edges, unaided, unaidedKey, shownKey; // what stays between moves
+  let nodes, edges, weighed, unaided, unaidedKey, shownKey; // what stays between moves
   function compute() {
     const key = `${model.get("index")} ${model.get("network")} ${at().text}`;
     if (key !== unaidedKey) {
@@ -206,6 +94,7 @@ function render({ model, el }) {
     }
     lexicon = model.get("lexicon");
     path = decode(characters, reading, at().cuts, lexicon);
+    weighed = path.found.find(([, , word]) => word === pulled) ?? path.found[0];
     found = path.found;
     steps = 2 * characters.length;
     const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length, 600);
@@ -308,6 +197,42 @@ function render({ model, el }) {
     redraw(faders, ...parts);
   }
 
+  /** The two paths that a fader decides between, in the scales: with the word, and the best without it. */
+  function drawDuel() {
+    scales.hidden = !weighed;
+    if (!weighed) return redraw(scales);
+    const [start, end, word] = weighed;
+    const { whole, rival } = duel(path, start, end);
+    const lead = (one) => (one.whole.total - one.rival.total) / Math.LN10; // in powers of ten
+    const alone = lead(duel(prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 }), start, end)), p = lead({ whole, rival });
+    // As much of both cuts as differs around the word.
+    const borders = [rival, whole].map(({ tags, total }) => new Set(total > -Infinity ? spans(tags).flat() : [start, end]));
+    const shared = (t) => borders.every((border) => border.has(t));
+    let from = start, to = end;
+    while (!shared(from)) from -= 1;
+    while (!shared(to)) to += 1;
+    const [lost, won] = borders.map((border) => {
+      const stops = [...border].filter((t) => t >= from && t <= to).sort((a, b) => a - b);
+      return stops.slice(1).map((stop, i) => characters.slice(stops[i], stop).join("")).join(" / ");
+    });
+    const numbers = new Intl.NumberFormat(words.locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
+    const ratio = Math.abs(p) < ALWAYS / 10 ? numbers.format(10 ** Math.abs(p)) : "∞";
+    const mid = 150, at10 = scale(-14, 14, 10, 290);
+    const parts = [
+      ...[-12, -9, -6, -3, 0, 3, 6, 9, 12].map((k) => element("line", { class: k ? "kx-tick" : "kx-tick kx-one", x1: at10(k), x2: at10(k), y1: k ? 12 : 3, y2: k ? 22 : 31 })),
+      element("line", { class: "kx-tick kx-one", x1: 10, x2: 290, y1: 17, y2: 17 }),
+      element("rect", { class: p > 0 ? "kx-lead kx-won" : "kx-lead", x: Math.min(mid, at10(p)), y: 12, width: Math.abs(at10(p) - mid), height: 10 }),
+      element("line", { class: "kx-added", x1: at10(alone), x2: at10(p), y1: 17, y2: 17 }),
+      element("circle", { class: "kx-alone", cx: at10(alone), cy: 17, r: 5 }),
+      element("circle", { class: "kx-weight", cx: at10(p), cy: 17, r: 8 }),
+    ];
+    const side = (text, wins) => element("span", { class: wins ? "kx-side kx-wins" : "kx-side", lang: "zh" }, text);
+    const [one, other] = p > 0 ? [won, lost] : [lost, won];
+    const told = phrase(p === alone ? words.alike : words.leads, { one, other, ratio });
+    redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(won, p > 0),
+      element("div", { class: "kx-told" }, told));
+  }
+
   function drawSentence() {
     const parts = characters.map((character, t) => element("text", {
       class: "kx-character", lang: "zh", x: centre(t), y: Y.sentence, "text-anchor": "middle", tabindex: t === (focus ?? 0) ? 0 : -1,
@@ -366,7 +291,7 @@ function render({ model, el }) {
     }));
   }
 
-  const score = (s) => (Math.abs(s) < 10 ? digits(Number(s.toFixed(1))) : Math.abs(s) < ALWAYS / 2 ? digits(Math.round(s)) : sum(s));
+  const score = (s) => (Math.abs(s) < 10 ? digits(Number(s.toFixed(1))) : Math.abs(s) < ALWAYS / 2 ? digits(Math.round(s)) : sum(s).split(" ")[0]);
 
   function drawCuts() {
     const traced = now() - characters.length;
@@ -374,10 +299,11 @@ function render({ model, el }) {
     const agreed = new Set(mine.map(String));
     const key = String(mine);
     if (key === shownKey?.cut && traced === shownKey.traced) return;
+    const before = shownKey && traced >= characters.length && new Set(shownKey.mine.map(String)); // the cut before the last move
     const draw = (cut, top, isMain) => cut.map(([start, end]) => {
       if (isMain && characters.length - start > traced) return null; // the path has not come back to here
       const word = characters.slice(start, end).join(""), gloss = model.get("glosses")[word];
-      const look = isMain ? "kx-word kx-main" : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
+      const look = isMain ? `kx-word kx-main ${!before || before.has(String([start, end])) ? "" : "kx-new"}` : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
       return element("g", { class: look },
         element("title", {}, gloss ? `${word}: ${gloss}` : word),
         element("rect", { x: x(start) + 3, y: top, width: WIDTH * (end - start) - 6, height: 25, rx: 8 }),
@@ -386,7 +312,7 @@ function render({ model, el }) {
         isMain && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
           element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
     });
-    redraw(main, ...draw(mine, Y.words, true));
+    redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.later), ...draw(mine, Y.words, true));
     if (key !== shownKey?.cut) {
       const parts = unaided.flatMap(([name, cut], i) => [
         element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name),
@@ -394,13 +320,13 @@ function render({ model, el }) {
       ]);
       redraw(cuts, ...(characters.length ? parts : [element("text", { x: LEFT, y: 24 }, words.empty)]));
     }
-    shownKey = { cut: key, traced };
+    shownKey = { cut: key, traced, mine };
   }
 
   /** What happens in one column, in numbers: the one pointed at last, or the newest. */
   function drawDetail() {
     const step = now(), T = characters.length, pointed = hovered ?? focus;
-    if (pointed !== null) column = pointed;
+    if (pointed !== null) { column = pointed; sums.open = true; }
     else if (step >= 1 && step <= T) column = step - 1;
     const t = column, character = characters[t];
     caption.textContent = phrase(
@@ -459,6 +385,7 @@ function render({ model, el }) {
     compute();
     drawBand();
     drawFaders();
+    drawDuel();
     drawSentence();
     drawStep();
   }
@@ -568,5 +495,4 @@ function render({ model, el }) {
   return () => { watcher.disconnect(); play.stop(); for (const end of endings) end(); };
 }
 
-export { decode, flip };
 export default { render };

@@ -39,6 +39,8 @@ _WORDS = {
     "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."),
     "multiplier": N_("multiplier of {word}"), "remove": N_("take {word} out of the dictionary"),
     "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"),
+    "locale": N_("en"), "alike": N_("To the network, {one} is {ratio} times as probable as {other}."),
+    "leads": N_("With your dictionary, {one} counts {ratio} times as much as {other}."),
     "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
     "alone": N_("the same network, without a dictionary"),
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
@@ -53,6 +55,7 @@ _WORDS = {
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
     "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
     "impossible": N_("not here: no legal path leads through it"),
+    "sums": N_("the sums of one column"),
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
 }  # fmt: skip
 
@@ -99,7 +102,7 @@ def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
 class SegmentationView(View):
     """The picture: faders, sentence, trellis and cuts. What moves in it is computed in the page."""
 
-    _esm = View.script(_HERE / "explorer.js")
+    _esm = View.script(_HERE / "decode.js", _HERE / "explorer.js")
     _css = View.style(_HERE / "explorer.css")
 
     words = traitlets.Dict(_WORDS).tag(sync=True)

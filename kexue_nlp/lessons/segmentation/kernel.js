@@ -39,8 +39,7 @@ function render({ model, el }) {
     type: "number", step: "any", class: "kx-weight", "aria-label": phrase(words.weight, { row: row + 1, column: d + 1 }),
     on: {
       input: (event) => {
-        const value = event.target.valueAsNumber;
-        if (!Number.isFinite(value)) return;
+        const value = Number(event.target.value); // nothing is 0
         const kernel = model.get("kernel").map((weights) => [...weights]);
         kernel[row][d] = value;
         save({ kernel, step: shown().vectors.length }); // all scores, to see all of them change
