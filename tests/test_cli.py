@@ -83,8 +83,7 @@ def test_help_imports_nothing_heavy():
 def test_start_copies_every_notebook_of_the_checkout(tmp_path, monkeypatch, language, folder):
     monkeypatch.setenv("KEXUE_NLP_LANGUAGE", language)
     assert cli.main(["start", str(tmp_path / "lessons"), "--no-open"]) == 0
-    expected = {path.name: path.read_text() for path in (ROOT / folder).glob("*.ipynb")}
-    assert contents(tmp_path / "lessons") == expected != {}
+    assert contents(tmp_path / "lessons") == {p.name: p.read_text() for p in (ROOT / folder).glob("*.ipynb")} != {}
 
 
 def test_start_copies_the_lessons_without_checkpoints_beside_what_is_there(lessons, tmp_path, capsys):
