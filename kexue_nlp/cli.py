@@ -18,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from kexue_nlp import __version__
-from kexue_nlp.language import N_, _
+from kexue_nlp.language import N_, _, language
 
 __all__ = ["Check", "copy_notebooks", "diagnose", "main", "open_lab"]
 
@@ -154,8 +154,8 @@ def _parser() -> argparse.ArgumentParser:
     start.add_argument("folder", metavar="DIR", help="where to put the notebooks; made when absent")
     start.add_argument("--no-open", action="store_true", help="only copy")
     start.add_argument("--force", action="store_true", help="overwrite notebooks that have been changed")
-    start.add_argument("--language", choices=("en", "zh"), default="en", help="of the lessons and of JupyterLab")
-    start.set_defaults(run=_start)
+    start.add_argument("--language", choices=("en", "zh"), help="of lessons and JupyterLab; by default the system's")
+    start.set_defaults(run=_start, language=language())
 
     what = "say what works on this machine and what is missing"
     status = "The exit status is 0 if the lessons can run and 1 if not."

@@ -148,9 +148,9 @@ def layer_strips(text: str, layers: Mapping[str, np.ndarray], titles: Sequence[s
             row[0].set_yticks(range(len(SBME.tags)), SBME.tags)
     for ax, title in zip(axes[0], titles, strict=True):
         ax.set_title(title, size=11)
-    more = f": {', '.join(titles)}" if len(titles) > 1 else ""
+    more = _("{name}: ", name="") + _(", ").join(titles) if len(titles) > 1 else ""
     alt = N_("Values of {layers} at each character of “{text}”{more}.")
-    figure.alt = _(alt, layers=", ".join(layers), text=visible(text), more=more)
+    figure.alt = _(alt, layers=_(", ").join(layers), text=visible(text), more=more)
     return figure
 
 

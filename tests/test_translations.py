@@ -190,7 +190,7 @@ def test_what_is_made_speaks_chinese_and_keeps_its_values(monkeypatch):
     monkeypatch.setattr(language, "_chosen", "zh")
     assert str(check("03.1", ...)).startswith("✗ 03.1 还不对。还没有作答")
     assert figures.margin_diagram().alt.startswith("左：")
-    assert load_table("viewpoint").iloc[1]["相比于"] == load_table("viewpoint").index[0] == "名单，一律中性"
+    assert load_table("viewpoint").iloc[1]["比较对象"] == load_table("viewpoint").index[0] == "名单，一律中性"
     bet, kernel = Bet("2 + 2?", ["3", "4"], 1, ""), SlidingKernel()
     assert (bet.words["right"], kernel.words["play"], kernel.glosses[0]) == ("正确。", "滑动卷积核", "guān")
     language.use_language("en")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_lines
-from kexue_nlp.language import _
+from kexue_nlp.language import N_, _
 from kexue_nlp.text import normalise
 
 CORPORA = ("pku", "msr")
@@ -91,7 +91,7 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
         (data_set.terms["licence"], data_set.terms["citation"]) for data_set in (PEOPLES_DAILY, BAKEOFF2005)
     )
     bakeoff = f"bakeoff 2005 {corpus.upper()}"
-    name, origin = "People's Daily 1998-01", f"{bakeoff} test and gold files (icwb2-data)"
+    name, origin = N_("People's Daily 1998-01"), f"{bakeoff} test and gold files (icwb2-data)"
     if training == "official":
         path = BAKEOFF2005.find(f"icwb2-data/training/{corpus}_training.utf8")
         lines = [words for words in read_segmented(path) if words]
@@ -106,8 +106,8 @@ def load_segmentation(source: str = "sample", corpus: str = "pku", training: str
     cut = len(lines) - len(lines) // 10
     train, heldout = lines[:cut], lines[cut:]
     split_names = {
-        "train": _("{name}, first nine tenths of the lines", name=name),
-        "heldout": _("{name}, last tenth of the lines", name=name),
+        "train": _("{name}, first nine tenths of the lines", name=_(name)),
+        "heldout": _("{name}, last tenth of the lines", name=_(name)),
         "test": _("{name} test", name=bakeoff),
     }
     if source == "sample":

@@ -277,7 +277,7 @@ class HashExplorer(Explorer):
     def static_text(self) -> str:
         """Return query and neighbours in words."""
         query, *found = (visible(self.state.items.names[item]) for item in (self.state.query, *self.state.neighbours))
-        return f"{self._describe()}\n{_('Looked up: ')}{query}\n{_('Found: ')}{', '.join(found)}"
+        return f"{self._describe()}\n{_('Looked up: ')}{query}\n{_('Found: ')}{_(', ').join(found)}"
 
     def static_html(self) -> str:
         """Return the setting and what it finds."""

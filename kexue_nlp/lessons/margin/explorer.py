@@ -118,11 +118,11 @@ def _histogram(state: MarginState, scale: str) -> str:
     top = float(max(1.0, max((h / np.maximum(per_bin, 0.2)).max() for h in heights.values())))
     frame = _chart(low, high, -top, top)
     parts = [*_ticks(frame, scale == "logit", vertical=False), frame.x_name(_("predicted {scale}", scale=_(scale)))]
-    for label, sign in ((1, 1), (0, -1)):
+    for label, sign, name in ((1, 1, _("positive")), (0, -1, _("negative"))):
         for start, end, count, share in zip(edges, edges[1:], heights[label], per_bin, strict=False):
             off = start >= edge if label else end <= other_edge
             colour = GREY if off else BLUE if label else ORANGE
-            words = f"{count} {_('positive') if label else _('negative')}, {_('switched off') if off else _('active')}"
+            words = f"{count} {name}{_(', ')}{_('switched off' if off else 'still active')}"
             if count:
                 parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
     parts.append(f'<path d="M{frame.left} {frame.y(0):.1f}H{frame.width - frame.right}" stroke="{GREY}"/>')
@@ -160,7 +160,7 @@ def _reviews(state: MarginState) -> str:
     for i in state.nearest:
         text = state.texts[i].replace("<br />", " ")
         end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]))
-        status = _("active") if state.active[i] else _("switched off")
+        status = _("still active") if state.active[i] else _("switched off")
         label = _("positive") if state.labels[i] else _("negative")
         cells = (status, label, f"p = {state.predictions[i]:.3f}", f'<bdi lang="en">{end}</bdi>')
         rows.append("".join(f"<td>{cell}</td>" for cell in cells))

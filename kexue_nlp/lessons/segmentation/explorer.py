@@ -87,7 +87,7 @@ def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
         return f'<p class="kexue-quiet">{_("Type a sentence to see its words.")}</p>'
     cuts = {name: tags_to_words(reading.text, tags), **reading.others}
     lines = "".join(
-        f'<div><span class="kexue-quiet">{html.escape(one_line(name))}: </span>'
+        f'<div><span class="kexue-quiet">{_("{name}: ", name=html.escape(one_line(name)))}</span>'
         + " ".join(f'<bdi class="kexue-chip" lang="zh">{escape(word)}</bdi>' for word in cut)
         + "</div>"
         for name, cut in cuts.items()
@@ -202,7 +202,7 @@ class SegmentationExplorer(Explorer):
         """Return all cuts in words."""
         reading, tags = self._cut()
         cuts = {self._described(): tags_to_words(reading.text, tags), **reading.others}
-        return "\n".join(f"{name}: {' / '.join(map(visible, cut))}" for name, cut in cuts.items())
+        return "\n".join(_("{name}: ", name=name) + " / ".join(map(visible, cut)) for name, cut in cuts.items())
 
     def static_html(self) -> str:
         """Return all cuts, the probabilities of the tags and the path."""
@@ -211,7 +211,7 @@ class SegmentationExplorer(Explorer):
     def _described(self) -> str:
         text = self._readings[self.view.index].text
         words = [f"{w} × {m:.3g}" for w, m in self.lexicon.items() if m != 1 and w in text]
-        dictionary = f"{_('dictionary')} {', '.join(words)}" if words else _("no dictionary")
+        dictionary = f"{_('dictionary')} {_(', ').join(words)}" if words else _("no dictionary")
         network = self.network.options[self.view.network]
         return _("{network}, {dictionary}", network=network, dictionary=dictionary)
 

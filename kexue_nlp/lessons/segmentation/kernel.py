@@ -84,4 +84,4 @@ class SlidingKernel(View):
         scores = [f"<b>{score:.3g}</b>" for score in slide(self.vectors, self.kernel)]
         rows = {"sentence": characters, "numbers": vectors, "score": scores}.items()
         cells = (f"<tr><th>{self.words[name]}</th><td>{'</td><td>'.join(row)}</td></tr>" for name, row in rows)
-        return f"<table>{''.join(cells)}</table><p>{self.words['kernel']}: {'; '.join(kernel)}</p>"
+        return f"<table>{''.join(cells)}</table><p>{_('{name}: ', name=self.words['kernel'])}{_('; ').join(kernel)}</p>"

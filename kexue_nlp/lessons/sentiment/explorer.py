@@ -214,8 +214,8 @@ class SentimentExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return the unit, the prediction and the self-training that are shown, in words."""
-        rounds = "; ".join(
-            f"{name}: {scores[0].accuracy:.1%}"
+        rounds = _("; ").join(
+            f"{_('{name}: ', name=name)}{scores[0].accuracy:.1%}"
             + _(", after round {n} {p:.1%}", n=len(scores) - 1, p=scores[-1].accuracy)
             for name, scores in self._runs[self.n_labels.value].items()
         )

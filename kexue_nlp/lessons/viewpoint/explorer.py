@@ -130,7 +130,7 @@ def _list(state: ViewpointState) -> str:
 
 def _joined(items: list[str]) -> str:
     rest = _("; and {count:,} more", count=len(items) - LIST_LIMIT) if len(items) > LIST_LIMIT else ""
-    return "; ".join(items[:LIST_LIMIT]) + rest
+    return _("; ").join(items[:LIST_LIMIT]) + rest
 
 
 def _map(state: ViewpointState) -> str:
@@ -210,13 +210,13 @@ class ViewpointExplorer(Explorer):
 
     def static_text(self) -> str:
         """Return what is found, in words."""
-        found = "; ".join(_found(self.state, one_line))
-        names = one_line(", ".join(self.state.names))
+        found = _("; ").join(_found(self.state, one_line))
+        names = one_line(_(", ").join(self.state.names))
         return f"{one_line(self.state.text)}\n{_('Names: ')}{names}\n{found or _('No entity is found')}"
 
     def static_html(self) -> str:
         """Return sentence, entities and heat maps."""
-        return f"<p>{_('Known names: ')}{_safe(', '.join(self.state.names))}</p>{self.picture.value}"
+        return f"<p>{_('Known names: ')}{_safe(_(', ').join(self.state.names))}</p>{self.picture.value}"
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
