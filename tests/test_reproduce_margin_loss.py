@@ -66,15 +66,14 @@ def test_padding_that_is_left_out_changes_no_prediction():
     np.testing.assert_allclose(p, script.predict(network, x), atol=1e-6)
 
 
-@pytest.mark.parametrize("network", ["lstm", "cnn"])
-def test_interrupted_run_ends_as_an_uninterrupted_one(network, data, monkeypatch, tmp_path):
+def test_interrupted_run_ends_as_an_uninterrupted_one(data, monkeypatch, tmp_path):
     def interrupt(run, epochs):
         raise KeyboardInterrupt
 
     def without_times(record):
         return record | {"seconds": None, "epochs": record["epochs"] | {"seconds": None}}
 
-    run = script.Run(network, "margin", 0.6, 0)
+    run = script.Run("cnn", "margin", 0.6, 0)
     with pytest.raises(KeyboardInterrupt):
         script.train(run, data, interrupt)
     resumed = script.train(run, data, ignore)

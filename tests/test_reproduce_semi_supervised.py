@@ -100,29 +100,6 @@ def test_frozen_states_are_kept_and_leave_the_model_alone(small):
     assert all(map(np.array_equal, weights, script.language_model().encoder.get_weights()))
 
 
-def test_fine_tuning_starts_from_the_language_model_each_time(small):
-    def weights(path):
-        with np.load(path) as arrays:
-            return list(arrays.values())
-
-    tuned, longer = script.FineTuned(), script.FineTuned()
-    for learner, length in ((tuned, 12), (longer, 13)):
-        learner.length, learner.batch_size, learner.reads = length, 10, 40
-    examples, _ = script.draw(20, 0, script.labels("train"))
-    labels = script.labels("train")[examples]
-    path = tuned.fit("train", examples, labels, seed=5)
-    first = weights(path)
-    p = tuned.probability(path, "test", np.arange(13))
-    path.unlink()
-    assert tuned.fit("train", examples, labels, seed=5) == path
-    assert all(map(np.array_equal, first, weights(path)))
-    assert not all(map(np.array_equal, first, weights(tuned.fit("train", examples, 1 - labels, seed=5))))
-    assert len(list(path.parent.glob("tuned_*"))) == 3  # two networks, and what one of them says
-    assert longer.fit("train", examples, labels, seed=5) != path
-    tuned.fit = None  # what was said is kept, for other methods and after an interruption
-    np.testing.assert_array_equal(tuned.probability(path, "test", np.arange(13)), p)
-
-
 class Recorder:
     """A learner that keeps what it was given and says of each review what it is told to say."""
 
@@ -147,9 +124,8 @@ def test_two_learners_average_their_log_odds(small):
     assert given == {i: int(i > 0) for i in range(80)} | {5: 0, 70: 1}
 
 
-@pytest.mark.parametrize("pretrained", [False, True])
-def test_article_continues_its_head_on_guesses(small, monkeypatch, pretrained):
-    article = script.Article(pretrained)
+def test_article_continues_its_head_on_guesses(small, monkeypatch):
+    article = script.Article(True)
     smaller = [(script, "N_LABELS", 20), (script, "LAST_WORDS", 6)]
     for where, name, value in [*smaller, (script.Article, "units", 3), (script.Article, "embedding", 3)]:
         monkeypatch.setattr(where, name, value)

@@ -26,9 +26,9 @@ from xdist.scheduler import LoadScopeScheduling
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CONFIG = str(NOTEBOOKS.parent / "kexue_nlp" / "jupyter")  # as `make lab` and `kexue-nlp start` have it
 LIGHT = Path(__file__).with_name("light")
-# Each in both languages.
-CHOOSE = {"light": "", "light_zh": 'from kexue_nlp.language import use_language\n\nuse_language("zh")\n'}
-LIGHT_NOTEBOOKS = sorted(f"{start}_{path.stem}.ipynb" for path in LIGHT.glob("*.py") for start in CHOOSE)
+# The lessons speak English, and the light notebooks Chinese: so the explorers are driven in both.
+IN_CHINESE = 'from kexue_nlp.language import use_language\n\nuse_language("zh")\n'
+LIGHT_NOTEBOOKS = sorted(f"light_{path.stem}.ipynb" for path in LIGHT.glob("*.py"))
 LESSONS = sorted(path.name for path in NOTEBOOKS.glob("*.ipynb"))
 
 # Whether what is measured is stored, beside the same for Matplotlib, which a last cell of each lesson shows.
@@ -106,8 +106,7 @@ def lab(tmp_path_factory):
     for path in folder.glob("*.ipynb"):
         prepare(path)
     for path in LIGHT.glob("*.py"):
-        for start, choice in CHOOSE.items():
-            write(folder / f"{start}_{path.stem}.ipynb", choice + path.read_text("utf-8"))
+        write(folder / f"light_{path.stem}.ipynb", IN_CHINESE + path.read_text("utf-8"))
     settings = folder.parent / "settings"
     for name, values in SETTINGS.items():
         path = settings / name
@@ -226,7 +225,7 @@ def opened(lab, browser):
 @pytest.fixture(
     scope="session",
     params=[*LIGHT_NOTEBOOKS, *LESSONS],
-    ids=lambda name: re.match(r"light_(zh_)?[a-z]{4}|\d+", name)[0],
+    ids=lambda name: re.match(r"light_[a-z]{4}|\d+", name)[0],
 )
 def lesson(request, opened):
     """A notebook, opened and run."""
