@@ -136,6 +136,17 @@ function render({ model, el }) {
     redraw(band, ...parts);
   }
 
+  /** What depends on a word and on all that is known but its own multiplier: computed once for all its moves. */
+  const known = new Map();
+  function once(what, word, compute) {
+    const key = JSON.stringify([unaidedKey, { ...lexicon, [word]: 0 }]), kept = known.get(`${what} ${word}`);
+    // The marks of other words wait until the fader is let go.
+    if (kept && (kept.key === key || (held !== null && held !== word))) return kept.value;
+    const value = compute();
+    known.set(`${what} ${word}`, { key, value });
+    return value;
+  }
+
   const scaleMarks = () =>
     [[EDGE, words.always], [6, "×1 M"], [3, "×1,000"], [0, "×1"], [-3, "÷1,000"], [-6, "÷1 M"], [-EDGE, words.never]];
 
@@ -154,7 +165,7 @@ function render({ model, el }) {
       while (taken.some((other) => Math.abs(other - middle) < 90)) middle += 92;
       taken.push(middle);
       const p = power(lexicon[word]);
-      const snap = flip(characters, reading, at().cuts, lexicon, word, [start, end]);
+      const snap = once("flip", word, () => flip(characters, reading, at().cuts, lexicon, word, [start, end]));
       const value = inWords(lexicon[word], words);
       for (const [a, b] of found.filter(([, , other]) => other === word)) {
         parts.push(element("path", {
@@ -204,7 +215,8 @@ function render({ model, el }) {
     const [start, end, word] = weighed;
     const { whole, rival } = duel(path, start, end);
     const lead = (one) => (one.whole.total - one.rival.total) / Math.LN10; // in powers of ten
-    const alone = lead(duel(prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 }), start, end)), p = lead({ whole, rival });
+    const p = lead({ whole, rival });
+    const alone = once("alone", word, () => lead(duel(prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 }), start, end)));
     // As much of both cuts as differs around the word.
     const borders = [rival, whole].map(({ tags, total }) => new Set(total > -Infinity ? spans(tags).flat() : [start, end]));
     const shared = (t) => borders.every((border) => border.has(t));
@@ -431,7 +443,7 @@ function render({ model, el }) {
       if (to - from > 1) addWord(from, to);
       drawBand();
     }
-    held = null;
+    if (held !== null) { held = null; drawFaders(); }
   };
   svg.addEventListener("pointerup", release);
   svg.addEventListener("pointercancel", release);
