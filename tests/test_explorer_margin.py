@@ -23,7 +23,7 @@ def data():
         p = 1 / (1 + np.exp(-logits))
         return Training(p, [0.7 + 0.05 * epoch + 0.01 * push for epoch in range(EPOCHS)])
 
-    return texts, labels, training(2), {0.6: training(0.5), 0.8: training(1)}
+    return texts, labels, training(2), training(0.5)
 
 
 def run_of(p=0.5, accuracy=0.5, epochs=EPOCHS):
@@ -47,17 +47,14 @@ def test_active_is_what_the_loss_still_weighs(data):
     for margin in (0.58, 0.59, 0.71, 0.84):  # on the margin itself
         p = np.array([[margin, 1 - margin, np.nextafter(margin, 1), np.nextafter(1 - margin, 0)]])
         run = Training(p, [1.0])
-        found = state(list("abcd"), np.array([1, 0, 1, 0]), run, {margin: run}, margin, 1)
+        found = state(list("abcd"), np.array([1, 0, 1, 0]), run, run, margin, 1)
         assert found.active.tolist() == [True, True, False, False]
 
 
-@pytest.mark.parametrize(("margin", "trained"), [(0.5, 0.6), (0.69, 0.6), (0.71, 0.8), (0.99, 0.8)])
-def test_the_nearest_trained_margin_is_shown(data, margin, trained):
-    found = state(*data, margin, 3)
-    assert found.trained_margin == trained
-    assert np.array_equal(found.predictions, data[3][trained].predictions[2])
-    assert found.accuracy is data[3][trained].test_accuracy
-    assert found.baseline is data[2].test_accuracy
+def test_of_one_network_the_more_are_active_the_larger_the_margin(data):
+    shares = [state(*data, margin, 3).active.mean() for margin in np.arange(0.5, 1, 0.01)]
+    assert shares[0] < shares[-1]
+    assert sorted(shares) == shares
 
 
 def test_nearest_reviews_are_two_of_each_side_nearest_first(data):
@@ -67,7 +64,7 @@ def test_nearest_reviews_are_two_of_each_side_nearest_first(data):
     on = sorted(right[right <= 0.7])[::-1][:2]
     np.testing.assert_allclose(right[found.nearest], [*off, *on])
     sure = run_of(np.where(data[1] == 1, 0.999, 0.001))
-    found = state(*data[:3], {0.6: sure}, 0.6, 1)
+    found = state(*data[:3], sure, 0.6, 1)
     assert not found.active.any()
     assert len(found.nearest) == 2
     parse(render(found))
@@ -88,7 +85,7 @@ def test_picture_is_well_formed_and_counts_each_review(data, margin, scale):
 
 @pytest.mark.parametrize("p", [0.0, 1.0])
 def test_a_sure_prediction_has_a_place_on_the_scale_of_logits(data, p):
-    root = parse(render(state(*data[:3], {0.6: run_of(p)}, 0.6, 1), "logit"))
+    root = parse(render(state(*data[:3], run_of(p), 0.6, 1), "logit"))
     assert sum(int(title.text.split()[0]) for title in root.iter("title")) == N
 
 
@@ -101,6 +98,16 @@ def test_reviews_are_escaped_and_cut_to_their_end(data, review, shown, hidden):
     page = render(state([review] * N, *data[1:], 0.6, 1))
     assert shown in page
     assert hidden not in page
+
+
+def test_what_a_class_should_not_read_is_not_shown(data):
+    fit, unfit = (
+        "A rapid, classy drama about an assistant.",
+        ("Full of nudity.", "He murdered them.", "What an ass!", "SHIT"),
+    )
+    texts = [unfit[i % 4] if i % 2 else fit for i in range(N)]
+    found = state(texts, *data[1:], 0.6, 1)
+    assert [texts[i] for i in found.nearest] == [fit] * 4
 
 
 @pytest.mark.parametrize(("control", "value"), [("margin", 0.83), ("epoch", 1), ("scale", "logit")])
@@ -125,17 +132,15 @@ def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
 @pytest.mark.parametrize(
     ("wrong", "message"),
     [
-        ({"margins": {}}, "margins is empty"),
         *(({"labels": np.full(N, label)}, "labels must be 0 or 1") for label in (2, -1, "pos")),
         *(({"cross_entropy": run_of(p)}, "must be probabilities") for p in (np.nan, 1.5, -0.1)),
-        *(({"margins": {0.6: run_of(accuracy=a)}}, "accuracies are shares") for a in (np.nan, 81.0)),
-        *(({"margins": {m: run_of()}}, f"by which to train, not {m!r}") for m in ("0.6", np.nan, 0.5, 1, True)),
+        *(({"with_margin": run_of(accuracy=a)}, "accuracies are shares") for a in (np.nan, 81.0)),
         ({"texts": ["review"] * (N - 1)}, "59 texts"),
-        ({"margins": {0.6: run_of(epochs=1)}}, "one accuracy per epoch"),
+        ({"with_margin": run_of(epochs=1)}, "one accuracy per epoch"),
     ],
     ids=lambda value: "" if isinstance(value, dict) else value,
 )
 def test_what_cannot_be_drawn_is_refused(data, wrong, message):
-    right = dict(zip(("texts", "labels", "cross_entropy", "margins"), data, strict=True))
+    right = dict(zip(("texts", "labels", "cross_entropy", "with_margin"), data, strict=True))
     with pytest.raises(ValueError, match=message):
         MarginExplorer(**(right | wrong))

@@ -49,10 +49,10 @@ class Chart:
         """Draw a round mark."""
         return f'<circle cx="{self.x(x):.1f}" cy="{self.y(y):.1f}" r="6" fill="{colour}" stroke="black"/>'
 
-    def bar(self, start: float, end: float, height: float, colour: str, words: str) -> str:
-        """Draw a bar from 0 to a height, with words that show on hovering."""
+    def bar(self, start: float, end: float, height: float, colour: str, words: str, base: float = 0) -> str:
+        """Draw a bar from a base to a height, with words that show on hovering."""
         x, width = self.x(start), max(0.5, self.x(end) - self.x(start) - 1)
-        top, bottom = sorted((self.y(height), self.y(0)))
+        top, bottom = sorted((self.y(height), self.y(base)))
         size = f'width="{width:.1f}" height="{bottom - top:.1f}"'
         return f'<rect x="{x:.1f}" y="{top:.1f}" {size} fill="{colour}"><title>{words}</title></rect>'
 

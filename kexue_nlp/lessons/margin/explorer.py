@@ -2,9 +2,10 @@
 
 import functools
 import html
-import numbers
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,12 @@ SCALES = (N_("probability"), N_("logit"))
 _LOGIT = 6.0  # logits are drawn from −6 to 6
 _BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel (also in explorer.css)
 _SHOWN, _LENGTH = 2, 280  # reviews on either side of the margin, and characters of each
+# A review with one of these is not shown: a class reads them together.
+_UNFIT = re.compile(
+    r"\b(sex|nud[ei]|naked|porn|erotic|rap(e|ist)|orgasm|whor|slut|bitch|bastard|fuck|shit|crap|ass(es|hole)?\b|damn|hell\b|"
+    r"murder|suicid|tortur|gor[ey]\b|slaughter|racis|nazi|drugs?\b|heroin|cocaine|prostitut|strip(per|tease)|breast|penis)",
+    re.IGNORECASE,
+)
 _chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
 
 _STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
@@ -40,34 +47,28 @@ class MarginState:
     """A margin, and what it does to N reviews after some epoch of training."""
 
     margin: float
-    trained_margin: float  # the nearest one that a network was trained with
     epoch: int  # from 1
     labels: np.ndarray  # int, (N,)
-    predictions: np.ndarray  # float, (N,), of the network trained with the nearest margin
+    predictions: np.ndarray  # float, (N,), of the network trained with a margin
     active: np.ndarray  # bool, (N,), not yet right by the margin
-    nearest: np.ndarray  # int, up to 4: the nearest to the margin, those switched off first, each the nearest first
+    nearest: list[int]  # up to 4 fit for a class: the nearest to the margin, those switched off first
     texts: Sequence[str]
-    accuracy: Sequence[float]  # on the test after each epoch, trained with the nearest margin
+    accuracy: Sequence[float]  # on the test after each epoch
     baseline: Sequence[float]  # the same with cross-entropy
 
 
 def state(
-    texts: Sequence[str],
-    labels: np.ndarray,
-    cross_entropy: Training,
-    margins: Mapping[float, Training],
-    margin: float,
-    epoch: int,
+    texts: Sequence[str], labels: np.ndarray, cross_entropy: Training, with_margin: Training, margin: float, epoch: int
 ) -> MarginState:
-    """Find what a margin from 1/2 to 1 switches off after an epoch, counted from 1."""
-    trained = min(margins, key=lambda m: abs(m - margin))
-    p = margins[trained].predictions[epoch - 1]
+    """Find what a margin from 1/2 to 1 would switch off in a network trained with one, after an epoch, from 1."""
+    p = with_margin.predictions[epoch - 1]
     active = np.where(labels == 1, p <= margin, p >= 1 - margin)
-    edges = np.where(labels == 1, margin, 1 - margin)
-    by_distance = np.argsort(np.abs(p - edges), kind="stable")
-    off, on = (by_distance[active[by_distance] == side][:_SHOWN] for side in (False, True))
-    nearest, accuracies = np.concatenate([off, on]), (margins[trained].test_accuracy, cross_entropy.test_accuracy)
-    return MarginState(margin, trained, epoch, labels, p, active, nearest, texts, *accuracies)
+    by_distance = np.argsort(np.abs(p - np.where(labels == 1, margin, 1 - margin)), kind="stable").tolist()
+    nearest: list[int] = []
+    for side in (False, True):
+        nearest += islice((i for i in by_distance if active[i] == side and not _UNFIT.search(texts[i])), _SHOWN)
+    accuracies = with_margin.test_accuracy, cross_entropy.test_accuracy
+    return MarginState(margin, epoch, labels, p, active, nearest, texts, *accuracies)
 
 
 def render(state: MarginState, scale: str = "probability") -> str:
@@ -105,33 +106,36 @@ def _loss(state: MarginState, scale: str) -> str:
 
 def _histogram(state: MarginState, scale: str) -> str:
     """Draw how many reviews are predicted what: positive ones upwards, negative ones downwards."""
-    values, low, high, edge = state.predictions, 0.0, 1.0, state.margin
+    values, low, high = state.predictions, 0.0, 1.0
     if scale == "logit":
-        low, high, edge = -_LOGIT, _LOGIT, _logit(edge)
+        low, high = -_LOGIT, _LOGIT
         values = np.clip(_logit(np.clip(values, 1e-7, 1 - 1e-7)), low, high)
-    # The margins are edges of bins, so that a bar is all active or all switched off.
-    other_edge = low + high - edge
-    edges = np.unique(np.append(np.linspace(low, high, _BINS + 1), [edge, other_edge]))
-    heights = {label: np.histogram(values[state.labels == label], edges)[0] for label in (1, 0)}
-    # Per unit of width, or the bins cut by a margin would look empty; a bar of a full bin is its count.
-    per_bin = np.diff(edges) / ((high - low) / _BINS)
-    top = float(max(1.0, max((h / np.maximum(per_bin, 0.2)).max() for h in heights.values())))
-    frame = _chart(low, high, -top, top)
+    edges = np.linspace(low, high, _BINS + 1)
+    counts = {
+        (label, on): np.histogram(values[(state.labels == label) & (state.active == on)], edges)[0]
+        for label in (1, 0)
+        for on in (True, False)
+    }
+    most = max(1, *(int((counts[label, True] + counts[label, False]).max()) for label in (1, 0)))
+    step = max(1, round(most / 2, 1 - len(str(most // 2))))  # a round number
+    frame = _chart(low, high, -most, most)
     parts = [*_ticks(frame, scale == "logit", vertical=False), frame.x_name(_("predicted {scale}", scale=_(scale)))]
-    for label, sign, name in ((1, 1, _("positive")), (0, -1, _("negative"))):
-        for start, end, count, share in zip(edges, edges[1:], heights[label], per_bin, strict=False):
-            off = start >= edge if label else end <= other_edge
-            colour = GREY if off else BLUE if label else ORANGE
-            words = f"{count} {name}{_(', ')}{_('switched off' if off else 'still active')}"
-            if count:
-                parts.append(frame.bar(start, end, sign * count / max(share, 0.2), colour, words))
+    parts += [frame.y_tick(n, f"{abs(n):g}") for n in np.arange(-(most // step) * step, most + 1, step)]
+    for label, sign, name, colour in ((1, 1, _("positive"), BLUE), (0, -1, _("negative"), ORANGE)):
+        # What is switched off stands on what is active.
+        for start, end, on, off in zip(edges, edges[1:], counts[label, True], counts[label, False], strict=False):
+            words = f"{{}} {name}{_(', ')}{{}}"
+            if on:
+                parts.append(frame.bar(start, end, sign * on, colour, words.format(on, _("still active"))))
+            if off:
+                words = words.format(off, _("switched off"))
+                parts.append(frame.bar(start, end, sign * (on + off), GREY, words, base=sign * on))
     parts.append(f'<path d="M{frame.left} {frame.y(0):.1f}H{frame.width - frame.right}" stroke="{GREY}"/>')
-    parts.append(frame.text(low, top * 0.86, _("positive ↑"), dx=4))
-    parts.append(frame.text(high, -top * 0.95, _("negative ↓"), dx=-4, anchor="end"))
+    parts.append(frame.text(low, most * 0.86, _("positive ↑"), dx=4))
+    parts.append(frame.text(high, -most * 0.95, _("negative ↓"), dx=-4, anchor="end"))
     caption = _(
-        "{active:.1%} of {count:,} training reviews are active after epoch {epoch}, "
-        "network trained with m = {m:g}. Grey: switched off.",
-        **{"active": state.active.mean(), "count": len(values), "epoch": state.epoch, "m": state.trained_margin},
+        "{active:.1%} of {count:,} training reviews are active after epoch {epoch}. Grey: switched off.",
+        **{"active": state.active.mean(), "count": len(values), "epoch": state.epoch},
     )
     return frame.figure(caption, parts)
 
@@ -148,9 +152,9 @@ def _accuracy(state: MarginState) -> str:
     parts += [frame.line(epochs, state.baseline, GREY, dash="5 3"), frame.line(epochs, state.accuracy, BLUE)]
     parts.append(frame.dot(state.epoch, here, BLUE))
     caption = _(
-        "Accuracy on the test after epoch {epoch}: {here:.1%} with m = {m:g} (solid), "
+        "Accuracy on the test after epoch {epoch}: {here:.1%} with a margin (solid), "
         "{baseline:.1%} with cross-entropy (dashed).",
-        **{"epoch": state.epoch, "here": here, "m": state.trained_margin, "baseline": baseline},
+        **{"epoch": state.epoch, "here": here, "baseline": baseline},
     )
     return frame.figure(caption, parts)
 
@@ -181,17 +185,12 @@ def _ticks(frame: Chart, logit: bool, vertical: bool = True) -> list[str]:
     return marks
 
 
-def _check(texts, labels, baseline: Training, margins: Mapping[float, Training]) -> None:
+def _check(texts, labels, *trainings: Training) -> None:
     """Refuse what would be drawn wrongly without a word."""
-    if not margins:
-        raise ValueError("margins is empty; give at least one training with the margin loss")
     if not np.isin(labels, (0, 1)).all():
         raise ValueError(f"labels must be 0 or 1; among them is {labels[~np.isin(labels, (0, 1))][0]!r}")
-    for margin in margins:
-        if not isinstance(margin, numbers.Real) or not 0.5 < margin < 1:
-            raise ValueError(f"margins are numbers between 0.5 and 1, by which to train, not {margin!r}")
-    n, n_epochs = len(texts), len(baseline.test_accuracy)
-    for run in (baseline, *margins.values()):
+    n, n_epochs = len(texts), len(trainings[0].test_accuracy)
+    for run in trainings:
         p, accuracy = np.asarray(run.predictions), np.asarray(run.test_accuracy)
         if not p.size or not ((p >= 0) & (p <= 1)).all():  # NaN neither
             raise ValueError("predictions must be probabilities, of one review and one epoch at least")
@@ -207,20 +206,20 @@ def _check(texts, labels, baseline: Training, margins: Mapping[float, Training])
 class MarginExplorer(Explorer):
     """Choose a margin and an epoch; see the loss, who is switched off, and what it is worth.
 
-    It takes N training reviews, their labels, 0 or 1, one training with cross-entropy, and trainings with the margin
-    loss, by margin; ValueError if one is out of its range, or if lengths do not agree. The controls are `margin`,
-    `epoch` and `scale`, and what is shown is `state`.
+    It takes N training reviews, their labels, 0 or 1, one training with cross-entropy and one with the margin loss;
+    ValueError if one is out of its range, or if lengths do not agree. The controls are `margin`, `epoch` and `scale`,
+    and what is shown is `state`, of the one network trained with the margin loss wherever the margin is moved.
     """
 
     styles = _STYLE
 
     def __init__(
-        self, texts: Sequence[str], labels: np.ndarray, cross_entropy: Training, margins: Mapping[float, Training]
+        self, texts: Sequence[str], labels: np.ndarray, cross_entropy: Training, with_margin: Training
     ) -> None:
         super().__init__()
         labels = np.asarray(labels)
-        _check(texts, labels, cross_entropy, margins)
-        self._data = texts, labels, cross_entropy, dict(margins)
+        _check(texts, labels, cross_entropy, with_margin)
+        self._data = texts, labels, cross_entropy, with_margin
         wide = {"width": "420px"}
         self.margin = widgets.FloatSlider(description=_("margin m"), min=0.5, max=0.99, step=0.01, layout=wide)
         self.epoch = widgets.IntSlider(description=_("epoch"), min=1, max=len(cross_entropy.test_accuracy), layout=wide)
