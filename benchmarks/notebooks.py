@@ -187,15 +187,28 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
             cell.outputs = [output for output in _joined(cell.outputs) if _tidy_output(output)]
 
 
+# The most telling part of each lesson's picture: left, top, right and bottom, of 1.
+TELLING = {
+    "01": (0, 0.46, 1, 1),
+    "02": (0, 0.39, 0.62, 0.66),
+    "03": (0, 0.31, 1, 0.62),
+    "04": (0, 0.35, 0.75, 0.49),
+    "05": (0, 0.165, 1, 0.58),
+}
+
+
 def renew_pictures(notebook: nbformat.NotebookNode) -> None:
-    """Attach, in place, small copies of those pictures of the documentation that a notebook shows.
+    """Attach, in place, small copies of what is telling in those pictures of the documentation that a notebook shows.
 
     They travel in the file, so that they are seen wherever the notebook is copied to, and offline.
     """
     for cell in notebook.cells:
         for name in cell.get("attachments", {}):
             picture = Image.open(PICTURES / name).convert("RGB")
-            picture = ImageOps.contain(picture, (360, 300))
+            width, height = picture.size
+            left, top, right, bottom = TELLING[name[:2]]
+            picture = picture.crop((left * width, top * height, right * width, bottom * height))
+            picture = ImageOps.contain(picture, (400, 240))
             png = io.BytesIO()
             picture.quantize(64).save(png, format="png", optimize=True)
             cell.attachments[name] = {"image/png": base64.b64encode(png.getvalue()).decode("ascii")}

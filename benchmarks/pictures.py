@@ -53,10 +53,10 @@ def main() -> None:
 
 
 def frame(page) -> Image.Image:
-    """Photograph the page down to the first row of words, smaller."""
-    clip = {"x": 0, "y": 0, "width": SIZE["width"], "height": 690}
+    """Photograph the page down to the end of the trellis, smaller."""
+    clip = {"x": 0, "y": 0, "width": SIZE["width"], "height": 540}
     picture = Image.open(io.BytesIO(page.screenshot(clip=clip)))
-    return picture.convert("RGB").resize((600, 575))
+    return picture.convert("RGB").resize((600, 450))
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import base64
 import dataclasses
 import io
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -23,7 +23,7 @@ from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
 __all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap", "hashing_diagram"]
-__all__ += ["layer_strips", "margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font"]
+__all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font"]
 __all__ += ["viewpoint_diagram", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
@@ -125,33 +125,6 @@ def emission_heatmap(
     marked = "" if path is None else _("; one tag of each is marked")
     ax.figure.alt = _("Probability of each tag at each character of “{text}”{more}.", text=visible(text), more=marked)
     return ax.figure
-
-
-def layer_strips(text: str, layers: Mapping[str, np.ndarray], titles: Sequence[str] = ("",)) -> Figure:
-    """Draw what layers of a tagger make of a text of length T, one strip per layer, one column per character.
-
-    What each layer gives, under its name, is of shape (N, T, units), of N networks side by side with as many titles.
-    """
-    figure = Figure(figsize=(2 + 0.3 * len(text) * len(titles), 5.4), layout="constrained")
-    heights = [1 if values.shape[-1] <= len(SBME.tags) else 2 for values in layers.values()]
-    axes = figure.subplots(len(layers), len(titles), squeeze=False, height_ratios=heights)
-    for i, (row, (name, values)) in enumerate(zip(axes, layers.items(), strict=True)):
-        limit = np.abs(values).max()
-        for ax, strip in zip(row, values, strict=True):
-            ax.imshow(strip.T, cmap="RdBu", vmin=-limit, vmax=limit, aspect="auto", interpolation="nearest")
-            ax.set(xticks=[], yticks=[])
-            ax.set_xticks(range(len(text)), [""] * len(text) if i else visible(text), size=11)
-            ax.tick_params(length=0)
-            ax.xaxis.tick_top()
-        row[0].set_ylabel(name, rotation=0, ha="right", va="center")
-        if values.shape[-1] == len(SBME.tags):
-            row[0].set_yticks(range(len(SBME.tags)), SBME.tags)
-    for ax, title in zip(axes[0], titles, strict=True):
-        ax.set_title(title, size=11)
-    more = _("{name}: ", name="") + _(", ").join(titles) if len(titles) > 1 else ""
-    alt = N_("Values of {layers} at each character of “{text}”{more}.")
-    figure.alt = _(alt, layers=_(", ").join(layers), text=visible(text), more=more)
-    return figure
 
 
 def hashing_diagram() -> Figure:

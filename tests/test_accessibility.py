@@ -50,7 +50,6 @@ XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1
 # Every function that returns a figure, with arguments for those that need some.
 ARGUMENTS = {
     "emission_heatmap": {"text": "的" * 16, "probabilities": np.linspace(0, 1, 64).reshape(16, 4)},
-    "layer_strips": {"text": "的" * 16, "layers": {"tags": np.linspace(-1, 1, 64).reshape(1, 16, 4)}},
 }
 FIGURES = [
     n for n in figures.__all__ if getattr(getattr(figures, n), "__annotations__", {}).get("return") is figures.Figure

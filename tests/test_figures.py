@@ -92,7 +92,6 @@ def displayed(monkeypatch):
 
 ALL_FIGURES = {
     "heat map": lambda: figures.emission_heatmap(SENTENCE, probabilities(12), path=[1, 3] * 6),
-    "layers": lambda: figures.layer_strips("微信号", {"tags": probabilities(3)[None]}),
     **{name: getattr(figures, name) for name in figures.__all__ if name.endswith("_diagram")},
 }
 
@@ -137,12 +136,3 @@ def test_a_short_heat_map_has_numbers_and_unfit_arguments_are_refused():
         figures.emission_heatmap("微信", probabilities(3))
     with pytest.raises(ValueError, match="same first dimension"):
         figures.emission_heatmap("微信", probabilities(2), path=[0, 0, 0])
-
-
-def test_strips_have_a_row_per_layer_and_a_column_per_network():
-    layers = {"embedding": np.ones((2, 3, 5)), "tags": np.stack([probabilities(3)] * 2)}
-    axes = np.reshape(figures.layer_strips("微 信", layers, ("before", "after")).axes, (2, 2))
-    assert [[ax.images[0].get_array().shape for ax in row] for row in axes] == [[(5, 3)] * 2, [(4, 3)] * 2]
-    assert [label.get_text() for label in axes[0, 1].get_xticklabels()] == ["微", "␣", "信"]
-    assert [label.get_text() for label in axes[1, 0].get_yticklabels()] == list("sbme")
-    assert [ax.get_title() for ax in axes[0]] == ["before", "after"]

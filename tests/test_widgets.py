@@ -43,7 +43,7 @@ def test_font_is_lent_to_a_page_that_asks(monkeypatch):
 def test_bet_folds_its_answer_and_shows_text_as_text():
     before, _, folded = Bet("<b>?", ["one", "<i>"], 1, "the reason").static_html().partition("<details>")
     assert [text in before for text in ("&lt;b&gt;?", "<b>?", "reason")] == [True, False, False]
-    assert "“&lt;i&gt;” the reason" in folded
+    assert "“&lt;i&gt;”. the reason" in folded
 
 
 def test_kernel_scores_are_those_of_a_convolution():

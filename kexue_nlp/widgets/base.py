@@ -169,7 +169,8 @@ class Explorer(Pictured, widgets.VBox):
             self.say(_("This should not have happened.") + f" {type(error).__name__}: {error}")
 
     def _repr_mimebundle_(self, **kwargs: object) -> dict:
-        note = f'<p class="kexue-quiet">{_("Run the notebook in JupyterLab to try other input.")}</p>'
-        body = f'<div class="kexue kexue-picture" lang="{language()}">{still(self.static_html())}{note}</div>'
+        note = _("A still picture. In JupyterLab, click into this cell and press Shift+Enter.")
+        body = f'{still(self.static_html())}<p class="kexue-quiet">{note}</p>'
+        body = f'<div class="kexue kexue-picture" lang="{language()}">{body}</div>'
         page = f"<style>{_STYLE}{self.styles}</style>{body}"
         return super()._repr_mimebundle_(**kwargs) | {"text/html": page}

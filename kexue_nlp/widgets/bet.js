@@ -25,6 +25,7 @@ function render({ model, el }) {
       note.textContent = notes.filter(Boolean).join(" · ");
     });
     result.classList.toggle("kx-quiet", !known);
+    all.classList.toggle("kx-bet-open", !known);
     if (!known) return void (result.textContent = words.hint);
     const right = choice === answer;
     const told = phrase(words.answer, { answer: model.get("options")[answer] });
@@ -32,9 +33,10 @@ function render({ model, el }) {
   };
 
   el.classList.add("kx");
-  el.append(element(
+  const all = element(
     "fieldset", { class: "kx-bet" },
-    element("legend", {}, model.get("question")), ...buttons.map(({ button }) => button), result));
+    element("legend", {}, model.get("question")), ...buttons.map(({ button }) => button), result);
+  el.append(all);
   draw();
   return follow(model, ["choice"], draw);
 }

@@ -13,8 +13,9 @@ __all__ = ["Bet"]
 
 _FILE = Path(__file__).with_name("bet.js")
 _WORDS = {
-    "right": N_("Right."), "wrong": N_("Not so."), "answer": N_("The answer: “{answer}”"), "fold": N_("Answer"),
-    "bet": N_("your bet"), "mark": N_("right"), "hint": N_("Choose before you go on; you may change your mind."),
+    "right": N_("Right."), "wrong": N_("Not so."), "answer": N_("The answer: “{answer}”."), "fold": N_("Answer"),
+    "bet": N_("your bet"), "mark": N_("right"),
+    "hint": N_("Choose before you go on: what comes out below is blurred until then."),
 }  # fmt: skip
 
 

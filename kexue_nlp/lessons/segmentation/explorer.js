@@ -3,10 +3,11 @@
 const TAGS = "sbme";
 const DONE = 1e6; // a step beyond the last of any sentence
 
-const LEFT = 70, TOP = 178; // pixels; what is cut off above a sentence that has no faders
+const LEFT = 70, TOP = 162; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
-const Y = { top: 20, bottom: 210, bracket: 222, sentence: 254, words: 264, gloss: 324, trellis: 350, row: 36, height: 482, cuts: 16, line: 50 };
+const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 438, cuts: 16, line: 50 };
+const SPREAD = 84; // between two faders
 const level = scale(EDGE, -EDGE, Y.top, Y.bottom);
 const x = (t) => LEFT + WIDTH * t;
 const centre = (t) => x(t) + WIDTH / 2;
@@ -60,7 +61,7 @@ function render({ model, el }) {
   const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
   const play = player((step) => { model.set("step", step); model.save_changes(); }, words.player);
   el.classList.add("kx");
-  el.append(scales, scroll, play.element, caption, sums, below);
+  el.append(play.element, scales, scroll, caption, sums, below);
 
   const now = () => Math.min(model.get("step"), steps);
   const at = () => model.get("sentences")[model.get("index")];
@@ -80,13 +81,14 @@ function render({ model, el }) {
   }
 
   // -- compute --
-  let nodes, edges, weighed, unaided, unaidedKey, shownKey; // what stays between moves
+  let nodes, edges, weighed, width, unaided, unaidedKey, shownKey; // what stays between moves
   function compute() {
     const key = `${model.get("index")} ${model.get("network")} ${at().text}`;
     if (key !== unaidedKey) {
+      pulled = null;
       characters = Array.from(at().text);
       reading = at().readings[own()];
-      WIDTH = Math.max(46, Math.min(84, Math.floor(600 / characters.length)));
+      WIDTH = Math.max(42, Math.min(84, Math.floor(((el.clientWidth || 700) - LEFT - 30) / Math.max(12, characters.length))));
       unaided = otherRows();
       unaidedKey = key;
       shownKey = null;
@@ -97,7 +99,7 @@ function render({ model, el }) {
     weighed = path.found.find(([, , word]) => word === pulled) ?? path.found[0];
     found = path.found;
     steps = 2 * characters.length;
-    const width = Math.max(x(characters.length) + 60, LEFT + 7 * (at().gloss ?? "").length, 600);
+    width = Math.max(x(characters.length) + 20, LEFT + 7 * (at().gloss ?? "").length, 580);
     for (const part of [svg, cuts]) part.setAttribute("width", width);
     top = found.length ? 0 : TOP;
     svg.setAttribute("height", characters.length ? Y.height - top : 0);
@@ -136,6 +138,15 @@ function render({ model, el }) {
     redraw(band, ...parts);
   }
 
+  /** Where the faders of words stand: over their words, but not too near to each other, and in sight. */
+  function sideBySide(words) {
+    const centres = [...words].map(([word, [start, end]]) => [word, (x(start) + x(end)) / 2]).sort(([, a], [, b]) => a - b);
+    const most = width - 80;
+    centres.forEach((one, i) => { if (i) one[1] = Math.max(one[1], centres[i - 1][1] + SPREAD); });
+    centres.reverse().forEach((one, i) => { one[1] = Math.min(one[1], i ? centres[i - 1][1] - SPREAD : most); });
+    return new Map(centres);
+  }
+
   /** What depends on a word and on all that is known but its own multiplier: computed once for all its moves. */
   const known = new Map();
   function once(what, word, compute) {
@@ -148,32 +159,33 @@ function render({ model, el }) {
   }
 
   const scaleMarks = () =>
-    [[EDGE, words.always], [6, "×1 M"], [3, "×1,000"], [0, "×1"], [-3, "÷1,000"], [-6, "÷1 M"], [-EDGE, words.never]];
+    [[EDGE, words.always], [4, "×10,000"], [2, "×100"], [0, "×1"], [-2, "÷100"], [-4, "÷10,000"], [-EDGE, words.never]];
 
   function drawFaders() {
     const parts = [];
     const axis = scaleMarks();
-    for (const [p] of axis) {
+    for (const [p] of found.length ? axis : []) {
       parts.push(element("line", { class: p ? "kx-tick" : "kx-tick kx-one", x1: LEFT, x2: x(characters.length), y1: level(p), y2: level(p) }));
     }
     const first = new Map();
     for (const [start, end, word] of found) if (!first.has(word)) first.set(word, [start, end]);
-    const taken = [];
-    for (const [word, [start, end]] of first) {
-      const whole = isWord(path.tags, start, end);
-      let middle = (x(start) + x(end)) / 2;
-      while (taken.some((other) => Math.abs(other - middle) < 90)) middle += 92;
-      taken.push(middle);
+    const middles = sideBySide(first);
+    let level0 = 0, reached = -1; // brackets of words that overlap stand one above the other
+    for (const [word, [start, end]] of [...first].sort(([, a], [, b]) => a[0] - b[0])) {
+      const whole = isWord(path.tags, start, end), middle = middles.get(word);
+      level0 = start < reached ? (level0 + 1) % 3 : 0;
+      reached = Math.max(reached, end);
       const p = power(lexicon[word]);
       const snap = once("flip", word, () => flip(characters, reading, at().cuts, lexicon, word, [start, end]));
       const value = inWords(lexicon[word], words);
       for (const [a, b] of found.filter(([, , other]) => other === word)) {
         parts.push(element("path", {
           class: whole ? "kx-bracket" : "kx-bracket kx-open",
-          d: `M${x(a) + 3} ${Y.bracket + 6}v-6H${x(b) - 3}v6`,
+          d: `M${x(a) + 3} ${Y.bracket + 6 - 5 * level0}v-6H${x(b) - 3}v6`,
         }));
       }
-      parts.push(element("line", { class: "kx-track", x1: middle, x2: middle, y1: level(EDGE), y2: Y.bracket }));
+      parts.push(element("path", { class: "kx-track",
+        d: `M${middle} ${level(EDGE)}V${Y.bottom}L${(x(start) + x(end)) / 2} ${Y.bracket - 5 * level0}` }));
       if (Number.isFinite(snap)) {
         const text = phrase(words.snaps, { multiplier: inWords(10 ** Math.min(snap, 15), words) });
         const beyond = Math.abs(snap) > EDGE;
@@ -198,8 +210,9 @@ function render({ model, el }) {
         element("g", { class: "kx-remove", role: "button", tabindex: 0, "data-key": `remove ${word}`, "data-remove": word,
           "aria-label": phrase(words.remove, { word }) },
         element("title", {}, phrase(words.remove, { word })),
-        element("rect", { x: middle - 8, y: 0, width: 16, height: 14, fill: "transparent" }),
-        element("path", { d: `M${middle - 4} 3l8 8m0-8l-8 8` })),
+        element("text", { lang: "zh", x: middle - 3, y: Y.name, "text-anchor": "middle" }, word),
+        element("rect", { x: middle - 6 + 7 * Array.from(word).length, y: 0, width: 20, height: 18, fill: "transparent" }),
+        element("path", { d: `M${middle + 1 + 7 * Array.from(word).length} 5l7 7m0-7l-7 7` })),
       );
     }
     if (!first.size && characters.length) {
@@ -214,20 +227,22 @@ function render({ model, el }) {
     if (!weighed) return redraw(scales);
     const [start, end, word] = weighed;
     const { whole, rival } = duel(path, start, end);
-    const lead = (one) => (one.whole.total - one.rival.total) / Math.LN10; // in powers of ten
-    const p = lead({ whole, rival });
-    const alone = once("alone", word, () => lead(duel(prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 }), start, end)));
+    // In powers of ten: what the network says of the two alone, and what they have with the dictionary.
+    const { emissions } = prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 });
+    const scoreOf = ({ tags, total }) => (total > -Infinity ? emissions.reduce((all, row, t) => all + row[tags[t]], 0) : total);
+    const alone = (scoreOf(whole) - scoreOf(rival)) / Math.LN10, p = (whole.total - rival.total) / Math.LN10;
     // As much of both cuts as differs around the word.
     const borders = [rival, whole].map(({ tags, total }) => new Set(total > -Infinity ? spans(tags).flat() : [start, end]));
     const shared = (t) => borders.every((border) => border.has(t));
     let from = start, to = end;
     while (!shared(from)) from -= 1;
     while (!shared(to)) to += 1;
-    const [lost, won] = borders.map((border) => {
+    let [lost, won] = borders.map((border) => {
       const stops = [...border].filter((t) => t >= from && t <= to).sort((a, b) => a - b);
       return stops.slice(1).map((stop, i) => characters.slice(stops[i], stop).join("")).join(" / ");
     });
     const numbers = new Intl.NumberFormat(words.locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
+    if (p <= 0) won = word; // what becomes of the rest is seen when it wins
     const ratio = Math.abs(p) < ALWAYS / 10 ? numbers.format(10 ** Math.abs(p)) : "∞";
     const mid = 150, at10 = scale(-14, 14, 10, 290);
     const parts = [
@@ -236,11 +251,17 @@ function render({ model, el }) {
       element("rect", { class: p > 0 ? "kx-lead kx-won" : "kx-lead", x: Math.min(mid, at10(p)), y: 12, width: Math.abs(at10(p) - mid), height: 10 }),
       element("line", { class: "kx-added", x1: at10(alone), x2: at10(p), y1: 17, y2: 17 }),
       element("circle", { class: "kx-alone", cx: at10(alone), cy: 17, r: 5 }),
-      element("circle", { class: "kx-weight", cx: at10(p), cy: 17, r: 8 }),
+      element("path", { class: "kx-weight", d: `M${at10(p)} 24l-7 -15h14z` }),
     ];
     const side = (text, wins) => element("span", { class: wins ? "kx-side kx-wins" : "kx-side", lang: "zh" }, text);
     const [one, other] = p > 0 ? [won, lost] : [lost, won];
-    const told = phrase(p === alone ? words.alike : words.leads, { one, other, ratio });
+    // A multiplier counts once for each tag of the word that the other path has not.
+    const n = whole.tags.filter((tag, t) => t >= start && t < end && tag !== rival.tags?.[t]).length;
+    const snap = once("flip", word, () => flip(characters, reading, at().cuts, lexicon, word, [start, end]));
+    const makesUp = lexicon[word] === 1 && p < 0 && Math.abs(n * snap + p) < 0.05 && phrase(words.counts[n > 1 ? 1 : 0], {
+      n, multiplier: inWords(Number((10 ** snap).toPrecision(2)), words),
+    });
+    const told = [phrase(ratio === "1" ? words.tie : lexicon[word] === 1 ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ");
     redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(won, p > 0),
       element("div", { class: "kx-told" }, told));
   }
@@ -272,7 +293,7 @@ function render({ model, el }) {
     const marks = scaleMarks().map(([p, label]) =>
       element("text", { class: "kx-quiet", x: LEFT - 8, y: level(p) + 4, "text-anchor": "end" }, label));
     const ground = element("rect", { class: "kx-ground", width: LEFT - 3, height: Y.height });
-    redraw(labels, ...(characters.length ? [ground, ...marks, ...names] : []));
+    redraw(labels, ...(characters.length ? [ground, element("g", { class: "kx-marks" }, ...marks), ...names] : []));
     redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node));
   }
 
@@ -327,7 +348,7 @@ function render({ model, el }) {
     redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.later), ...draw(mine, Y.words, true));
     if (key !== shownKey?.cut) {
       const parts = unaided.flatMap(([name, cut], i) => [
-        element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name),
+        element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : name),
         ...draw(cut, Y.cuts + Y.line * i + 5, false),
       ]);
       redraw(cuts, ...(characters.length ? parts : [element("text", { x: LEFT, y: 24 }, words.empty)]));
@@ -339,13 +360,13 @@ function render({ model, el }) {
   function drawDetail() {
     const step = now(), T = characters.length, pointed = hovered ?? focus;
     if (pointed !== null) { column = pointed; sums.open = true; }
-    else if (step >= 1 && step <= T) column = step - 1;
+    else if (step >= 1 && step < 2 * T) column = Math.min(step - 1, 2 * T - step);
     const t = column, character = characters[t];
     caption.textContent = phrase(
       !T ? words.empty
         : pointed !== null ? (reading.beyond ? words.beyond : words.sees)
         : step === 0 ? words.begin
-        : pulled in lexicon && step === 2 * T ? (pulledWhole() ? words.whole : words.cut)
+        : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? words.whole : words.cut)
         : step <= T ? (step === 1 ? words.first : words.column)
         : step < 2 * T ? words.trace
         : words.done,
@@ -377,6 +398,9 @@ function render({ model, el }) {
         );
       }
       lines.push(element("tr", {}, ...cells));
+    }
+    if (lines.some((line) => line.textContent.includes("∞"))) {
+      lines.push(element("tr", {}, element("td", { colspan: 5, class: "kx-quiet" }, words.endless)));
     }
     redraw(detail, ...lines);
   }

@@ -55,7 +55,10 @@ _WORDS = {
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
     "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
     "impossible": N_("not here: no legal path leads through it"),
-    "sums": N_("the sums of one column"),
+    "sums": N_("the sums of one column"), "endless": N_("∞: what “always” adds, more than any sum of logs."),
+    "dashed": N_("(dashed: differs from the path above)"), "tie": N_("{one} and {other} count the same."),
+    "added": N_("{word} ×1 changes nothing yet. Pull its fader."),
+    "counts": [N_("{multiplier} makes up for it."), N_("{multiplier} makes up for it: it counts for {n} tags.")],
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
 }  # fmt: skip
 
@@ -77,8 +80,8 @@ def read(segmenters: Mapping[str, Segmenter], text: str, known: Set[str] = froze
     jieba.setLogLevel("WARNING")
     logs = {name: segmenter.log_probabilities(text) for name, segmenter in segmenters.items()}
     cuts = next(iter(segmenters.values())).sure_cuts(text)
-    longest = forward_maximum_matching(text, known)
-    return Reading(text, logs, cuts, {"jieba": jieba.lcut(text), _("longest match"): longest})
+    longest = {_("longest match"): forward_maximum_matching(text, known)} if known else {}
+    return Reading(text, logs, cuts, {"jieba": jieba.lcut(text)} | longest)
 
 
 def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
@@ -181,6 +184,7 @@ class SegmentationExplorer(Explorer):
             widgets.jslink((self.network, "index"), (self.view, "network")),
         ]
         self.on_change(self.sentence, self._read)
+        self.on_change(self.example, self._forget)
         self.on_click(reset, self.reset)
         self.lay_out(row(self.example, self.sentence, reset), self.network, self.view)
 
@@ -220,6 +224,12 @@ class SegmentationExplorer(Explorer):
         reading = self._readings[self.view.index]
         name = self.network.options[self.view.network]
         return reading, self._segmenters[name].decode(reading.text, reading.log_probabilities[name], self.lexicon)
+
+    def _forget(self) -> None:
+        """Empty the box when another sentence is in sight."""
+        if self.example.index < len(EXAMPLES):
+            with self.filling():
+                self.sentence.value = ""
 
     def _read(self) -> None:
         text, own = self.sentence.value, len(EXAMPLES)

@@ -122,6 +122,23 @@ function render({ model, el }) {
     steps.update(step, n);
   };
 
+  /** The window follows the finger. */
+  let held = false;
+  const slide = ({ clientX }) => {
+    const cells = [...grid.querySelectorAll(".kx-character")], n = shown().vectors.length;
+    const at = cells.findIndex((one) => clientX < one.getBoundingClientRect().right);
+    steps.stop();
+    save({ step: Math.min(Math.max((at < 0 ? cells.length : at) - half + 1, 1), n) });
+  };
+  grid.addEventListener("pointerdown", (event) => {
+    if (event.target.closest("input")) return;
+    held = true;
+    grid.setPointerCapture(event.pointerId);
+    slide(event);
+  });
+  grid.addEventListener("pointermove", (event) => { if (held) slide(event); });
+  for (const name of ["pointerup", "pointercancel"]) grid.addEventListener(name, () => { held = false; });
+
   el.classList.add("kx");
   grid.classList.toggle("kx-moves", motion());
   el.append(
