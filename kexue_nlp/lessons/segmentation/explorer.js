@@ -3,7 +3,7 @@
 const TAGS = "sbme";
 const DONE = 1e6; // a step beyond the last of any sentence
 
-const LEFT = 70, TOP = 162; // pixels; what is cut off above a sentence that has no faders
+const LEFT = 70, TOP = 158; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
 const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 438, cuts: 16, line: 50 };
@@ -88,7 +88,7 @@ function render({ model, el }) {
       pulled = null;
       characters = Array.from(at().text);
       reading = at().readings[own()];
-      WIDTH = Math.max(42, Math.min(84, Math.floor(((el.clientWidth || 700) - LEFT - 30) / Math.max(12, characters.length))));
+      WIDTH = columnWidth();
       unaided = otherRows();
       unaidedKey = key;
       shownKey = null;
@@ -107,6 +107,9 @@ function render({ model, el }) {
     cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * unaided.length : 40);
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
   }
+
+  const columnWidth = () =>
+    Math.max(42, Math.min(84, Math.floor(((el.clientWidth || 700) - LEFT - 30) / Math.max(12, characters.length))));
 
   /** Cuts that no dictionary changes: of this network, the other networks, and other methods. */
   function otherRows() {
@@ -216,7 +219,7 @@ function render({ model, el }) {
       );
     }
     if (!first.size && characters.length) {
-      parts.push(element("text", { class: "kx-invite", x: LEFT + 4, y: Y.bottom }, words.drag));
+      parts.push(element("text", { class: "kx-invite", x: LEFT + 4, y: TOP + 16 }, words.drag));
     }
     redraw(faders, ...parts);
   }
@@ -237,12 +240,11 @@ function render({ model, el }) {
     let from = start, to = end;
     while (!shared(from)) from -= 1;
     while (!shared(to)) to += 1;
-    let [lost, won] = borders.map((border) => {
+    const [lost, won] = borders.map((border) => {
       const stops = [...border].filter((t) => t >= from && t <= to).sort((a, b) => a - b);
       return stops.slice(1).map((stop, i) => characters.slice(stops[i], stop).join("")).join(" / ");
     });
     const numbers = new Intl.NumberFormat(words.locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
-    if (p <= 0) won = word; // what becomes of the rest is seen when it wins
     const ratio = Math.abs(p) < ALWAYS / 10 ? numbers.format(10 ** Math.abs(p)) : "∞";
     const mid = 150, at10 = scale(-14, 14, 10, 290);
     const parts = [
@@ -254,15 +256,16 @@ function render({ model, el }) {
       element("path", { class: "kx-weight", d: `M${at10(p)} 24l-7 -15h14z` }),
     ];
     const side = (text, wins) => element("span", { class: wins ? "kx-side kx-wins" : "kx-side", lang: "zh" }, text);
-    const [one, other] = p > 0 ? [won, lost] : [lost, won];
+    const [one, other] = p > 0 ? [won, lost] : [lost, phrase(words.any, { word })]; // what comes with it is seen when it wins
     // A multiplier counts once for each tag of the word that the other path has not.
     const n = whole.tags.filter((tag, t) => t >= start && t < end && tag !== rival.tags?.[t]).length;
     const snap = once("flip", word, () => flip(characters, reading, at().cuts, lexicon, word, [start, end]));
+    const needed = inWords(Number((10 ** snap).toPrecision(2)), words);
     const makesUp = lexicon[word] === 1 && p < 0 && Math.abs(n * snap + p) < 0.05 && phrase(words.counts[n > 1 ? 1 : 0], {
-      n, multiplier: inWords(Number((10 ** snap).toPrecision(2)), words),
+      n, ratio, multiplier: needed, product: Array(n).fill(needed.slice(1)).join(" × "),
     });
     const told = [phrase(ratio === "1" ? words.tie : lexicon[word] === 1 ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ");
-    redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(won, p > 0),
+    redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(p > 0 ? won : `… ${word} …`, p > 0),
       element("div", { class: "kx-told" }, told));
   }
 
@@ -324,7 +327,7 @@ function render({ model, el }) {
     }));
   }
 
-  const score = (s) => (Math.abs(s) < 10 ? digits(Number(s.toFixed(1))) : Math.abs(s) < ALWAYS / 2 ? digits(Math.round(s)) : sum(s).split(" ")[0]);
+  const score = (s) => (Math.abs(s) < 10 ? digits(Number(s.toFixed(1)) || 0) : Math.abs(s) < ALWAYS / 2 ? digits(Math.round(s)) : sum(s).split(" ")[0]);
 
   function drawCuts() {
     const traced = now() - characters.length;
@@ -359,7 +362,7 @@ function render({ model, el }) {
   /** What happens in one column, in numbers: the one pointed at last, or the newest. */
   function drawDetail() {
     const step = now(), T = characters.length, pointed = hovered ?? focus;
-    if (pointed !== null) { column = pointed; sums.open = true; }
+    if (pointed !== null) column = pointed;
     else if (step >= 1 && step < 2 * T) column = Math.min(step - 1, 2 * T - step);
     const t = column, character = characters[t];
     caption.textContent = phrase(
@@ -389,7 +392,7 @@ function render({ model, el }) {
         const ways = t ? COMES_FROM[tag].filter((before) => Number.isFinite(path.running[t - 1][before])) : [];
         const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${sum(path.running[t - 1][before])}`);
         const mine = found.some(([a, b]) => a <= t && t < b);
-        const gained = !mine ? words.rule : Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
+        const gained = !mine ? words.rule : bonus > 0 && found.some(([a, b, , m]) => a <= t && t < b && m === "never") ? words.parted : Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
         cells.push(
           element("td", {}, ...(ways.length ? ways.map(way) : [words.start])),
           element("td", { class: "kx-blue" }, `+ ${log(Math.exp(reading.logs[t][tag]))}`),
@@ -521,14 +524,21 @@ function render({ model, el }) {
     follow(model, ["step"], drawStep),
   ];
   drawAll();
-  const watcher = new IntersectionObserver((entries) => { // it begins when it can be seen
+  const resized = new ResizeObserver(() => {
+    if (columnWidth() === WIDTH) return;
+    unaidedKey = null;
+    drawAll();
+  });
+  resized.observe(el);
+  const watcher = new IntersectionObserver((entries) => { // it begins when it can be seen, and shows all of itself
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watcher.disconnect();
+    svg.scrollIntoView({ block: "nearest", behavior: "smooth" });
     model.set("step", 0);
     play.play();
-  }, { threshold: 0.6 });
+  }, { threshold: 0.3 });
   if (model.get("playing") && motion()) watcher.observe(svg);
-  return () => { watcher.disconnect(); play.stop(); for (const end of endings) end(); };
+  return () => { watcher.disconnect(); resized.disconnect(); play.stop(); for (const end of endings) end(); };
 }
 
 export default { render };

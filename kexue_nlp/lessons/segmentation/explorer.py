@@ -58,7 +58,11 @@ _WORDS = {
     "sums": N_("the sums of one column"), "endless": N_("∞: what “always” adds, more than any sum of logs."),
     "dashed": N_("(dashed: differs from the path above)"), "tie": N_("{one} and {other} count the same."),
     "added": N_("{word} ×1 changes nothing yet. Pull its fader."),
-    "counts": [N_("{multiplier} makes up for it."), N_("{multiplier} makes up for it: it counts for {n} tags.")],
+    "any": N_("any cut with {word}"), "parted": N_("a cut, always"),
+    "counts": [
+        N_("{multiplier} makes up for it."),
+        N_("{multiplier} makes up for it: it counts for each of {n} tags, and {product} ≈ {ratio}."),
+    ],
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
 }  # fmt: skip
 
