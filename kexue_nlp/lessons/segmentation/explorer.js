@@ -264,7 +264,7 @@ function render({ model, el }) {
     const makesUp = lexicon[word] === 1 && p < 0 && Math.abs(n * snap + p) < 0.05 && phrase(words.counts[n > 1 ? 1 : 0], {
       n, ratio, multiplier: needed, product: Array(n).fill(needed.slice(1)).join(" × "),
     });
-    const told = [phrase(ratio === "1" ? words.tie : lexicon[word] === 1 ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ");
+    const told = [phrase(ratio === "1" ? words.tie : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ");
     redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(p > 0 ? won : `… ${word} …`, p > 0),
       element("div", { class: "kx-told" }, told));
   }
@@ -317,11 +317,13 @@ function render({ model, el }) {
     }
     for (let t = T - traced; t < T; t++) lines.route += `${lines.route ? "L" : "M"}${centre(t)} ${y(path.tags[t])}`;
     for (const [kind, d] of Object.entries(lines)) edges[kind].setAttribute("d", d);
+    // What "always" adds to every tag of a column says nothing there.
+    const shared = path.running.map((column) => ALWAYS * Math.min(...column.filter(Number.isFinite).map((s) => Math.round(s / ALWAYS))));
     nodes.forEach((column, t) => column.forEach(({ node, text }, tag) => {
       const chosen = t >= T - traced && path.tags[t] === tag;
       const state = !possible(t, tag) ? "kx-never" : chosen ? "kx-chosen" : t === step - 1 ? "kx-current" : "";
       const look = `kx-node ${state} ${path.bonuses[t][tag] ? "kx-bonus" : ""}`;
-      const shown = t < reached && possible(t, tag) ? score(path.running[t][tag]) : "";
+      const shown = t < reached && possible(t, tag) ? score(path.running[t][tag] - shared[t]) : "";
       if (node.getAttribute("class") !== look) node.setAttribute("class", look);
       if (text.textContent !== shown) text.textContent = shown;
     }));
@@ -333,7 +335,7 @@ function render({ model, el }) {
     const traced = now() - characters.length;
     const mine = spans(path.tags);
     const agreed = new Set(mine.map(String));
-    const key = String(mine);
+    const key = `${mine} ${found.length > 0}`;
     if (key === shownKey?.cut && traced === shownKey.traced) return;
     const before = shownKey && traced >= characters.length && new Set(shownKey.mine.map(String)); // the cut before the last move
     const draw = (cut, top, isMain) => cut.map(([start, end]) => {
@@ -348,9 +350,10 @@ function render({ model, el }) {
         isMain && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
           element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
     });
+    below.style.visibility = now() < steps ? "hidden" : ""; // who steps shall not see the end before
     redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.later), ...draw(mine, Y.words, true));
     if (key !== shownKey?.cut) {
-      const parts = unaided.flatMap(([name, cut], i) => [
+      const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
         element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : name),
         ...draw(cut, Y.cuts + Y.line * i + 5, false),
       ]);
@@ -365,17 +368,21 @@ function render({ model, el }) {
     if (pointed !== null) column = pointed;
     else if (step >= 1 && step < 2 * T) column = Math.min(step - 1, 2 * T - step);
     const t = column, character = characters[t];
+    const before = new Set(unaided[0]?.[1].map(String)); // of the same network without a dictionary
+    const changed = spans(path.tags).filter((span) => !before.has(String(span))).map(([a, b]) => characters.slice(a, b).join("")).join(" / ");
     caption.textContent = phrase(
       !T ? words.empty
         : pointed !== null ? (reading.beyond ? words.beyond : words.sees)
         : step === 0 ? words.begin
-        : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? words.whole : words.cut)
+        : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? words.whole : changed ? words.changed : words.cut)
         : step <= T ? (step === 1 ? words.first : words.column)
-        : step < 2 * T ? words.trace
+        : step === T + 1 ? words.trace
+        : step < 2 * T ? words.back
         : words.done,
       {
         character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
+        now: tagNames[path.tags[t]], before: tagNames[path.tags[t - 1]], changed,
         word: pulled, multiplier: pulled in lexicon ? inWords(lexicon[pulled], words) : "",
       });
     const lines = [];

@@ -11,15 +11,14 @@ import ipywidgets as widgets
 import numpy as np
 import traitlets
 
-from kexue_nlp.figures import TAG_NAMES, visible
+from kexue_nlp.figures import BLUE, GREY, ORANGE, TAG_NAMES, visible
 from kexue_nlp.language import N_, _, language
 from kexue_nlp.lessons.segmentation.examples import EXAMPLES, GLOSSES
 from kexue_nlp.lexicon import Lexicon, forward_maximum_matching
 from kexue_nlp.segmenter import Segmenter
 from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import fixed_spans
-from kexue_nlp.widgets.base import Explorer, TextBox, escape, one_line, row
-from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
+from kexue_nlp.widgets.base import Explorer, TextBox, one_line, row
 from kexue_nlp.widgets.view import View
 
 __all__ = ["Reading", "SegmentationExplorer", "read", "render"]
@@ -51,6 +50,8 @@ _WORDS = {
     "first": N_("{character}: a sentence begins with s or b."),
     "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
     "cut": N_("{word} {multiplier}: it is not one word. The orange mark says where the cut snaps."),
+    "changed": N_("{word} {multiplier}: it is not one word, but now there is {changed}."),
+    "back": N_("{character} is {now}, and its line leads back to {before}."),
     "begin": N_("One column per character, one row per tag. The bluer, the more probable to the network. Press ▶."),
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
     "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
@@ -89,21 +90,35 @@ def read(segmenters: Mapping[str, Segmenter], text: str, known: Set[str] = froze
 
 
 def render(name: str, reading: Reading, tags: np.ndarray, network: str) -> str:
-    """Draw a reading, and the tags of one network under a name, as HTML without scripts; text is escaped."""
+    """Draw a reading, and the tags of one network under a name, as one SVG; text is escaped."""
     if not reading.text:
         return f'<p class="kexue-quiet">{_("Type a sentence to see its words.")}</p>'
-    cuts = {name: tags_to_words(reading.text, tags), **reading.others}
-    lines = "".join(
-        f'<div><span class="kexue-quiet">{_("{name}: ", name=html.escape(one_line(name)))}</span>'
-        + " ".join(f'<bdi class="kexue-chip" lang="zh">{escape(word)}</bdi>' for word in cut)
-        + "</div>"
-        for name, cut in cuts.items()
-    )
-    probabilities = np.exp(reading.log_probabilities[network])
-    panel = Panel(html.escape(one_line(name)), probabilities, tags, np.zeros_like(probabilities), np.isin(tags, (0, 1)))
-    caption = _("The bluer a cell, the more probable the tag. Letters, line: the best legal path. Bars: words begin.")
-    names = [(_(TAG_NAMES[tag]), tag) for tag in SBME.tags]
-    return lines + render_panels(reading.text, names, [panel], caption, lambda bonus: "")
+    characters = [html.escape(visible(character)) for character in reading.text]
+    x, y = (lambda t: 100 + 42 * t), (lambda tag: 46 + 34 * int(tag))  # pixels of columns and rows
+    parts = [_text(x(t), 22, character, 22) for t, character in enumerate(characters)]
+    parts += [_text(75, y(i) + 4, f"{_(TAG_NAMES[tag])} {tag}", 12, "end") for i, tag in enumerate(SBME.tags)]
+    for (t, tag), p in np.ndenumerate(np.exp(reading.log_probabilities[network])):
+        place = f'x="{x(t) - 19}" y="{y(tag) - 12}" width="38" height="24" rx="6"'
+        parts.append(f'<rect {place} fill="{BLUE}" fill-opacity="{0.75 * p:.3f}" stroke="{GREY}"/>')
+    path = "L".join(f"{x(t)} {y(tag)}" for t, tag in enumerate(tags))
+    parts.append(f'<path d="M{path}" fill="none" stroke="{ORANGE}" stroke-width="4"/>')
+    top = 195
+    for label, words in {name: tags_to_words(reading.text, tags), **reading.others}.items():
+        parts.append(_text(80, top, html.escape(one_line(label)), 12, "start"))
+        start = 0
+        for word in words:
+            box = f'x="{x(start) - 18}" y="{top + 5}" width="{42 * len(word) - 6}" height="25" rx="8"'
+            parts.append(f'<rect {box} fill="none" stroke="{ORANGE if label == name else GREY}" stroke-width="2"/>')
+            parts += [_text(x(t), top + 24, characters[t], 18) for t in range(start, start + len(word))]
+            start += len(word)
+        top += 52
+    size = f'width="{x(len(tags))}" height="{top - 10}"'
+    caption = _("The bluer a cell, the more probable the tag. The orange line is the best legal path.")
+    return f'<p class="kexue-quiet">{caption}</p><svg {size} role="img" aria-label="{caption}">{"".join(parts)}</svg>'
+
+
+def _text(x: float, y: float, words: str, size: int, anchor: str = "middle") -> str:
+    return f'<text x="{x}" y="{y}" style="font-size: {size}px" text-anchor="{anchor}">{words}</text>'
 
 
 class SegmentationView(View):
@@ -136,8 +151,6 @@ class SegmentationExplorer(Explorer):
         How far Viterbi has come: 0 is before the first column; by default the path is finished. Or play from the start
         as soon as it is shown, where the reader's system allows motion.
     """
-
-    styles = STYLE
 
     def __init__(
         self,
