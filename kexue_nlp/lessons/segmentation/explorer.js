@@ -6,11 +6,15 @@ const DONE = 1e6; // a step beyond the last of any sentence
 const LEFT = 70, TOP = 158; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
-const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 438, cuts: 16, line: 50 };
+const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 454, cuts: 16, line: 50 };
 const SPREAD = 84; // between two faders
-const level = scale(EDGE, -EDGE, Y.top, Y.bottom);
+// The height of a power of ten: wide where most multipliers are.
+const MIDDLE = (Y.top + Y.bottom) / 2, BEND = 0.6;
+const level = (p) => MIDDLE - Math.sign(p) * (Math.min(Math.abs(p) / EDGE, 1) ** BEND) * (Y.bottom - MIDDLE);
+level.inverse = (height) => Math.sign(MIDDLE - height) * EDGE * Math.min(Math.abs(height - MIDDLE) / (Y.bottom - MIDDLE), 1) ** (1 / BEND);
 const x = (t) => LEFT + WIDTH * t;
 const centre = (t) => x(t) + WIDTH / 2;
+const NODE = () => Math.min(38, WIDTH - 10); // width of a node
 const y = (tag) => Y.trellis + Y.row * tag;
 
 const power = (multiplier) =>
@@ -61,7 +65,7 @@ function render({ model, el }) {
   const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
   const play = player((step) => { model.set("step", step); model.save_changes(); }, words.player);
   el.classList.add("kx");
-  el.append(play.element, scales, scroll, caption, sums, below);
+  el.append(play.element, caption, scales, scroll, sums, below);
 
   const now = () => Math.min(model.get("step"), steps);
   const at = () => model.get("sentences")[model.get("index")];
@@ -99,7 +103,7 @@ function render({ model, el }) {
     weighed = path.found.find(([, , word]) => word === pulled) ?? path.found[0];
     found = path.found;
     steps = 2 * characters.length;
-    width = Math.max(x(characters.length) + 20, LEFT + 7 * (at().gloss ?? "").length, 580);
+    width = Math.max(x(characters.length) + 20, LEFT + 7 * (at().gloss ?? "").length, 600);
     for (const part of [svg, cuts]) part.setAttribute("width", width);
     top = found.length ? 0 : TOP;
     svg.setAttribute("height", characters.length ? Y.height - top : 0);
@@ -109,7 +113,7 @@ function render({ model, el }) {
   }
 
   const columnWidth = () =>
-    Math.max(42, Math.min(84, Math.floor(((el.clientWidth || 700) - LEFT - 30) / Math.max(12, characters.length))));
+    Math.max(42, Math.min(76, Math.floor(((el.clientWidth || 700) - LEFT - 30) / Math.max(12, characters.length))));
 
   /** Cuts that no dictionary changes: of this network, the other networks, and other methods. */
   function otherRows() {
@@ -221,6 +225,7 @@ function render({ model, el }) {
     if (!first.size && characters.length) {
       parts.push(element("text", { class: "kx-invite", x: LEFT + 4, y: TOP + 16 }, words.drag));
     }
+    labels.querySelector(".kx-marks")?.setAttribute("visibility", first.size ? "visible" : "hidden");
     redraw(faders, ...parts);
   }
 
@@ -264,7 +269,7 @@ function render({ model, el }) {
     const makesUp = lexicon[word] === 1 && p < 0 && Math.abs(n * snap + p) < 0.05 && phrase(words.counts[n > 1 ? 1 : 0], {
       n, ratio, multiplier: needed, product: Array(n).fill(needed.slice(1)).join(" × "),
     });
-    const told = [phrase(ratio === "1" ? words.tie : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ");
+    const told = [phrase(ratio === "1" ? words.tie : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ").replace("。.", "。");
     redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(p > 0 ? won : `… ${word} …`, p > 0),
       element("div", { class: "kx-told" }, told));
   }
@@ -282,7 +287,7 @@ function render({ model, el }) {
   function buildTrellis() {
     edges = Object.fromEntries(["winners", "losers", "newest", "route"].map((name) => [name, element("path", { class: `kx-edge kx-${name}` })]));
     nodes = characters.map((character, t) => [...TAGS].map((letter, tag) => {
-      const box = { x: centre(t) - 19, y: y(tag) - 12, width: 38, height: 24, rx: 6 };
+      const box = { x: centre(t) - NODE() / 2, y: y(tag) - 12, width: NODE(), height: 24, rx: 6 };
       const p = Math.exp(reading.logs[t][tag]);
       const text = element("text", { x: centre(t), y: y(tag) + 4, "text-anchor": "middle" });
       const node = element("g", {},
@@ -296,8 +301,9 @@ function render({ model, el }) {
     const marks = scaleMarks().map(([p, label]) =>
       element("text", { class: "kx-quiet", x: LEFT - 8, y: level(p) + 4, "text-anchor": "end" }, label));
     const ground = element("rect", { class: "kx-ground", width: LEFT - 3, height: Y.height });
+    const legend = element("text", { class: "kx-quiet", x: LEFT, y: Y.height - 8 }, words.legend);
     redraw(labels, ...(characters.length ? [ground, element("g", { class: "kx-marks" }, ...marks), ...names] : []));
-    redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node));
+    redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node), characters.length && legend);
   }
 
   function drawTrellis() {
@@ -311,7 +317,7 @@ function render({ model, el }) {
         for (const before of possible(t, tag) ? COMES_FROM[tag] : []) {
           if (!possible(t - 1, before)) continue;
           const kind = path.from[t][tag] === before ? (t === step - 1 ? "newest" : "winners") : t === step - 1 ? "losers" : null;
-          if (kind) lines[kind] += `M${centre(t - 1) + 17} ${y(before)}L${centre(t) - 17} ${y(tag)}`;
+          if (kind) lines[kind] += `M${centre(t - 1) + NODE() / 2 - 2} ${y(before)}L${centre(t) - NODE() / 2 + 2} ${y(tag)}`;
         }
       }
     }
@@ -351,7 +357,7 @@ function render({ model, el }) {
           element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
     });
     below.style.visibility = now() < steps ? "hidden" : ""; // who steps shall not see the end before
-    redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.later), ...draw(mine, Y.words, true));
+    redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.last), ...draw(mine, Y.words, true));
     if (key !== shownKey?.cut) {
       const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
         element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : name),
@@ -540,11 +546,13 @@ function render({ model, el }) {
   const watcher = new IntersectionObserver((entries) => { // it begins when it can be seen, and shows all of itself
     if (!entries.some((entry) => entry.isIntersecting)) return;
     watcher.disconnect();
-    svg.scrollIntoView({ block: "nearest", behavior: "smooth" });
     model.set("step", 0);
     play.play();
   }, { threshold: 0.3 });
-  if (model.get("playing") && motion()) watcher.observe(svg);
+  if (model.get("playing") && motion()) {
+    watcher.observe(svg);
+    requestAnimationFrame(() => el.scrollIntoView({ block: "nearest" })); // who runs the cell is taken to the next one
+  }
   return () => { watcher.disconnect(); resized.disconnect(); play.stop(); for (const end of endings) end(); };
 }
 
