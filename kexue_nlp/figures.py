@@ -23,8 +23,7 @@ from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
 __all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap", "hashing_diagram"]
-__all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font"]
-__all__ += ["viewpoint_diagram", "visible"]
+__all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font", "viewpoint_diagram", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00", "#767676"

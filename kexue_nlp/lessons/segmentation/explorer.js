@@ -6,7 +6,7 @@ const DONE = 1e6; // a step beyond the last of any sentence
 const LEFT = 70, TOP = 158; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
-const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 454, cuts: 16, line: 50 };
+const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 438, cuts: 16, line: 50 };
 const SPREAD = 84; // between two faders
 // The height of a power of ten: wide where most multipliers are.
 const MIDDLE = (Y.top + Y.bottom) / 2, BEND = 0.6;
@@ -37,10 +37,15 @@ function sum(s) {
   return `${many} ${rest < 0 ? "−" : "+"} ${Math.abs(rest).toFixed(2)}`;
 }
 
+/** A number in few digits and a word, such as 20 million. */
+function compact(number, { locale }) {
+  return new Intl.NumberFormat(locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 }).format(number);
+}
+
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
   const [sign, factor] = multiplier < 1 ? ["÷", 1 / multiplier] : ["×", multiplier];
-  if (factor >= 1e6) return `${sign}${digits(factor / 1e6)} M`;
+  if (factor >= 1e6) return sign + compact(factor, words);
   return `${sign}${Number(factor.toPrecision(factor < 1000 ? 3 : 2)).toLocaleString("en")}`;
 }
 
@@ -63,9 +68,11 @@ function render({ model, el }) {
   const scales = element("div", { class: "kx-duel" });
   const detail = element("table", { class: "kx-detail" });
   const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
+  sums.addEventListener("toggle", () => drawStep()); // with them come the scores of the trellis
+  const legend = element("div", { class: "kx-quiet" });
   const play = player((step) => { model.set("step", step); model.save_changes(); }, words.player);
   el.classList.add("kx");
-  el.append(play.element, caption, scales, scroll, sums, below);
+  el.append(play.element, caption, scales, scroll, legend, sums, below);
 
   const now = () => Math.min(model.get("step"), steps);
   const at = () => model.get("sentences")[model.get("index")];
@@ -249,8 +256,7 @@ function render({ model, el }) {
       const stops = [...border].filter((t) => t >= from && t <= to).sort((a, b) => a - b);
       return stops.slice(1).map((stop, i) => characters.slice(stops[i], stop).join("")).join(" / ");
     });
-    const numbers = new Intl.NumberFormat(words.locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
-    const ratio = Math.abs(p) < ALWAYS / 10 ? numbers.format(10 ** Math.abs(p)) : "∞";
+    const ratio = Math.abs(p) < ALWAYS / 10 ? compact(10 ** Math.abs(p), words) : "∞";
     const mid = 150, at10 = scale(-14, 14, 10, 290);
     const parts = [
       ...[-12, -9, -6, -3, 0, 3, 6, 9, 12].map((k) => element("line", { class: k ? "kx-tick" : "kx-tick kx-one", x1: at10(k), x2: at10(k), y1: k ? 12 : 3, y2: k ? 22 : 31 })),
@@ -266,10 +272,11 @@ function render({ model, el }) {
     const n = whole.tags.filter((tag, t) => t >= start && t < end && tag !== rival.tags?.[t]).length;
     const snap = once("flip", word, () => flip(characters, reading, at().cuts, lexicon, word, [start, end]));
     const needed = inWords(Number((10 ** snap).toPrecision(2)), words);
-    const makesUp = lexicon[word] === 1 && p < 0 && Math.abs(n * snap + p) < 0.05 && phrase(words.counts[n > 1 ? 1 : 0], {
+    const steady = Math.abs(n * snap + p) < 0.05; // no other cut comes to the front on the way
+    const makesUp = lexicon[word] === 1 && p < 0 && Number.isFinite(snap) && phrase(words.counts[!steady ? 2 : n > 1 ? 1 : 0], {
       n, ratio, multiplier: needed, product: Array(n).fill(needed.slice(1)).join(" × "),
     });
-    const told = [phrase(ratio === "1" ? words.tie : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ").replace("。.", "。");
+    const told = [phrase(ratio === "1" ? words.tie : ratio === "∞" ? words.decided : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ").replace("。.", "。");
     redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(p > 0 ? won : `… ${word} …`, p > 0),
       element("div", { class: "kx-told" }, told));
   }
@@ -301,9 +308,8 @@ function render({ model, el }) {
     const marks = scaleMarks().map(([p, label]) =>
       element("text", { class: "kx-quiet", x: LEFT - 8, y: level(p) + 4, "text-anchor": "end" }, label));
     const ground = element("rect", { class: "kx-ground", width: LEFT - 3, height: Y.height });
-    const legend = element("text", { class: "kx-quiet", x: LEFT, y: Y.height - 8 }, words.legend);
     redraw(labels, ...(characters.length ? [ground, element("g", { class: "kx-marks" }, ...marks), ...names] : []));
-    redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node), characters.length && legend);
+    redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node));
   }
 
   function drawTrellis() {
@@ -329,7 +335,7 @@ function render({ model, el }) {
       const chosen = t >= T - traced && path.tags[t] === tag;
       const state = !possible(t, tag) ? "kx-never" : chosen ? "kx-chosen" : t === step - 1 ? "kx-current" : "";
       const look = `kx-node ${state} ${path.bonuses[t][tag] ? "kx-bonus" : ""}`;
-      const shown = t < reached && possible(t, tag) ? score(path.running[t][tag] - shared[t]) : "";
+      const shown = sums.open && t < reached && possible(t, tag) ? score(path.running[t][tag] - shared[t]) : "";
       if (node.getAttribute("class") !== look) node.setAttribute("class", look);
       if (text.textContent !== shown) text.textContent = shown;
     }));
@@ -356,11 +362,11 @@ function render({ model, el }) {
         isMain && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
           element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
     });
-    below.style.visibility = now() < steps ? "hidden" : ""; // who steps shall not see the end before
+    for (const part of [below, scales]) part.style.visibility = now() < steps ? "hidden" : ""; // who steps shall not see the end
     redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.last), ...draw(mine, Y.words, true));
     if (key !== shownKey?.cut) {
       const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
-        element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : name),
+        element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : at().others[name] ? words.methods[Object.keys(at().others).indexOf(name)] : name),
         ...draw(cut, Y.cuts + Y.line * i + 5, false),
       ]);
       redraw(cuts, ...(characters.length ? parts : [element("text", { x: LEFT, y: 24 }, words.empty)]));
@@ -374,6 +380,7 @@ function render({ model, el }) {
     if (pointed !== null) column = pointed;
     else if (step >= 1 && step < 2 * T) column = Math.min(step - 1, 2 * T - step);
     const t = column, character = characters[t];
+    legend.textContent = T ? words.legend[sums.open ? 1 : 0] : "";
     const before = new Set(unaided[0]?.[1].map(String)); // of the same network without a dictionary
     const changed = spans(path.tags).filter((span) => !before.has(String(span))).map(([a, b]) => characters.slice(a, b).join("")).join(" / ");
     caption.textContent = phrase(
@@ -381,16 +388,16 @@ function render({ model, el }) {
         : pointed !== null ? (reading.beyond ? words.beyond : words.sees)
         : step === 0 ? words.begin
         : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? words.whole : changed ? words.changed : words.cut)
-        : step <= T ? (step === 1 ? words.first : words.column)
+        : step <= T ? (step === 1 ? words.first : words.column[sums.open ? 1 : 0])
         : step === T + 1 ? words.trace
         : step < 2 * T ? words.back
-        : words.done,
+        : words.done[sums.open ? 1 : 0],
       {
         character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
         now: tagNames[path.tags[t]], before: tagNames[path.tags[t - 1]], changed,
         word: pulled, multiplier: pulled in lexicon ? inWords(lexicon[pulled], words) : "",
-      });
+      }).replace("。.", "。");
     const lines = [];
     if (T) {
       lines.push(element("tr", {}, element("th", { lang: "zh" }, character), ...words.columns.map((name) => element("th", {}, name))));
@@ -551,7 +558,8 @@ function render({ model, el }) {
   }, { threshold: 0.3 });
   if (model.get("playing") && motion()) {
     watcher.observe(svg);
-    requestAnimationFrame(() => el.scrollIntoView({ block: "nearest" })); // who runs the cell is taken to the next one
+    // Who runs the cell is taken to the next one.
+    requestAnimationFrame(() => (el.closest(".kexue") ?? el).scrollIntoView({ block: "start" }));
   }
   return () => { watcher.disconnect(); resized.disconnect(); play.stop(); for (const end of endings) end(); };
 }

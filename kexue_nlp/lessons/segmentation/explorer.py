@@ -35,35 +35,38 @@ _WORDS = {
         "scrub": N_("step of the algorithm"),
     },
     "drag": N_("Drag across characters of the sentence: they become a word of your dictionary."),
-    "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."),
+    "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."), "rule": N_("by rule"),
     "multiplier": N_("multiplier of {word}"), "remove": N_("take {word} out of the dictionary"),
-    "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"),
+    "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"), "last": N_("the words come last"),
     "locale": N_("en"), "alike": N_("To the network, {one} is {ratio} times as probable as {other}."),
-    "leads": N_("With your dictionary, {one} counts {ratio} times as much as {other}."),
+    "leads": N_("With your dictionary, {one} counts {ratio} times as much as {other}."), "parted": N_("a cut, always"),
     "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
     "alone": N_("the same network, without a dictionary"),
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
     "beyond": N_("To tag {character}, its layers look at {field}. Known words that reach farther count, too."),
-    "rule": N_("by rule"),
-    "column": N_("{character}: each tag keeps its best way to get here, with its score, and forgets the other."),
+    "column": [N_("{character}: of the ways to each tag, the line of the best one stays."),
+               N_("{character}: each tag keeps its best way to get here, with its score, and forgets the other.")],
     "first": N_("{character}: a sentence begins with s or b."),
     "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
     "cut": N_("{word} {multiplier}: it is not one word. The orange mark says where the cut snaps."),
-    "changed": N_("{word} {multiplier}: it is not one word, but now there is {changed}."),
+    "changed": N_("{word} {multiplier}: the cut is another one now, with {changed}."),
+    "decided": N_("Your dictionary decides, whatever the network says: {one}."),
+    "methods": [N_("jieba, a tool that many use"), N_("longest match: always the longest word of a list")],
     "back": N_("{character} is {now}, and its line leads back to {before}."),
     "begin": N_("One column per character, one row per tag. Press ▶."),
     "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
-    "done": N_("The orange path is the best of all legal ones (sum of logs: {score}). Point at a column for its sums."),
-    "impossible": N_("not here: no legal path leads through it"),
-    "sums": N_("the sums of one column"), "last": N_("the words come last"),
+    "done": [N_("Pull a fader until the scales tip, or drag across characters to make a word of your own."),
+             N_("The orange path is the best legal one (sum of logs: {score}). Point at a column for its sums.")],
+    "impossible": N_("not here: no legal path leads through it"), "any": N_("any cut with {word}"),
     "endless": N_("∞: what “always” adds. The trellis leaves out what all tags of a column share."),
-    "legend": N_("Bluer: more probable to the network. Number: score of the best way to here; larger is better."),
+    "legend": [N_("Bluer: more probable to the network."),
+               N_("Bluer: more probable to the network. Number: score of the best way to here; larger is better.")],
     "dashed": N_("(dashed: differs from the path above)"), "tie": N_("{one} and {other} count the same."),
-    "added": N_("{word} ×1 changes nothing yet. Pull its fader."),
-    "any": N_("any cut with {word}"), "parted": N_("a cut, always"),
+    "added": N_("{word} ×1 changes nothing yet. Pull its fader."), "sums": N_("the sums of one column"),
     "counts": [N_("{multiplier} makes up for it."),
-               N_("{multiplier} makes up for it: it counts for each of {n} tags, and {product} ≈ {ratio}.")],
+               N_("{multiplier} makes up for it: it counts for each of {n} tags, and {product} ≈ {ratio}."),
+               N_("{multiplier} makes up for it, and for another cut that comes to the front on the way.")],
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
 }  # fmt: skip
 
@@ -148,8 +151,7 @@ class SegmentationExplorer(Explorer):
         The sentence and the dictionary to begin with, as :class:`~kexue_nlp.lexicon.Lexicon` takes it; by default the
         words of the examples, with multipliers of 1, which change nothing.
     step, play : int, bool
-        How far Viterbi has come: 0 is before the first column; by default the path is finished. Or play from the start
-        as soon as it is shown, where the reader's system allows motion.
+        How far Viterbi has come, by default to the end; or play as soon as it is shown, where motion is welcome.
     """
 
     def __init__(
