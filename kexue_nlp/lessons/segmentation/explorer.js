@@ -557,9 +557,10 @@ function render({ model, el }) {
     play.play();
   }, { threshold: 0.3 });
   if (model.get("playing") && motion()) {
-    watcher.observe(svg);
-    // Who runs the cell is taken to the next one.
-    requestAnimationFrame(() => (el.closest(".kexue") ?? el).scrollIntoView({ block: "start" }));
+    setTimeout(() => { // who runs the cell is taken to the next one: come back
+      (el.closest(".kexue") ?? el).scrollIntoView({ block: "start" });
+      watcher.observe(svg);
+    }, 800);
   }
   return () => { watcher.disconnect(); resized.disconnect(); play.stop(); for (const end of endings) end(); };
 }
