@@ -193,7 +193,7 @@ TELLING = {
     "02": (0, 0.39, 0.62, 0.66),
     "03": (0, 0.31, 1, 0.62),
     "04": (0, 0.35, 0.75, 0.49),
-    "05": (0, 0.165, 1, 0.27),
+    "05": (0, 0.165, 0.5, 0.29),
 }
 
 
@@ -209,7 +209,7 @@ def renew_pictures(notebook: nbformat.NotebookNode) -> None:
             left, top, right, bottom = TELLING[name[:2]]
             picture = picture.crop((left * width, top * height, right * width, bottom * height))
             picture = ImageOps.contain(picture, (400, 240))
-            if right < 0.7:  # what is cut off fades out
+            if 0.5 < right < 0.7:  # what is cut off fades out
                 fade = (
                     Image.linear_gradient("L").rotate(90).resize(picture.size).point(lambda x: min(255, 4 * (255 - x)))
                 )

@@ -238,7 +238,6 @@ function render({ model, el }) {
 
   /** The two paths that a fader decides between, in the scales: with the word, and the best without it. */
   function drawDuel() {
-    scales.hidden = !weighed;
     if (!weighed) return redraw(scales);
     const [start, end, word] = weighed;
     const { whole, rival } = duel(path, start, end);
@@ -343,6 +342,15 @@ function render({ model, el }) {
 
   const score = (s) => (Math.abs(s) < 10 ? digits(Number(s.toFixed(1)) || 0) : Math.abs(s) < ALWAYS / 2 ? digits(Math.round(s)) : sum(s).split(" ")[0]);
 
+  const bestSoFar = (t) => path.running[t].indexOf(Math.max(...path.running[t]));
+
+  /** The words of the best path up to the newest column. */
+  function soFar() {
+    const tags = [];
+    for (let t = now() - 1, tag = t < 0 ? S : bestSoFar(t); t >= 0; tag = path.from[t][tag], t--) tags[t] = tag;
+    return spans(tags);
+  }
+
   function drawCuts() {
     const traced = now() - characters.length;
     const mine = spans(path.tags);
@@ -353,7 +361,7 @@ function render({ model, el }) {
     const draw = (cut, top, isMain) => cut.map(([start, end]) => {
       if (isMain && characters.length - start > traced) return null; // the path has not come back to here
       const word = characters.slice(start, end).join(""), gloss = model.get("glosses")[word];
-      const look = isMain ? `kx-word kx-main ${!before || before.has(String([start, end])) ? "" : "kx-new"}` : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
+      const look = top === Y.words && !isMain ? "kx-word" : isMain ? `kx-word kx-main ${!before || before.has(String([start, end])) ? "" : "kx-new"}` : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
       return element("g", { class: look },
         element("title", {}, gloss ? `${word}: ${gloss}` : word),
         element("rect", { x: x(start) + 3, y: top, width: WIDTH * (end - start) - 6, height: 25, rx: 8 }),
@@ -362,8 +370,10 @@ function render({ model, el }) {
         isMain && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
           element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
     });
-    for (const part of [below, scales]) part.style.visibility = now() < steps ? "hidden" : ""; // who steps shall not see the end
-    redraw(main, traced <= 0 && element("text", { class: "kx-quiet", x: LEFT + 4, y: Y.words + 18 }, words.last), ...draw(mine, Y.words, true));
+    // Who steps shall not see the end, but the best cut of what has been read so far.
+    below.style.visibility = now() < steps ? "hidden" : "";
+    scales.hidden = !weighed || now() < steps;
+    redraw(main, ...(traced <= 0 ? draw(soFar(), Y.words, false) : draw(mine, Y.words, true)));
     if (key !== shownKey?.cut) {
       const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
         element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : at().others[name] ? words.methods[Object.keys(at().others).indexOf(name)] : name),
@@ -382,12 +392,13 @@ function render({ model, el }) {
     const t = column, character = characters[t];
     legend.textContent = T ? words.legend[sums.open ? 1 : 0] : "";
     const before = new Set(unaided[0]?.[1].map(String)); // of the same network without a dictionary
+    const mark = weighed?.[2] === pulled ? once("flip", pulled, () => 0) : 0; // a power of ten; the faders have asked for it
     const changed = spans(path.tags).filter((span) => !before.has(String(span))).map(([a, b]) => characters.slice(a, b).join("")).join(" / ");
     caption.textContent = phrase(
       !T ? words.empty
         : pointed !== null ? (reading.beyond ? words.beyond : words.sees)
         : step === 0 ? words.begin
-        : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? words.whole : changed ? words.changed : words.cut)
+        : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? (mark < 0 ? words.holds : words.whole) : changed ? words.changed : words.cut)
         : step <= T ? (step === 1 ? words.first : words.column[sums.open ? 1 : 0])
         : step === T + 1 ? words.trace
         : step < 2 * T ? words.back
@@ -395,7 +406,7 @@ function render({ model, el }) {
       {
         character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
-        now: tagNames[path.tags[t]], before: tagNames[path.tags[t - 1]], changed,
+        mark: inWords(Number((10 ** mark).toPrecision(2)), words), best: T ? tagNames[bestSoFar(t)] : "", now: tagNames[path.tags[t]], before: tagNames[path.tags[t - 1]], changed,
         word: pulled, multiplier: pulled in lexicon ? inWords(lexicon[pulled], words) : "",
       }).replace("。.", "。");
     const lines = [];
@@ -539,7 +550,11 @@ function render({ model, el }) {
   const endings = [
     follow(model, ["sentences", "index", "network", "lexicon"], () => {
       hovered = null;
+      const text = at().text, other = text !== characters.join("");
       drawAll();
+      if (!other || !text || !model.get("playing") || !motion()) return;
+      model.set("step", 0);
+      play.play();
     }),
     follow(model, ["step"], drawStep),
   ];

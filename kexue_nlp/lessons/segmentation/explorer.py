@@ -37,7 +37,7 @@ _WORDS = {
     "drag": N_("Drag across characters of the sentence: they become a word of your dictionary."),
     "handle": N_("Drag me up to keep {word} whole, down to cut it. Arrow keys work, too."), "rule": N_("by rule"),
     "multiplier": N_("multiplier of {word}"), "remove": N_("take {word} out of the dictionary"),
-    "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"), "last": N_("the words come last"),
+    "snaps": N_("the cut snaps at {multiplier}"), "later": N_("not yet"),
     "locale": N_("en"), "alike": N_("To the network, {one} is {ratio} times as probable as {other}."),
     "leads": N_("With your dictionary, {one} counts {ratio} times as much as {other}."), "parted": N_("a cut, always"),
     "character": N_("character {n}: {character}. Shift and arrow keys choose several, Enter makes a word of them."),
@@ -45,12 +45,13 @@ _WORDS = {
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
     "beyond": N_("To tag {character}, its layers look at {field}. Known words that reach farther count, too."),
-    "column": [N_("{character}: of the ways to each tag, the line of the best one stays."),
+    "column": [N_("{character}: to each tag the best line stays. Best of all so far: {best}."),
                N_("{character}: each tag keeps its best way to get here, with its score, and forgets the other.")],
     "first": N_("{character}: a sentence begins with s or b."),
     "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
     "cut": N_("{word} {multiplier}: it is not one word. The orange mark says where the cut snaps."),
     "changed": N_("{word} {multiplier}: the cut is another one now, with {changed}."),
+    "holds": N_("{word} {multiplier}: one word, as without a dictionary. It holds down to {mark}."),
     "decided": N_("Your dictionary decides, whatever the network says: {one}."),
     "methods": [N_("jieba, a tool that many use"), N_("longest match: always the longest word of a list")],
     "back": N_("{character} is {now}, and its line leads back to {before}."),
@@ -65,7 +66,7 @@ _WORDS = {
     "dashed": N_("(dashed: differs from the path above)"), "tie": N_("{one} and {other} count the same."),
     "added": N_("{word} ×1 changes nothing yet. Pull its fader."), "sums": N_("the sums of one column"),
     "counts": [N_("{multiplier} makes up for it."),
-               N_("{multiplier} makes up for it: it counts for each of {n} tags, and {product} ≈ {ratio}."),
+               N_("{multiplier} makes up for it: the cuts differ in {n} of the word's tags, and {product} ≈ {ratio}."),
                N_("{multiplier} makes up for it, and for another cut that comes to the front on the way.")],
     "columns": [N_("best way to here"), N_("the network"), N_("the dictionary"), N_("score")],
 }  # fmt: skip
@@ -148,8 +149,7 @@ class SegmentationExplorer(Explorer):
     segmenters : Segmenter or mapping of str to Segmenter
         One, or several to switch between, by name. Their own lexicons play no part and are not changed.
     text, lexicon : str, mapping of str to float or "always" or "never"
-        The sentence and the dictionary to begin with, as :class:`~kexue_nlp.lexicon.Lexicon` takes it; by default the
-        words of the examples, with multipliers of 1, which change nothing.
+        The sentence and the dictionary to begin with; by default words of the examples, × 1, which changes nothing.
     step, play : int, bool
         How far Viterbi has come, by default to the end; or play as soon as it is shown, where motion is welcome.
     """
