@@ -392,7 +392,7 @@ function render({ model, el }) {
     const t = column, character = characters[t];
     legend.textContent = T ? words.legend[sums.open ? 1 : 0] : "";
     const before = new Set(unaided[0]?.[1].map(String)); // of the same network without a dictionary
-    const mark = weighed?.[2] === pulled ? once("flip", pulled, () => 0) : 0; // a power of ten; the faders have asked for it
+    const mark = known.get(`flip ${pulled}`)?.value ?? 0; // a power of ten, as the fader shows it
     const changed = spans(path.tags).filter((span) => !before.has(String(span))).map(([a, b]) => characters.slice(a, b).join("")).join(" / ");
     caption.textContent = phrase(
       !T ? words.empty
