@@ -37,16 +37,19 @@ function sum(s) {
   return `${many} ${rest < 0 ? "−" : "+"} ${Math.abs(rest).toFixed(2)}`;
 }
 
+const formats = {}, grouped = new Intl.NumberFormat("en"); // costly to make
+
 /** A number in few digits and a word, such as 20 million. */
 function compact(number, { locale }) {
-  return new Intl.NumberFormat(locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 }).format(number);
+  formats[locale] ??= new Intl.NumberFormat(locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
+  return formats[locale].format(number);
 }
 
 function inWords(multiplier, words) {
   if (multiplier === "always" || multiplier === "never") return words[multiplier];
   const [sign, factor] = multiplier < 1 ? ["÷", 1 / multiplier] : ["×", multiplier];
   if (factor >= 1e6) return sign + compact(factor, words);
-  return `${sign}${Number(factor.toPrecision(factor < 1000 ? 3 : 2)).toLocaleString("en")}`;
+  return `${sign}${grouped.format(Number(factor.toPrecision(factor < 1000 ? 3 : 2)))}`;
 }
 
 function render({ model, el }) {
@@ -65,7 +68,15 @@ function render({ model, el }) {
   });
   below.addEventListener("scroll", () => { scroll.scrollLeft = below.scrollLeft; });
   const caption = element("div", { class: "kx-caption", role: "status" });
-  const scales = element("div", { class: "kx-duel" });
+  const at10 = scale(-14, 14, 66, 354); // powers of ten
+  const ruler = element("g", {},
+    ...[-12, -9, -6, -3, 0, 3, 6, 9, 12].map((k) => element("line", { class: k ? "kx-tick" : "kx-tick kx-one", x1: at10(k), x2: at10(k), y1: k ? 19 : 10, y2: k ? 31 : 40 })),
+    ...[-9, -3, 3, 9].map((k) => element("text", { class: "kx-quiet", x: at10(k), y: 46, "text-anchor": "middle" }, inWords(10 ** Math.abs(k), words))),
+    element("line", { class: "kx-tick kx-one", x1: 66, x2: 354, y1: 25, y2: 25 }));
+  const weights = element("g"), told = element("div", { class: "kx-told" });
+  const [left, right] = ["", ""].map(() => element("span", { class: "kx-side", lang: "zh" }));
+  const beam = element("svg", { width: 420, height: 50, role: "img" }, ruler, weights);
+  const scales = element("div", { class: "kx-duel" }, left, beam, right, told);
   const detail = element("table", { class: "kx-detail" });
   const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
   sums.addEventListener("toggle", () => drawStep()); // with them come the scores of the trellis
@@ -92,7 +103,7 @@ function render({ model, el }) {
   }
 
   // -- compute --
-  let nodes, edges, weighed, width, unaided, unaidedKey, shownKey; // what stays between moves
+  let nodes, edges, weighed, width, unaided, unaidedKey, shownKey, sized; // what stays between moves
   function compute() {
     const key = `${model.get("index")} ${model.get("network")} ${at().text}`;
     if (key !== unaidedKey) {
@@ -103,6 +114,7 @@ function render({ model, el }) {
       unaided = otherRows();
       unaidedKey = key;
       shownKey = null;
+      drawSentence();
       buildTrellis();
     }
     lexicon = model.get("lexicon");
@@ -111,12 +123,15 @@ function render({ model, el }) {
     found = path.found;
     steps = 2 * characters.length;
     width = Math.max(x(characters.length) + 20, LEFT + 7 * (at().gloss ?? "").length, 600);
+    column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
+    const size = `${width} ${found.length > 0} ${unaidedKey}`;
+    if (size === sized) return; // the same size set again would lay out all text again
+    sized = size;
     for (const part of [svg, cuts]) part.setAttribute("width", width);
     top = found.length ? 0 : TOP;
     svg.setAttribute("height", characters.length ? Y.height - top : 0);
     svg.setAttribute("viewBox", `0 ${top} ${width} ${Y.height - top}`);
     cuts.setAttribute("height", characters.length ? Y.cuts + Y.line * unaided.length : 40);
-    column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
   }
 
   const columnWidth = () =>
@@ -238,9 +253,12 @@ function render({ model, el }) {
 
   /** The two paths that a fader decides between, in the scales: with the word, and the best without it. */
   function drawDuel() {
-    if (!weighed) return redraw(scales);
+    if (!weighed) return;
     const [start, end, word] = weighed;
-    const { whole, rival } = duel(path, start, end);
+    const { whole, rival: strongest } = duel(path, start, end);
+    // "Always" would bring forward whoever has most of the word's tags: then the network's own best stands against it.
+    const rival = Math.abs(gain(lexicon[word])) < ALWAYS ? strongest
+      : duel(prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 }), start, end).rival;
     // In powers of ten: what the network says of the two alone, and what they have with the dictionary.
     const { emissions } = prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 });
     const scoreOf = ({ tags, total }) => (total > -Infinity ? emissions.reduce((all, row, t) => all + row[tags[t]], 0) : total);
@@ -256,16 +274,18 @@ function render({ model, el }) {
       return stops.slice(1).map((stop, i) => characters.slice(stops[i], stop).join("")).join(" / ");
     });
     const ratio = Math.abs(p) < ALWAYS / 10 ? compact(10 ** Math.abs(p), words) : "∞";
-    const mid = 150, at10 = scale(-14, 14, 10, 290);
-    const parts = [
-      ...[-12, -9, -6, -3, 0, 3, 6, 9, 12].map((k) => element("line", { class: k ? "kx-tick" : "kx-tick kx-one", x1: at10(k), x2: at10(k), y1: k ? 12 : 3, y2: k ? 22 : 31 })),
-      element("line", { class: "kx-tick kx-one", x1: 10, x2: 290, y1: 17, y2: 17 }),
-      element("rect", { class: p > 0 ? "kx-lead kx-won" : "kx-lead", x: Math.min(mid, at10(p)), y: 12, width: Math.abs(at10(p) - mid), height: 10 }),
-      element("line", { class: "kx-added", x1: at10(alone), x2: at10(p), y1: 17, y2: 17 }),
-      element("circle", { class: "kx-alone", cx: at10(alone), cy: 17, r: 5 }),
-      element("path", { class: "kx-weight", d: `M${at10(p)} 24l-7 -15h14z` }),
-    ];
-    const side = (text, wins) => element("span", { class: wins ? "kx-side kx-wins" : "kx-side", lang: "zh" }, text);
+    const mid = at10(0), sign = p < alone ? -1 : 1, added = Math.abs(p - alone) > 0.05;
+    const name = (k, look, direction, text) => { // beside its mark, or above it where there is no room
+      const x = at10(k), out = x < 100 || x > 320;
+      return element("text", { class: look, x: out ? x : x + 8 * direction, y: 12, "text-anchor": out ? "middle" : direction < 0 ? "end" : "start" }, text);
+    };
+    redraw(weights,
+      element("rect", { class: p > 0 ? "kx-lead kx-won" : "kx-lead", x: Math.min(mid, at10(p)), y: 19, width: Math.abs(at10(p) - mid), height: 12 }),
+      element("line", { class: "kx-added", x1: at10(alone), x2: at10(p), y1: 25, y2: 25 }),
+      element("circle", { class: "kx-alone", cx: at10(alone), cy: 25, r: 5 }),
+      name(alone, "kx-blue", -sign, words.columns[1]),
+      added && name(p, "kx-green", sign, `+ ${words.columns[2]}`),
+      element("path", { class: "kx-weight", d: `M${at10(p)} 33l-7 -16h14z` }));
     const [one, other] = p > 0 ? [won, lost] : [lost, phrase(words.any, { word })]; // what comes with it is seen when it wins
     // A multiplier counts once for each tag of the word that the other path has not.
     const n = whole.tags.filter((tag, t) => t >= start && t < end && tag !== rival.tags?.[t]).length;
@@ -275,9 +295,12 @@ function render({ model, el }) {
     const makesUp = lexicon[word] === 1 && p < 0 && Number.isFinite(snap) && phrase(words.counts[!steady ? 2 : n > 1 ? 1 : 0], {
       n, ratio, multiplier: needed, product: Array(n).fill(needed.slice(1)).join(" × "),
     });
-    const told = [phrase(ratio === "1" ? words.tie : ratio === "∞" ? words.decided : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ").replace("。.", "。");
-    redraw(scales, side(lost, p <= 0), element("svg", { width: 300, height: 34, role: "img", "aria-label": told }, ...parts), side(p > 0 ? won : `… ${word} …`, p > 0),
-      element("div", { class: "kx-told" }, told));
+    told.textContent = [phrase(ratio === "1" ? words.tie : ratio === "∞" ? words.decided : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ").replace("。.", "。");
+    beam.setAttribute("aria-label", told.textContent);
+    for (const [side, text, wins] of [[left, lost, p <= 0], [right, p > 0 ? won : `… ${word} …`, p > 0]]) {
+      side.textContent = text;
+      side.classList.toggle("kx-wins", wins);
+    }
   }
 
   function drawSentence() {
@@ -409,6 +432,7 @@ function render({ model, el }) {
         mark: inWords(Number((10 ** mark).toPrecision(2)), words), best: T ? tagNames[bestSoFar(t)] : "", now: tagNames[path.tags[t]], before: tagNames[path.tags[t - 1]], changed,
         word: pulled, multiplier: pulled in lexicon ? inWords(lexicon[pulled], words) : "",
       }).replace("。.", "。");
+    if (!sums.open) return;
     const lines = [];
     if (T) {
       lines.push(element("tr", {}, element("th", { lang: "zh" }, character), ...words.columns.map((name) => element("th", {}, name))));
@@ -456,7 +480,6 @@ function render({ model, el }) {
     drawBand();
     drawFaders();
     drawDuel();
-    drawSentence();
     drawStep();
   }
 
