@@ -27,8 +27,7 @@ def language() -> str:
     """Return the language in use, ``"en"`` or ``"zh"``."""
     if code := os.environ.get("KEXUE_NLP_LANGUAGE"):
         return _known(code)
-    names = (*(os.environ.get(name, "") for name in ("LC_ALL", "LC_MESSAGES", "LANG")), locale.getlocale()[0] or "")
-    system = next((name for name in names if name), "")
+    system = next(filter(None, [*map(os.environ.get, ("LC_ALL", "LC_MESSAGES", "LANG")), locale.getlocale()[0]]), "")
     return _chosen or ("zh" if system.lower().startswith(("zh", "chinese")) else "en")
 
 

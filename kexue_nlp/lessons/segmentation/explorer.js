@@ -395,7 +395,8 @@ function render({ model, el }) {
     });
     // Who steps shall not see the end, but the best cut of what has been read so far.
     below.style.visibility = now() < steps ? "hidden" : "";
-    scales.hidden = !weighed || now() < steps;
+    scales.hidden = !weighed;
+    scales.style.visibility = below.style.visibility;
     redraw(main, ...(traced <= 0 ? draw(soFar(), Y.words, false) : draw(mine, Y.words, true)));
     if (key !== shownKey?.cut) {
       const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
