@@ -1,3 +1,4 @@
+import importlib
 import itertools
 import random
 import re
@@ -5,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -13,6 +15,9 @@ from hypothesis import strategies as st
 from kexue_nlp.datasets import available, load_segmentation
 from kexue_nlp.lexicon import forward_maximum_matching
 from kexue_nlp.scoring import WordScores, score_viewpoints, score_words
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
+bakeoff = importlib.import_module("bakeoff")
 
 DIFF = shutil.which("diff")
 IS_GNU = DIFF and "GNU" in subprocess.run([DIFF, "--version"], capture_output=True, text=True).stdout
@@ -23,7 +28,7 @@ sentences = st.lists(st.sampled_from("甲乙丙丁"), min_size=1, max_size=12).f
 
 
 def changes(gold, predicted):
-    scores = score_words([gold], [predicted])
+    scores = score_words([gold], [predicted], align=bakeoff.align)
     return scores.insertions, scores.deletions, scores.substitutions
 
 
@@ -40,12 +45,13 @@ def test_maximum_matching_gets_the_official_counts_and_rates(corpus, size, count
         pytest.skip("the bakeoff 2005 data is not on this machine: `kexue-nlp fetch bakeoff2005`")
     data = load_segmentation("full", corpus=corpus)
     predicted = forward_maximum_matching((line.strip() for line in data.test_text), data.training_words)
-    scores = score_words(data.test, predicted, data.training_words)
+    scores = score_words(data.test, predicted, data.training_words, bakeoff.align)
     assert (scores.lines, scores.gold_words) == size
     assert (scores.insertions, scores.deletions, scores.substitutions) == counts
     found = scores.f1, scores.precision, scores.recall, scores.oov_rate, scores.oov_recall, scores.iv_recall
     assert found == pytest.approx(rates, abs=5e-4)
     assert score_words(data.test, data.test).f1 == 1.0
+    assert score_words(data.test, predicted).f1 == pytest.approx(scores.f1, abs=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -118,7 +124,7 @@ def test_correct_words_are_a_longest_common_subsequence(x, y):
     table = [[0] * (len(y) + 1) for _ in range(len(x) + 1)]
     for i, j in itertools.product(range(len(x)), range(len(y))):
         table[i + 1][j + 1] = table[i][j] + 1 if x[i] == y[j] else max(table[i][j + 1], table[i + 1][j])
-    assert score_words([x], [y]).correct == table[-1][-1]
+    assert score_words([x], [y], align=bakeoff.align).correct == table[-1][-1]
 
 
 @pytest.mark.skipif(not IS_GNU, reason="no GNU diff here to compare with")

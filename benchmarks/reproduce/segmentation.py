@@ -21,6 +21,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import bakeoff
 import jieba
 import numpy as np
 from runs import append_run, read_runs
@@ -167,7 +168,7 @@ def train(method: str, seed: int, train_sentences, heldout_sentences) -> tuple[S
 def test_scores(segment, full, known) -> dict:
     """Score on the official test; ``known`` are the words that a method has seen."""
     texts = ["".join(line.split()) for line in full.test_text]
-    scores = score_words(full.test, segment(texts), vocabulary=known)
+    scores = score_words(full.test, segment(texts), known, bakeoff.align)
     return {
         k: round(getattr(scores, k), 5) for k in ("precision", "recall", "f1", "oov_rate", "oov_recall", "iv_recall")
     }
