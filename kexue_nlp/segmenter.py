@@ -5,10 +5,9 @@ character depends on a few neighbours only and not on the position (article 4195
 run over windows of that stream, cut anywhere.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, chain, pairwise
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Self
 
@@ -19,6 +18,7 @@ from kexue_nlp.features import Features, normal_points
 from kexue_nlp.forward import SegmentationNetwork
 from kexue_nlp.lexicon import Lexicon, span_bonuses
 from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
+from kexue_nlp.streaming import read_texts
 from kexue_nlp.tagging import SBME
 from kexue_nlp.text import SENTENCE_ENDS, Vocabulary, code_points, fixed_spans, simplify
 from kexue_nlp.viterbi import viterbi
@@ -158,23 +158,40 @@ class Segmenter(SavedModel):
 
         Any strings do, however long; anything else, such as ``bytes`` or a table, raises TypeError.
         """
-        if isinstance(texts, str):
-            return self._segment([texts])[0]
-        if isinstance(texts, Mapping) or hasattr(texts, "columns"):  # one would iterate over the names of columns
-            kind = type(texts).__name__
-            raise TypeError(f"got a {kind}; give one column of texts, for example segmenter(df['text'])")
-        if isinstance(texts, bytes) or not isinstance(texts, Iterable):
-            raise TypeError(f"a Segmenter takes a str or an iterable of str, got {_shown(texts)}")
-        texts = list(texts)
-        if others := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
-            raise TypeError(f"text {others[0]} is {_shown(texts[others[0]])}; a Segmenter takes str")
-        numbers = np.cumsum([len(text) for text in texts]) // _CHUNK_CHARACTERS
-        bounds = [0, *np.diff(numbers).nonzero()[0] + 1, len(texts)]
-        chunks = [texts[start:end] for start, end in pairwise(bounds)]
-        if len(chunks) == 1:
-            return self._segment(texts)
-        with ThreadPoolExecutor(2) as pool:  # NumPy lets two threads compute at once
-            return list(chain.from_iterable(pool.map(self._segment, chunks)))
+        return self._segment([texts])[0] if isinstance(texts, str) else list(self.pipe(texts))
+
+    def pipe(self, texts: Iterable[str], batch_size: int | None = None, errors: str = "raise") -> Iterator[list[str]]:
+        """Segment texts one after another, as many as there are, in bounded memory; yields the words of each.
+
+        They are read as they are needed, at most `batch_size` at a time. What is no str is named by its number once all
+        before it have been yielded (TypeError); with ``errors="skip"`` it has no words, which a warning tells at the
+        end. To see how far it is, give ``tqdm(texts)``.
+
+        Examples
+        --------
+        >>> for words in Segmenter.load().pipe(["扫描二维码", "南京市长江大桥"]):
+        ...     print(*words, sep=" / ")
+        扫描 / 二维码
+        南京市 / 长江 / 大桥
+        """
+        # NumPy lets two threads compute at once.
+        return read_texts(self._segment, texts, _CHUNK_CHARACTERS, batch_size, errors, threads=2)
+
+    def tokenize(self, text: str) -> list[tuple[str, int, int]]:
+        """Return (word, start, end) for each word of a text, as ``jieba.tokenize`` does.
+
+        Examples
+        --------
+        >>> Segmenter.load().tokenize("扫描二维码")
+        [('扫描', 0, 2), ('二维码', 2, 5)]
+        """
+        words = self(text)
+        ends = list(accumulate(map(len, words)))
+        return [(word, end - len(word), end) for word, end in zip(words, ends, strict=True)]
+
+    def lcut(self, text: str) -> list[str]:
+        """Return the words of a text: a call by the name that jieba has for it."""
+        return self(text)
 
     def log_probabilities(self, text: str) -> np.ndarray:
         """Return log-probabilities of the tags s, b, m, e before any dictionary, float32 of shape (len(text), 4)."""
@@ -361,8 +378,3 @@ def _depth(starts: np.ndarray, ends: np.ndarray, length: int) -> np.ndarray:
     np.add.at(changes, starts, 1)
     np.add.at(changes, ends, -1)
     return changes.cumsum()
-
-
-def _shown(value: object) -> str:
-    hint = "; decode it first, for example value.decode('utf-8')" if isinstance(value, bytes) else ""
-    return f"{type(value).__name__} {value!r:.60}{hint}"

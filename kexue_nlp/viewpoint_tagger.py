@@ -4,7 +4,7 @@ Each character of a sentence is tagged: outside any name, or in a name that is p
 three decoders makes entities of the tags.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal, Self
 
@@ -15,6 +15,7 @@ from kexue_nlp.batching import batches_by_length, pad
 from kexue_nlp.entity_decoding import Entity, Mention, align_entities, entities_among, name_entities
 from kexue_nlp.lexicon import Matcher, leftmost_longest
 from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
+from kexue_nlp.streaming import read_texts
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, entities_to_tags, tags_to_entities
 from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
@@ -28,6 +29,7 @@ _SCHEMES = {len(scheme.tags): scheme for scheme in (POLARITY, POLARITY_BEGIN)}
 _LENGTHS = (32, 64, 128, 256)
 _READING_LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 _READING_TOKENS = 8192
+_CHUNK_CHARACTERS = 50_000  # of many texts, handled together
 
 
 def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) -> np.ndarray:
@@ -175,12 +177,16 @@ class ViewpointTagger(SavedModel):
     def __call__(self, texts: str | Iterable[str]) -> list[Mention] | list[list[Mention]]:
         """Tag one text (list of Mention, from left to right, without overlap) or many (a list of such lists)."""
         if isinstance(texts, str):
-            return self([texts])[0]
-        if isinstance(texts, bytes | Mapping) or hasattr(texts, "columns") or not isinstance(texts, Iterable):
-            raise TypeError(f"a ViewpointTagger takes a str or an iterable of str, not a {type(texts).__name__}")
-        texts = list(texts)
-        if others := [i for i, text in enumerate(texts) if not isinstance(text, str)]:
-            raise TypeError(f"text {others[0]} is {texts[others[0]]!r:.60}; a ViewpointTagger takes str")
+            return self._tag([texts])[0]
+        return list(self.pipe(texts))
+
+    def pipe(
+        self, texts: Iterable[str], batch_size: int | None = None, errors: str = "raise"
+    ) -> Iterator[list[Mention]]:
+        """Tag texts one after another in bounded memory; yields the mentions of each; see ``Segmenter.pipe``."""
+        return read_texts(self._tag, texts, _CHUNK_CHARACTERS, batch_size, errors)
+
+    def _tag(self, texts: Sequence[str]) -> list[list[Mention]]:
         read = self.log_probabilities(texts)
         return [self.mentions(text, log_p) for text, log_p in zip(texts, read, strict=True)]
 

@@ -103,13 +103,31 @@ def test_graphemes_are_never_cut(segmenter):
         (3, "got int 3"),
         (["我", None], "text 1 is NoneType"),
         ([b"a"], "decode"),
-        ({"text": ["我"]}, r"got a dict; .*segmenter\(df\['text'\]\)"),
-        (pd.DataFrame({"text": ["我"]}), r"got a DataFrame; .*segmenter\(df\['text'\]\)"),
+        ({"text": ["我"]}, r"got a dict; .*df\['text'\]"),
+        (pd.DataFrame({"text": ["我"]}), r"got a DataFrame; .*df\['text'\]"),
     ],
 )
 def test_what_is_no_text_is_refused_by_name(small, value, message):
     with pytest.raises(TypeError, match=message):
         small(value)
+
+
+def test_a_stream_is_read_as_needed_and_all_before_a_bad_text_is_yielded(small):
+    read = []
+    texts = (read.append(i) or text for i, text in enumerate(["我在"] * 9999 + [None]))
+    stream = small.pipe(texts, batch_size=100)
+    assert next(stream) == small("我在")
+    assert len(read) <= 400
+    with pytest.raises(TypeError, match="text 9999 is NoneType None"):
+        read.extend(stream)  # which keeps what came before the error
+    assert len(read) == 10_000 + 9998
+
+
+def test_a_bad_text_may_count_as_empty(small):
+    with pytest.warns(UserWarning, match="1 of 3 texts are no str and were read as empty: 1"):
+        assert list(small.pipe(["我在", b"a", ""], errors="skip")) == [small("我在"), [], []]
+    with pytest.raises(ValueError, match='"raise" or "skip", got \'ignore\''):
+        small.pipe([], errors="ignore")
 
 
 def test_any_iterable_of_strings_is_taken(small):
