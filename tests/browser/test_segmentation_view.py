@@ -20,10 +20,13 @@ DECODE = """async ([source, cases]) => {
   const { decode } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   return cases.map(([text, reading, cuts, lexicon]) => decode(Array.from(text), reading, cuts, lexicon).tags);
 }"""
-DUEL = """async ([source, text, logs, lexicon, ...span]) => {
-  const { duel, prepare } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
-  const { whole, rival } = duel(prepare(Array.from(text), { logs }, [], lexicon), ...span);
-  return [whole.total, rival.total];
+DUEL = """async ([source, text, logs, ...span]) => {
+  const { duel, prepare, weigh } = await import(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
+  const [asked, before, always, never] = [30, 1, "always", "never"].map((multiplier) =>
+    prepare(Array.from(text), { logs }, [], { [text.slice(...span)]: multiplier }));
+  const { whole, rival } = duel(asked, ...span);
+  const tips = [always, never].map((one) => weigh(one, before, ...span));
+  return [whole.total, rival.total, ...tips.map(({ whole, rival }) => whole.total > rival.total)];
 }"""
 
 
@@ -66,8 +69,9 @@ def test_scales_weigh_the_best_cuts_with_and_without_the_word(page, explorer):  
         for tags in filter(SBME.is_legal, itertools.product(range(4), repeat=6)):
             whole = tags[start:end] == tuple(words_to_tags(["字" * (end - start)]))
             best[whole] = max(best[whole], scores[range(6), tags].sum())
-        weighed = page.evaluate(DUEL, [explorer.view._esm, "微信号关注。", logs.tolist(), lexicon, start, end])
+        *weighed, always, never = page.evaluate(DUEL, [explorer.view._esm, "微信号关注。", logs.tolist(), start, end])
         np.testing.assert_allclose(weighed, [best[True], best[False]], atol=1e-4)
+        assert (always, never) == (True, False)
 
 
 def test_the_mark_on_a_fader_is_where_the_cut_snaps(page, explorer):  # noqa: F811

@@ -39,8 +39,9 @@ function sum(s) {
 
 const formats = {}, grouped = new Intl.NumberFormat("en"); // costly to make
 
-/** A number in few digits and a word, such as 20 million. */
+/** A number in few digits and a word, such as 20 million; very large ones as a power of ten. */
 function compact(number, { locale }) {
+  if (number >= 1e15) return `10${String(Math.round(Math.log10(number))).replace(/\d/g, (digit) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[digit])}`;
   formats[locale] ??= new Intl.NumberFormat(locale, { notation: "compact", compactDisplay: "long", maximumSignificantDigits: 2 });
   return formats[locale].format(number);
 }
@@ -75,7 +76,7 @@ function render({ model, el }) {
     element("line", { class: "kx-tick kx-one", x1: 66, x2: 354, y1: 25, y2: 25 }));
   const weights = element("g"), told = element("div", { class: "kx-told" });
   const [left, right] = ["", ""].map(() => element("span", { class: "kx-side", lang: "zh" }));
-  const beam = element("svg", { width: 420, height: 50, role: "img" }, ruler, weights);
+  const beam = element("svg", { viewBox: "0 0 420 50", role: "img" }, ruler, weights);
   const scales = element("div", { class: "kx-duel" }, left, beam, right, told);
   const detail = element("table", { class: "kx-detail" });
   const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
@@ -255,14 +256,10 @@ function render({ model, el }) {
   function drawDuel() {
     if (!weighed) return;
     const [start, end, word] = weighed;
-    const { whole, rival: strongest } = duel(path, start, end);
-    // "Always" would bring forward whoever has most of the word's tags: then the network's own best stands against it.
-    const rival = Math.abs(gain(lexicon[word])) < ALWAYS ? strongest
-      : duel(prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 }), start, end).rival;
+    const without = prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 });
+    const { whole, rival } = weigh(path, without, start, end);
     // In powers of ten: what the network says of the two alone, and what they have with the dictionary.
-    const { emissions } = prepare(characters, reading, at().cuts, { ...lexicon, [word]: 1 });
-    const scoreOf = ({ tags, total }) => (total > -Infinity ? emissions.reduce((all, row, t) => all + row[tags[t]], 0) : total);
-    const alone = (scoreOf(whole) - scoreOf(rival)) / Math.LN10, p = (whole.total - rival.total) / Math.LN10;
+    const alone = (scoreOf(without, whole) - scoreOf(without, rival)) / Math.LN10, p = (whole.total - rival.total) / Math.LN10;
     // As much of both cuts as differs around the word.
     const borders = [rival, whole].map(({ tags, total }) => new Set(total > -Infinity ? spans(tags).flat() : [start, end]));
     const shared = (t) => borders.every((border) => border.has(t));
@@ -298,7 +295,8 @@ function render({ model, el }) {
     told.textContent = [phrase(ratio === "1" ? words.tie : ratio === "∞" ? words.decided : found.every(([, , other]) => lexicon[other] === 1) ? words.alike : words.leads, { one, other, ratio }), makesUp].filter(Boolean).join(" ").replace("。.", "。");
     beam.setAttribute("aria-label", told.textContent);
     for (const [side, text, wins] of [[left, lost, p <= 0], [right, p > 0 ? won : `… ${word} …`, p > 0]]) {
-      side.textContent = text;
+      const meanings = text.split(" / ").map((one) => model.get("glosses")[one.replace(/^… | …$/g, "")]);
+      redraw(side, text, element("small", { lang: words.locale }, meanings.every(Boolean) ? meanings.join(" / ") : ""));
       side.classList.toggle("kx-wins", wins);
     }
   }
@@ -382,7 +380,6 @@ function render({ model, el }) {
     if (key === shownKey?.cut && traced === shownKey.traced) return;
     const before = shownKey && traced >= characters.length && new Set(shownKey.mine.map(String)); // the cut before the last move
     const draw = (cut, top, isMain) => cut.map(([start, end]) => {
-      if (isMain && characters.length - start > traced) return null; // the path has not come back to here
       const word = characters.slice(start, end).join(""), gloss = model.get("glosses")[word];
       const look = top === Y.words && !isMain ? "kx-word" : isMain ? `kx-word kx-main ${!before || before.has(String([start, end])) ? "" : "kx-new"}` : agreed.has(String([start, end])) ? "kx-word" : "kx-word kx-differs";
       return element("g", { class: look },
@@ -390,14 +387,16 @@ function render({ model, el }) {
         element("rect", { x: x(start) + 3, y: top, width: WIDTH * (end - start) - 6, height: 25, rx: 8 }),
         ...characters.slice(start, end).map((character, k) =>
           element("text", { lang: "zh", x: centre(start + k), y: top + 18, "text-anchor": "middle" }, character)),
-        isMain && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
+        top === Y.words && gloss && gloss.length * 5.6 < WIDTH * (end - start) &&
           element("text", { class: "kx-gloss", x: (x(start) + x(end)) / 2, y: top + 38, "text-anchor": "middle" }, gloss));
     });
     // Who steps shall not see the end, but the best cut of what has been read so far.
     below.style.visibility = now() < steps ? "hidden" : "";
     scales.hidden = !weighed;
     scales.style.visibility = below.style.visibility;
-    redraw(main, ...(traced <= 0 ? draw(soFar(), Y.words, false) : draw(mine, Y.words, true)));
+    const known = mine.filter(([start]) => characters.length - start <= traced); // where the path has come back to
+    const rest = traced <= 0 ? soFar() : mine.slice(0, mine.length - known.length);
+    redraw(main, ...draw(rest, Y.words, false), ...draw(known, Y.words, true));
     if (key !== shownKey?.cut) {
       const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
         element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : at().others[name] ? words.methods[Object.keys(at().others).indexOf(name)] : name),
@@ -448,7 +447,7 @@ function render({ model, el }) {
         const ways = t ? COMES_FROM[tag].filter((before) => Number.isFinite(path.running[t - 1][before])) : [];
         const way = (before) => element(before === path.from[t][tag] ? "b" : "s", {}, `${TAGS[before]} ${sum(path.running[t - 1][before])}`);
         const mine = found.some(([a, b]) => a <= t && t < b);
-        const gained = !mine ? words.rule : bonus > 0 && found.some(([a, b, , m]) => a <= t && t < b && m === "never") ? words.parted : Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))}`;
+        const gained = !mine ? words.rule : bonus > 0 && found.some(([a, b, , m]) => a <= t && t < b && m === "never") ? words.parted : Math.abs(bonus) >= ALWAYS / 2 ? words[bonus > 0 ? "always" : "never"] : `log ${digits(Math.exp(bonus))} (${sum(bonus)})`;
         cells.push(
           element("td", {}, ...(ways.length ? ways.map(way) : [words.start])),
           element("td", { class: "kx-blue" }, `+ ${log(Math.exp(reading.logs[t][tag]))}`),
@@ -469,10 +468,10 @@ function render({ model, el }) {
     drawTrellis();
     drawCuts();
     drawDetail();
-    const place = now() <= characters.length ? now() - 1 : steps - now();
-    if (now() > 0 && now() < steps) { // the place of work stays in view
-      const left = scroll.scrollLeft, seen = scroll.clientWidth;
-      if (x(place) < left + LEFT || x(place + 1) > left + seen) scroll.scrollLeft = x(place) - seen / 2;
+    const end = now() === steps, place = end ? weighed?.[0] : now() <= characters.length ? now() - 1 : steps - now();
+    if (now() > 0 && place !== undefined) { // the place of work stays in view, and at the end what can be pulled
+      const left = scroll.scrollLeft, seen = scroll.clientWidth, until = x(end ? weighed[1] : place + 1);
+      if (x(place) < left + LEFT || until > left + seen) scroll.scrollLeft = (x(place) + until - seen) / 2;
     }
   }
 
@@ -498,7 +497,7 @@ function render({ model, el }) {
     const handle = event.target.closest("[data-word]");
     const p = place(event);
     if (handle) held = handle.dataset.word;
-    else if (inSentence(p)) selection = [p.t, p.t];
+    else if (inSentence(p)) [selection, hovered] = [[p.t, p.t], null];
     else return;
     event.preventDefault();
     svg.setPointerCapture(event.pointerId);

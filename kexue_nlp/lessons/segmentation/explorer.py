@@ -45,8 +45,8 @@ _WORDS = {
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
     "beyond": N_("To tag {character}, its layers look at {field}. Known words that reach farther count, too."),
-    "column": [N_("{character}: to each tag the best line stays. Best of all so far: {best}."),
-               N_("{character}: each tag keeps its best way to get here, with its score, and forgets the other.")],
+    "column": [N_("{character}: of the lines into a tag only the best stays (dashed ones go). Best so far: {best}."),
+               N_("{character}: each tag keeps the better of its two ways to get here; the dashed one goes.")],
     "first": N_("{character}: a sentence begins with s or b."),
     "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
     "cut": N_("{word} {multiplier}: it is not one word. The orange mark says where the cut snaps."),
@@ -55,16 +55,17 @@ _WORDS = {
     "decided": N_("Your dictionary decides, whatever the network says: {one}."),
     "methods": [N_("jieba, a tool that many use"), N_("longest match: always the longest word of a list")],
     "back": N_("{character} is {now}, and its line leads back to {before}."),
-    "begin": N_("One column per character, one row per tag. Press ▶."),
-    "trace": N_("The sentence ends in {tag}, the better of the two tags that may. From there, follow the lines back."),
+    "begin": N_("One column per character, one row per tag. ▶ plays, ▶| steps."),
+    "trace": N_("All is read. The better end is {tag}: only now is it known which lines count. Follow them back."),
     "done": [N_("Pull a fader until the scales tip, or drag across characters to make a word of your own."),
-             N_("The orange path is the best legal one (sum of logs: {score}). Point at a column for its sums.")],
-    "impossible": N_("not here: no legal path leads through it"), "any": N_("any cut with {word}"),
+             N_("Orange: the best path that makes whole words. Score: {score}. Point at a column for its sums.")],
+    "impossible": N_("not here: no path leads through it"), "any": N_("any cut with {word}"),
     "endless": N_("∞: what “always” adds. The trellis leaves out what all tags of a column share."),
     "legend": [N_("Bluer: more probable to the network."),
                N_("Bluer: more probable to the network. Number: score of the best way to here; larger is better.")],
     "dashed": N_("(dashed: differs from the path above)"), "tie": N_("{one} and {other} count the same."),
-    "added": N_("{word} ×1 changes nothing yet. Pull its fader."), "sums": N_("the sums of one column"),
+    "added": N_("{word} ×1 changes nothing yet. Pull its fader."),
+    "sums": N_("the sums of one column: to add logs is to multiply probabilities"),
     "counts": [N_("{multiplier} makes up for it."),
                N_("{multiplier} makes up for it: the cuts differ in {n} of the word's tags, and {product} ≈ {ratio}."),
                N_("{multiplier} makes up for it, and for another cut that comes to the front on the way.")],
@@ -178,7 +179,9 @@ class SegmentationExplorer(Explorer):
         numbered = [f"{i}. {name}" for i, name in enumerate(names, start=1)]
         layout = {"flex": "1 1 300px"}
         self.example = widgets.Dropdown(options=numbered, description=_("sentence"), layout=layout)
-        self.sentence = TextBox(self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"})
+        self.sentence = TextBox(
+            self._typed, placeholder=_("or type your own: 我喜欢自然语言处理"), layout={"flex": "1 1 200px"}
+        )
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description=_("network"), tooltip=_("which network reads the sentence")
         )
