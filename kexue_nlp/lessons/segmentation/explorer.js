@@ -56,16 +56,17 @@ function inWords(multiplier, words) {
 function render({ model, el }) {
   const words = model.get("words");
   const tagNames = words.tags;
-  let characters, reading, lexicon, found, path, steps, column, hovered = null, selection = null, held = null, focus = null, pulled = null, top = 0;
+  let characters, reading, lexicon, found, path, steps, column, hovered = null, selection = null, held = null, grip = 0, focus = null, pulled = null, top = 0;
 
-  const svg = element("svg", { class: "kx-seg" }), cuts = element("svg", { class: "kx-seg" });
+  const svg = element("svg", { class: "kx-seg" }), others = element("g"), names = element("g");
+  const cuts = element("svg", { class: "kx-seg" }, others, names);
   const [band, faders, sentence, main, trellis, labels] = ["kx-band", "kx-faders", "kx-sentence", "kx-cut", "kx-trellis", "kx-labels"]
     .map((name) => svg.appendChild(element("g", { class: name })));
   const scroll = element("div", { class: "kx-scroll" }, svg), below = element("div", { class: "kx-scroll" }, cuts);
   // What is wider than the page scrolls together.
   scroll.addEventListener("scroll", () => {
     below.scrollLeft = scroll.scrollLeft;
-    labels.setAttribute("transform", `translate(${scroll.scrollLeft} 0)`); // they stay in sight
+    for (const part of [labels, names]) part.setAttribute("transform", `translate(${scroll.scrollLeft} 0)`); // they stay in sight
   });
   below.addEventListener("scroll", () => { scroll.scrollLeft = below.scrollLeft; });
   const caption = element("div", { class: "kx-caption", role: "status" });
@@ -79,7 +80,7 @@ function render({ model, el }) {
   const beam = element("svg", { viewBox: "0 0 420 50", role: "img" }, ruler, weights);
   const scales = element("div", { class: "kx-duel" }, left, beam, right, told);
   const detail = element("table", { class: "kx-detail" });
-  const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), detail);
+  const sums = element("details", { open: !model.get("playing") }, element("summary", {}, words.sums), element("div", { class: "kx-scroll" }, detail));
   sums.addEventListener("toggle", () => drawStep()); // with them come the scores of the trellis
   const legend = element("div", { class: "kx-quiet" });
   const play = player((step) => { model.set("step", step); model.save_changes(); }, words.player);
@@ -218,13 +219,14 @@ function render({ model, el }) {
         d: `M${middle} ${level(EDGE)}V${Y.bottom}L${(x(start) + x(end)) / 2} ${Y.bracket - 5 * level0}` }));
       if (Number.isFinite(snap)) {
         const text = phrase(words.snaps, { multiplier: inWords(10 ** Math.min(snap, 15), words) });
-        const beyond = Math.abs(snap) > EDGE;
+        const label = inWords(Number((10 ** snap).toPrecision(2)), words) + (Math.abs(snap) > EDGE ? " ↑" : "");
+        const tight = middle - 28 - 7 * label.length < LEFT; // no room on the left
         parts.push(element("g", { class: "kx-snap" },
           element("title", {}, text),
           element("path", { d: `M${middle - 25} ${level(snap) - 5}l10 5l-10 5z` }),
           element("line", { x1: middle - 18, x2: middle + 18, y1: level(snap), y2: level(snap) }),
-          Math.abs(level(p) - level(snap)) > 13 && element("text", { x: middle - 28, y: level(snap) + 4, "text-anchor": "end" },
-            inWords(Number((10 ** snap).toPrecision(2)), words) + (beyond ? " ↑" : "")),
+          Math.abs(level(p) - level(snap)) > 13 && element("text", tight ? { x: middle + 21, y: level(snap) + 4 }
+            : { x: middle - 28, y: level(snap) + 4, "text-anchor": "end" }, label),
         ));
       }
       parts.push(
@@ -306,7 +308,6 @@ function render({ model, el }) {
       class: "kx-character", lang: "zh", x: centre(t), y: Y.sentence, "text-anchor": "middle", tabindex: t === (focus ?? 0) ? 0 : -1,
       "data-key": `character ${t}`, "data-place": t, role: "button", "aria-label": phrase(words.character, { character, n: t + 1 }),
     }, character === " " ? "␣" : character));
-    parts.push(element("text", { class: "kx-quiet", x: LEFT, y: Y.gloss }, at().gloss ?? ""));
     redraw(sentence, ...parts);
   }
 
@@ -328,7 +329,8 @@ function render({ model, el }) {
     const marks = scaleMarks().map(([p, label]) =>
       element("text", { class: "kx-quiet", x: LEFT - 8, y: level(p) + 4, "text-anchor": "end" }, label));
     const ground = element("rect", { class: "kx-ground", width: LEFT - 3, height: Y.height });
-    redraw(labels, ...(characters.length ? [ground, element("g", { class: "kx-marks" }, ...marks), ...names] : []));
+    const gloss = element("text", { class: "kx-quiet", x: LEFT, y: Y.gloss }, at().gloss ?? "");
+    redraw(labels, ...(characters.length ? [ground, element("g", { class: "kx-marks" }, ...marks), ...names, gloss] : []));
     redraw(trellis, ...Object.values(edges), ...nodes.flat().map(({ node }) => node));
   }
 
@@ -398,11 +400,11 @@ function render({ model, el }) {
     const rest = traced <= 0 ? soFar() : mine.slice(0, mine.length - known.length);
     redraw(main, ...draw(rest, Y.words, false), ...draw(known, Y.words, true));
     if (key !== shownKey?.cut) {
-      const parts = unaided.filter(([name]) => found.length || name !== words.alone).flatMap(([name, cut], i) => [
-        element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, name === words.alone ? `${name} ${words.dashed}` : at().others[name] ? words.methods[Object.keys(at().others).indexOf(name)] : name),
-        ...draw(cut, Y.cuts + Y.line * i + 5, false),
-      ]);
-      redraw(cuts, ...(characters.length ? parts : [element("text", { x: LEFT, y: 24 }, words.empty)]));
+      const shown = characters.length ? unaided.filter(([name]) => found.length || name !== words.alone) : [];
+      const described = (name) => name === words.alone ? `${name} ${words.dashed}` : at().others[name] ? words.methods[Object.keys(at().others).indexOf(name)] : name;
+      redraw(others, ...shown.flatMap(([, cut], i) => draw(cut, Y.cuts + Y.line * i + 5, false)));
+      redraw(names, ...shown.map(([name], i) => element("text", { class: "kx-quiet", x: LEFT, y: Y.cuts + Y.line * i }, described(name))),
+        !characters.length && element("text", { x: LEFT, y: 24 }, words.empty));
     }
     shownKey = { cut: key, traced, mine };
   }
@@ -496,7 +498,7 @@ function render({ model, el }) {
     if (remove) return setLexicon({ [remove.dataset.remove]: null });
     const handle = event.target.closest("[data-word]");
     const p = place(event);
-    if (handle) held = handle.dataset.word;
+    if (handle) [held, grip] = [handle.dataset.word, level(power(lexicon[handle.dataset.word])) - event.clientY];
     else if (inSentence(p)) [selection, hovered] = [[p.t, p.t], null];
     else return;
     event.preventDefault();
@@ -507,7 +509,7 @@ function render({ model, el }) {
   svg.addEventListener("pointermove", (event) => {
     const p = place(event);
     if (held !== null) {
-      const value = multiplierAt(level.inverse(p.y));
+      const value = multiplierAt(level.inverse(grip + event.clientY)); // though the page may move under the pointer
       if (value !== lexicon[held]) setLexicon({ [held]: value });
     } else if (selection) {
       selection[1] = p.clamped;
@@ -583,6 +585,7 @@ function render({ model, el }) {
   ];
   drawAll();
   const resized = new ResizeObserver(() => {
+    el.classList.toggle("kx-narrow", el.clientWidth < 640);
     if (columnWidth() === WIDTH) return;
     unaidedKey = null;
     drawAll();
