@@ -121,13 +121,13 @@ function duel(asked, start, end) {
 const scoreOf = ({ emissions }, { tags, total }) => (total > -Infinity ? emissions.reduce((all, row, t) => all + row[tags[t]], 0) : total);
 
 /**
- * The same for scales. Large bonuses bring forward cuts that share tags with the word. While nothing hangs on them, the
- * rival is the best cut without the word as it was before the word was `asked` for.
+ * The same for scales. Large bonuses bring forward cuts that share tags with the word. Where the word wins all the same,
+ * the rival is the best cut without it as it was before the word was `asked` for.
  */
 function weigh(asked, before, start, end) {
   const { whole, rival } = duel(asked, start, end), steady = duel(before, start, end).rival;
   steady.total = scoreOf(asked, steady);
-  return { whole, rival: (whole.total > steady.total) === (whole.total > rival.total) ? steady : rival };
+  return { whole, rival: whole.total > rival.total ? steady : rival };
 }
 
 /** Spans [start, end) of the words that tags make. */

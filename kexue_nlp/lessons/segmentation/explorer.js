@@ -3,13 +3,13 @@
 const TAGS = "sbme";
 const DONE = 1e6; // a step beyond the last of any sentence
 
-const LEFT = 70, TOP = 158; // pixels; what is cut off above a sentence that has no faders
+const LEFT = 70, TOP = 182; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
-const Y = { name: 13, top: 30, bottom: 156, bracket: 178, sentence: 210, words: 220, gloss: 280, trellis: 306, row: 36, height: 438, cuts: 16, line: 50 };
-const SPREAD = 84; // between two faders
+const Y = { name: 13, top: 30, bottom: 180, bracket: 202, sentence: 234, words: 244, gloss: 304, trellis: 330, row: 36, height: 462, cuts: 16, line: 50 };
+const SPREAD = 120; // between two faders
 // The height of a power of ten: wide where most multipliers are.
-const MIDDLE = (Y.top + Y.bottom) / 2, BEND = 0.6;
+const MIDDLE = (Y.top + Y.bottom) / 2, BEND = 0.5;
 const level = (p) => MIDDLE - Math.sign(p) * (Math.min(Math.abs(p) / EDGE, 1) ** BEND) * (Y.bottom - MIDDLE);
 level.inverse = (height) => Math.sign(MIDDLE - height) * EDGE * Math.min(Math.abs(height - MIDDLE) / (Y.bottom - MIDDLE), 1) ** (1 / BEND);
 const x = (t) => LEFT + WIDTH * t;
@@ -85,7 +85,7 @@ function render({ model, el }) {
   const legend = element("div", { class: "kx-quiet" });
   const play = player((step) => { model.set("step", step); model.save_changes(); }, words.player);
   el.classList.add("kx");
-  el.append(play.element, caption, scales, scroll, legend, sums, below);
+  el.append(play.element, caption, scroll, legend, scales, sums, below);
 
   const now = () => Math.min(model.get("step"), steps);
   const at = () => model.get("sentences")[model.get("index")];
@@ -220,13 +220,11 @@ function render({ model, el }) {
       if (Number.isFinite(snap)) {
         const text = phrase(words.snaps, { multiplier: inWords(10 ** Math.min(snap, 15), words) });
         const label = inWords(Number((10 ** snap).toPrecision(2)), words) + (Math.abs(snap) > EDGE ? " ↑" : "");
-        const tight = middle - 28 - 7 * label.length < LEFT; // no room on the left
         parts.push(element("g", { class: "kx-snap" },
           element("title", {}, text),
           element("path", { d: `M${middle - 25} ${level(snap) - 5}l10 5l-10 5z` }),
           element("line", { x1: middle - 18, x2: middle + 18, y1: level(snap), y2: level(snap) }),
-          Math.abs(level(p) - level(snap)) > 13 && element("text", tight ? { x: middle + 21, y: level(snap) + 4 }
-            : { x: middle - 28, y: level(snap) + 4, "text-anchor": "end" }, label),
+          Math.abs(level(p) - level(snap)) > 13 && element("text", { x: middle + 22, y: level(snap) + 4 }, label),
         ));
       }
       parts.push(
@@ -424,10 +422,10 @@ function render({ model, el }) {
         : pointed !== null ? (reading.beyond ? words.beyond : words.sees)
         : step === 0 ? words.begin
         : pulled in lexicon && step === 2 * T ? (lexicon[pulled] === 1 ? words.added : pulledWhole() ? (mark < 0 ? words.holds : words.whole) : changed ? words.changed : words.cut)
-        : step <= T ? (step === 1 ? words.first : words.column[sums.open ? 1 : 0])
+        : step <= T ? (step === 1 ? words.first : step === 2 ? words.moves : words.column[sums.open ? 1 : 0])
         : step === T + 1 ? words.trace
         : step < 2 * T ? words.back
-        : words.done[sums.open ? 1 : 0],
+        : sums.open ? words.done[1] : found.length ? words.done[0] : words.drag,
       {
         character, tag: tagNames[path.tags[T - 1]], score: sum(path.total), n: 2 * reading.reach + 1,
         field: characters.slice(Math.max(0, t - reading.reach), t + reading.reach + 1).join(""),
@@ -470,9 +468,13 @@ function render({ model, el }) {
     drawTrellis();
     drawCuts();
     drawDetail();
+  }
+
+  /** Scroll to the place of work, or at the end to what can be pulled. */
+  function keepInSight() {
     const end = now() === steps, place = end ? weighed?.[0] : now() <= characters.length ? now() - 1 : steps - now();
-    if (now() > 0 && place !== undefined) { // the place of work stays in view, and at the end what can be pulled
-      const left = scroll.scrollLeft, seen = scroll.clientWidth, until = x(end ? weighed[1] : place + 1);
+    if (now() > 0 && place !== undefined) {
+      const left = scroll.scrollLeft, seen = scroll.clientWidth, until = x(end ? weighed[1] : Math.min(place + 3, characters.length));
       if (x(place) < left + LEFT || until > left + seen) scroll.scrollLeft = (x(place) + until - seen) / 2;
     }
   }
@@ -581,8 +583,9 @@ function render({ model, el }) {
       model.set("step", 0);
       play.play();
     }),
-    follow(model, ["step"], drawStep),
+    follow(model, ["step"], () => { drawStep(); keepInSight(); }),
   ];
+  if (model.get("playing") && motion()) model.set("step", 0); // who will watch shall not see the end
   drawAll();
   const resized = new ResizeObserver(() => {
     el.classList.toggle("kx-narrow", el.clientWidth < 640);

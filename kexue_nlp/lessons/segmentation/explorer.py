@@ -27,6 +27,7 @@ _HERE = Path(__file__).parent
 _DONE = 1_000_000  # a step beyond the last of any sentence
 _NAMES = {math.inf: "always", 0.0: "never"}  # JSON has no infinity
 _LIMIT = 200  # characters of a sentence: the page draws each
+_OWN = "我喜欢自然语言处理"  # until one is typed
 
 _WORDS = {
     "tags": [TAG_NAMES[tag] for tag in SBME.tags], "always": N_("always"), "never": N_("never"), "start": N_("start"),
@@ -44,17 +45,18 @@ _WORDS = {
     "alone": N_("the same network, without a dictionary"),
     "node": N_("{character} as {tag}: probability {p}"), "empty": N_("Type a sentence to see its words."),
     "sees": N_("To tag {character}, the network looks at {field}: {n} characters at most."),
-    "beyond": N_("To tag {character}, its layers look at {field}. Known words that reach farther count, too."),
-    "column": [N_("{character}: of the lines into a tag only the best stays (dashed ones go). Best so far: {best}."),
-               N_("{character}: each tag keeps the better of its two ways to get here; the dashed one goes.")],
+    "beyond": N_("To tag {character}, the network looks at {field}, and at known words that reach farther."),
+    "column": [N_("{character}: each box keeps the better of the lines into it. In front so far: {best}."),
+               N_("{character}: each box keeps the better line into it, and its score. In front so far: {best}.")],
     "first": N_("{character}: a sentence begins with s or b."),
+    "moves": N_("{character}: after b or m comes m or e, after s or e comes s or b. Those are the lines."),
     "whole": N_("{word} {multiplier}: it is past its mark, and the cut has snapped. Now it is one word."),
     "cut": N_("{word} {multiplier}: it is not one word. The orange mark says where the cut snaps."),
     "changed": N_("{word} {multiplier}: the cut is another one now, with {changed}."),
     "holds": N_("{word} {multiplier}: one word, as without a dictionary. It holds down to {mark}."),
     "decided": N_("Your dictionary decides, whatever the network says: {one}."),
     "methods": [N_("jieba, a tool that many use"), N_("longest match: always the longest word of a list")],
-    "back": N_("{character} is {now}, and its line leads back to {before}."),
+    "back": N_("Walking back: {character} is {now}, and before it comes {before}."),
     "begin": N_("One column per character, one row per tag. Which path from left to right is the best?"),
     "trace": N_("All is read. The better end is {tag}: only now is it known which lines count. Follow them back."),
     "done": [N_("Pull a fader until the scales tip, or drag across characters to make a word of your own."),
@@ -182,7 +184,7 @@ class SegmentationExplorer(Explorer):
         layout = {"flex": "1 1 300px"}
         self.example = widgets.Dropdown(options=numbered, description=_("sentence"), layout=layout)
         self.sentence = TextBox(
-            self._typed, placeholder=_("or type your own: 我喜欢自然语言处理"), layout={"flex": "1 1 200px"}
+            self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"}
         )
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description=_("network"), tooltip=_("which network reads the sentence")
@@ -195,7 +197,8 @@ class SegmentationExplorer(Explorer):
 
         lists = (segmenter.features.words for segmenter in self._segmenters.values())
         self._known = frozenset(min(filter(None, lists), key=len, default=()))
-        self._readings = [read(self._segmenters, text, self._known) for text in [*texts, self.sentence.value]]
+        own = self._typed or _OWN
+        self._readings = [read(self._segmenters, text, self._known) for text in [*texts, own]]
         index = texts.index(text) if text in texts else len(texts)
         self._start = {"lexicon": words, "network": 0, "index": index, "step": step}
         sentences = list(map(self._for_page, self._readings, [*glosses, ""]))
