@@ -111,6 +111,12 @@ def test_steps_go_column_by_column_and_back(page, explorer):  # noqa: F811
         assert (len(set(seen)), page.locator(".kx-chosen").count()) == (columns, path)
 
 
+def test_who_will_watch_does_not_see_the_end_first(page, segmenter):  # noqa: F811
+    show(page, SegmentationExplorer(segmenter, play=True).view)
+    assert page.locator(".kx-node").count() > page.locator(".kx-chosen").count() == 0
+    page.wait_for_function("window.models[0].get('step') > 1")
+
+
 @pytest.mark.parametrize("touch", [False, True], ids=["light", "touch"])
 def test_a_long_sentence_scrolls_and_stays_inside(browser, explorer, touch):
     context = browser.new_context(viewport={"width": 760, "height": 900}, has_touch=touch)

@@ -574,6 +574,7 @@ function render({ model, el }) {
     if (!svg.contains(event.relatedTarget)) { focus = null; drawBand(); drawDetail(); }
   });
 
+  if (model.get("playing") && motion()) model.set("step", 0); // who will watch shall not see the end
   const endings = [
     follow(model, ["sentences", "index", "network", "lexicon"], () => {
       hovered = null;
@@ -585,7 +586,6 @@ function render({ model, el }) {
     }),
     follow(model, ["step"], () => { drawStep(); keepInSight(); }),
   ];
-  if (model.get("playing") && motion()) model.set("step", 0); // who will watch shall not see the end
   drawAll();
   const resized = new ResizeObserver(() => {
     el.classList.toggle("kx-narrow", el.clientWidth < 640);
