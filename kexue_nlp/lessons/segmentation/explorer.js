@@ -3,7 +3,7 @@
 const TAGS = "sbme";
 const DONE = 1e6; // a step beyond the last of any sentence
 
-const LEFT = 70, TOP = 182; // pixels; what is cut off above a sentence that has no faders
+const LEFT = 70, TOP = 200; // pixels; what is cut off above a sentence that has no faders
 let WIDTH = 46; // of a column: more for a short sentence, so that its lines are long
 const EDGE = 7.4, MOST = 7, STEP = 0.1; // powers of ten: "always", the largest multiplier, what a key adds
 const Y = { name: 13, top: 30, bottom: 180, bracket: 202, sentence: 234, words: 244, gloss: 304, trellis: 330, row: 36, height: 462, cuts: 16, line: 50 };
@@ -124,7 +124,7 @@ function render({ model, el }) {
     weighed = path.found.find(([, , word]) => word === pulled) ?? path.found[0];
     found = path.found;
     steps = 2 * characters.length;
-    width = Math.max(x(characters.length) + 20, LEFT + 7 * (at().gloss ?? "").length, 600);
+    width = Math.max(x(characters.length) + 20, 400);
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
     const size = `${width} ${found.length > 0} ${unaidedKey}`;
     if (size === sized) return; // the same size set again would lay out all text again
@@ -244,9 +244,6 @@ function render({ model, el }) {
         element("rect", { x: middle - 6 + 7 * Array.from(word).length, y: 0, width: 20, height: 18, fill: "transparent" }),
         element("path", { d: `M${middle + 1 + 7 * Array.from(word).length} 5l7 7m0-7l-7 7` })),
       );
-    }
-    if (!first.size && characters.length) {
-      parts.push(element("text", { class: "kx-invite", x: LEFT + 4, y: TOP + 16 }, words.drag));
     }
     labels.querySelector(".kx-marks")?.setAttribute("visibility", first.size ? "visible" : "hidden");
     redraw(faders, ...parts);
