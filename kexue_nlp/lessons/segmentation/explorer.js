@@ -124,7 +124,7 @@ function render({ model, el }) {
     weighed = path.found.find(([, , word]) => word === pulled) ?? path.found[0];
     found = path.found;
     steps = 2 * characters.length;
-    width = Math.max(x(characters.length) + 20, 400);
+    width = Math.max(x(characters.length) + 20, Math.min(640, (el.clientWidth || 640) - 4)); // room for what is written
     column = Math.min(found[0]?.[0] ?? 0, characters.length - 1);
     const size = `${width} ${found.length > 0} ${unaidedKey}`;
     if (size === sized) return; // the same size set again would lay out all text again
