@@ -4,6 +4,7 @@ Nothing heavy is imported until a subcommand needs it, so ``kexue-nlp --help`` a
 """
 
 import argparse
+import contextlib
 import importlib.util
 import os
 import platform
@@ -242,13 +243,9 @@ def _memory() -> tuple[float, float]:
     import psutil
 
     total, free, *_ = psutil.virtual_memory()
-    try:
-        # In a container that is the whole machine's.
+    with contextlib.suppress(OSError, ValueError):  # in a container, which has files of its own, unless they say "max"
         limit, used = (int(Path(f"/sys/fs/cgroup/memory.{name}").read_text("ascii")) for name in ("max", "current"))
-        if limit < total:
-            total, free = limit, limit - used
-    except (OSError, ValueError):  # absent, or "max": no limit
-        pass
+        total, free = min((total, free), (limit, limit - used))
     return total / 1e9, free / 1e9
 
 

@@ -10,7 +10,7 @@ import pytest
 from scipy import sparse
 from sklearn.metrics import average_precision_score
 
-from kexue_nlp.scoring import average_precision, mean_average_precision, rank_correlation, retrieval
+from kexue_nlp.scoring import average_precision, mean_average_precision, retrieval
 
 
 def exact(distances, relevant):
@@ -88,9 +88,6 @@ def test_long_ranking_agrees_with_the_sum_over_its_places():
         (average_precision, [1, 2], [True, False], ValueError, "one 2-D shape"),
         (average_precision, [[1.0], [np.nan]], [[True], [True]], ValueError, "distance of query 1 is nan"),
         (average_precision, [[1, 2]], [[1, 0]], TypeError, "array of bool, got int64"),
-        (rank_correlation, [1, 2, 3], [1, 2], ValueError, r"of one length, got shapes \(3,\) and \(2,\)"),
-        (rank_correlation, [[1, 2, 3]], [[1, 2, 3]], ValueError, "of one length"),
-        (rank_correlation, [1, 2, 3], [1, np.nan, 3], ValueError, "no judgement for pair 1"),
     ],
     ids=count(),
 )
@@ -225,16 +222,3 @@ def test_neighbours_do_not_depend_on_the_type_of_the_vectors(values, dtype):
 def test_impossible_neighbourhoods_are_refused(codes, query_vectors, database_vectors, share, message):
     with pytest.raises(ValueError, match=message):
         retrieval.neighbour_mean_average_precision(*codes[:2], query_vectors, database_vectors, share)
-
-
-def test_only_the_order_counts_and_too_little_gives_nan(recwarn):
-    gold = np.array([1.0, 4.0, 2.0, 9.0])
-    assert rank_correlation(np.exp(gold), gold).rho == 1.0
-    expected = np.corrcoef([1.5, 1.5, 3.0, 4.0], [1.0, 3.0, 2.0, 4.0])[0, 1]
-    assert rank_correlation([5, 5, 6, 7], [10, 30, 20, 40]).rho == pytest.approx(expected, abs=1e-15)
-    few = ([1, 2, np.nan], [1, 2, 3]), ([], []), ([4, 4, 4], [1, 2, 3]), ([1, 2, 3, np.nan], [5, 5, 5, 6])
-    for predicted, gold in few:
-        result = rank_correlation(predicted, gold)
-        assert np.isnan(result.rho)
-        assert (result.covered, result.total) == (np.count_nonzero(~np.isnan(predicted)), len(gold))
-    assert not recwarn.list

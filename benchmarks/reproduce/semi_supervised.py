@@ -45,6 +45,7 @@ import keras
 from kexue_nlp.datasets import DatasetUnavailable, load_imdb
 from kexue_nlp.language_model import LanguageModel, Perplexity, WindowBatches, padded
 from kexue_nlp.models import encoder_head, pooled_classifier, restart, window_language_model
+from kexue_nlp.self_trained_lsa import SelfTrainedLSA
 from kexue_nlp.self_training import self_train
 from kexue_nlp.text import split_words
 
@@ -306,6 +307,19 @@ class SelfTaught:
         return self.then.probability(model, split, examples)
 
 
+class KnowingLSA:
+    """LSA that weighs words by its own guesses. It reads all reviews of the split and the 50,000 without a label."""
+
+    def fit(self, split, examples, labels, seed):
+        read = texts(split) + [" ".join(split_words(text)) for text in reviews().unlabelled]
+        known = np.full(len(read), -1)
+        known[examples] = labels
+        return SelfTrainedLSA(random_state=seed).fit(read, known)
+
+    def probability(self, model, split, examples):
+        return model.predict_proba([texts(split)[i] for i in examples])[:, 1]
+
+
 class Article:
     """The article's: the state of a frozen encoder after the last of 100 words, and a head that is trained further.
 
@@ -422,6 +436,7 @@ METHODS = {
     "fine-tuned LM, one round on the surest of 5,000 guesses": Method(
         TUNED, rounds=1, threshold=0.5, ranked=True, pool=5_000
     ),
+    "self-trained LSA": Method(KnowingLSA()),
     "both: words and frozen LM": Method(Both(WORDS, FrozenStates((1,)))),
     "both: words and fine-tuned LM": Method(Both(WORDS, TUNED, weight=0.2)),
     "both: self-taught words and fine-tuned LM": Method(Both(SelfTaught(WORDS, BagOfWords(c=3)), TUNED, weight=0.15)),

@@ -32,11 +32,11 @@ import numpy as np
 import scipy.sparse as sp
 from gensim.models import Word2Vec
 from runs import append_run, read_runs
+from scipy.stats import spearmanr
 
 from kexue_nlp.datasets import DatasetUnavailable, load_word_similarity
 from kexue_nlp.datasets.imdb import load_imdb
 from kexue_nlp.hashing import LSH, FlyHash, winner_take_all
-from kexue_nlp.scoring import rank_correlation
 from kexue_nlp.text import split_words
 from kexue_nlp.word_vectors import BioWord
 
@@ -159,8 +159,8 @@ def scores(codes, vocabulary: tuple[str, ...]) -> dict:
         lengths = np.linalg.norm(x, axis=1) * np.linalg.norm(y, axis=1)
         # Rounded, or equal overlaps would be ordered by the last bit of a division.
         predicted[covered] = np.round((x * y).sum(1) / np.maximum(lengths, 1e-12), 9)
-        correlation = rank_correlation(predicted, pairs.scores)
-        result[name] = {"rho": round(correlation.rho, 4), "covered": correlation.covered, "total": correlation.total}
+        rho = spearmanr(predicted[covered], pairs.scores[covered]).statistic
+        result[name] = {"rho": round(float(rho), 4), "covered": int(covered.sum()), "total": len(covered)}
     return result
 
 

@@ -1,4 +1,4 @@
-"""Score rankings, binary codes and word vectors (article 8159): average precision with ties, and rank correlation.
+"""Score rankings, binary codes and word vectors (article 8159): average precision with ties.
 
 Short sparse codes are mostly ties: codes of two ones are at distance 0, 2 or 4. A ranking with ties is scored by what
 it scores on average over the orders that break them (McSherry and Najork 2008, "Computing information retrieval
@@ -6,7 +6,6 @@ performance measures efficiently in the presence of tied scores"). The expectati
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -176,40 +175,3 @@ def _expected_average_precision(items: np.ndarray, hits: np.ndarray) -> np.ndarr
     precisions *= hits / np.maximum(items, 1)
     with np.errstate(invalid="ignore"):  # nothing relevant: 0/0, nan
         return precisions.sum(axis=1) / hits.sum(axis=1)
-
-
-@dataclass(frozen=True)
-class RankCorrelation:
-    """Spearman's rank correlation, from −1 to 1, over the covered pairs, and how many pairs are covered and there.
-
-    `rho` is nan if fewer than three are covered, or all of them have the same score on one side.
-    """
-
-    rho: float
-    covered: int
-    total: int
-
-
-def rank_correlation(predicted: np.ndarray, gold: np.ndarray) -> RankCorrelation:
-    """Compare the order of predicted scores with that of people's judgements; equal scores share their mean rank.
-
-    Both are of shape (N,). Pairs whose prediction is nan, as where the model knows not both words, are left out, so two
-    figures are comparable only at the same coverage.
-
-    Examples
-    --------
-    >>> rank_correlation([0.9, 0.2, 0.4, np.nan], [9.5, 1.0, 3.0, 7.0])
-    RankCorrelation(rho=1.0, covered=3, total=4)
-    """
-    predicted, gold = np.asarray(predicted, dtype=float), np.asarray(gold, dtype=float)
-    if predicted.ndim != 1 or predicted.shape != gold.shape:
-        raise ValueError(f"predicted and gold must be of one length, got shapes {predicted.shape} and {gold.shape}")
-    if np.isnan(gold).any():
-        raise ValueError(f"gold has no judgement for pair {np.isnan(gold).argmax()}: it is nan")
-    covered = ~np.isnan(predicted)
-    x, y = predicted[covered], gold[covered]
-    if len(x) < 3 or not np.ptp(x) or not np.ptp(y):
-        return RankCorrelation(np.nan, len(x), len(gold))
-    from scipy.stats import spearmanr
-
-    return RankCorrelation(float(spearmanr(x, y).statistic), len(x), len(gold))

@@ -189,14 +189,13 @@ class SegmentationExplorer(Explorer):
         )
         self.network.style.button_width = "auto"  # the labels are whole phrases
         self.network.layout = {"width": "auto", "display": None if len(self._segmenters) > 1 else "none"}
-        reset = widgets.Button(description=_("reset"), icon="undo", tooltip=_("go back to the beginning"))
+        reset = self.reset_button()
         for control in (self.sentence, reset):
             control.add_class("kexue-needs-kernel")
 
         lists = (segmenter.features.words for segmenter in self._segmenters.values())
         self._known = frozenset(min(filter(None, lists), key=len, default=()))
-        own = self._typed or _OWN
-        self._readings = [read(self._segmenters, text, self._known) for text in [*texts, own]]
+        self._readings = [read(self._segmenters, text, self._known) for text in [*texts, self._typed or _OWN]]
         index = texts.index(text) if text in texts else len(texts)
         self._start = {"lexicon": words, "network": 0, "index": index, "step": step}
         sentences = list(map(self._for_page, self._readings, [*glosses, ""]))
@@ -210,7 +209,6 @@ class SegmentationExplorer(Explorer):
         ]
         self.on_change(self.sentence, self._read)
         self.on_change(self.example, self._forget)
-        self.on_click(reset, self.reset)
         self.lay_out(row(self.example, self.sentence, reset), self.network, self.view)
 
     @property
