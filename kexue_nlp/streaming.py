@@ -27,8 +27,8 @@ def read_texts(
         raise TypeError(f"got a {type(texts).__name__}; give one column of texts, for example df['text']")
     if isinstance(texts, str | bytes) or not isinstance(texts, Iterable):
         raise TypeError(f"a str or an iterable of str is needed, got {_shown(texts)}")
-    if errors not in ("raise", "skip"):
-        raise ValueError(f'errors must be "raise" or "skip", got {errors!r}')
+    if errors not in ("raise", "skip") or (max_texts is not None and max_texts < 1):
+        raise ValueError(f'errors must be "raise" or "skip", and batch_size at least 1; got {errors!r} and {max_texts}')
     return _read(read, texts, max_characters, max_texts, errors, threads)
 
 

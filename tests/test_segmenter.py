@@ -126,8 +126,9 @@ def test_a_stream_is_read_as_needed_and_all_before_a_bad_text_is_yielded(small):
 def test_a_bad_text_may_count_as_empty(small):
     with pytest.warns(UserWarning, match="1 of 3 texts are no str and were read as empty: 1"):
         assert list(small.pipe(["我在", b"a", ""], errors="skip")) == [small("我在"), [], []]
-    with pytest.raises(ValueError, match='"raise" or "skip", got \'ignore\''):
-        small.pipe([], errors="ignore")
+    for wrong in ({"errors": "ignore"}, {"batch_size": 0}):
+        with pytest.raises(ValueError, match=r'"raise" or "skip", and batch_size at least 1; got'):
+            small.pipe([], **wrong)
 
 
 def test_any_iterable_of_strings_is_taken(small):
