@@ -7,8 +7,9 @@ seed after seed, so that what is finished at any time is nearly balanced.
 
 Nothing is chosen on the test reviews: their accuracy is recorded after every epoch, as the article does, and
 the number of epochs is the article's. With ``--stopped`` a tenth of the training reviews is held out instead of
-learned from, and its accuracy is recorded too: the epoch in which it is highest is where one would have stopped.
-These runs, with label smoothing as a fourth loss, go to ``margin_loss_stopped.jsonl``.
+learned from, and its accuracy is recorded too: training ends when it has not risen for three epochs, and what counts
+is the epoch in which it was highest. These runs, with label smoothing as a fourth loss, go to
+``margin_loss_stopped.jsonl``.
 
 Usage::
 
@@ -69,6 +70,7 @@ LOSSES = ("cross-entropy", "margin", "focal")
 LOSSES_STOPPED = (*LOSSES, "label smoothing")
 SMOOTHING = 0.1
 N_HELD_OUT = 2_500  # of the 25,000 training reviews
+PATIENCE = 3  # epochs without a better accuracy on them
 SWEEP = (0.55, 0.7, 0.8, 0.9, 0.95)
 SWEEP_SEEDS = (0, 1, 2)
 TFIDF = "TF-IDF and logistic regression"
@@ -212,6 +214,8 @@ def train(run: Run, data, report) -> dict:
     network.optimizer.build(network.trainable_variables)
     epochs = resume(run, network)
     for epoch in range(len(epochs), run.epochs):
+        if run.stopped and epoch - chosen(epochs) > PATIENCE:
+            break
         start = time.monotonic()
         order = np.random.default_rng([run.seed, epoch]).permutation(len(x_train))
         seed_dropout(network, run.seed, epoch)
@@ -234,7 +238,7 @@ def train(run: Run, data, report) -> dict:
         )
         save(run, network, epochs, p)
         report(run, epochs)
-    p = np.load(run.folder / f"{run.epochs}.npy")
+    p = np.load(run.folder / f"{1 + chosen(epochs) if run.stopped else len(epochs)}.npy")
     return {
         "network": run.network,
         "loss": run.loss,
@@ -254,8 +258,13 @@ def save(run: Run, network, epochs: list[dict], p: np.ndarray) -> None:
     np.save(run.folder / f"{n}.npy", p)
     (run.folder / "epochs.tmp").write_text(json.dumps(epochs))
     os.replace(run.folder / "epochs.tmp", run.folder / "epochs.json")
-    for old in (run.folder / f"{n - 1}.weights.h5", run.folder / f"{n - 1}.npy"):
-        old.unlink(missing_ok=True)
+    (run.folder / f"{n - 1}.weights.h5").unlink(missing_ok=True)
+
+
+def chosen(epochs: list[dict]) -> int:
+    """Return the number, from 0, of the epoch with the highest accuracy on the held-out reviews, or -1."""
+    accuracy = [epoch["held_out_accuracy"] for epoch in epochs]
+    return int(np.argmax(accuracy)) if accuracy else -1
 
 
 def resume(run: Run, network) -> list[dict]:
