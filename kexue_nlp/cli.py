@@ -1,4 +1,4 @@
-"""The command ``kexue-nlp``: copy the lessons out and open them, check the machine, fetch a full data set.
+"""The command ``kexue-nlp``: copy the lessons out and open them, check the machine, fetch data, cut files into words.
 
 Nothing heavy is imported until a subcommand needs it, so ``kexue-nlp --help`` answers at once.
 """
@@ -132,7 +132,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         return arguments.run(arguments)
-    except (DatasetUnavailable, OSError) as error:
+    except (DatasetUnavailable, OSError, ValueError) as error:
         # Raised by this package with a message, or by the system with a file's name and a reason.
         reason = f"{error.filename}: {error.strerror}" if getattr(error, "filename", None) else error
         print(f"kexue-nlp: {reason}", file=sys.stderr)
@@ -167,6 +167,19 @@ def _parser() -> argparse.ArgumentParser:
     fetch = commands.add_parser("fetch", help=f"{what} ({', '.join(names)})", description=what)
     fetch.add_argument("name", metavar="NAME", choices=names, help=f"one of {', '.join(names)}")
     fetch.set_defaults(run=_fetch)
+
+    what = "cut text files into words, line by line, with single spaces between words"
+    about = (
+        f"{what}. White space in a line is not kept; its end is, and its encoding: UTF-8, with a mark or without, "
+        "or GB18030. A line that cannot be decoded is told and becomes empty. OUT.part grows until OUT is complete: "
+        "the same command goes on with it after an interruption. To cut a file anew, delete its OUT."
+    )
+    segment = commands.add_parser("segment", help=what, description=about)
+    segment.add_argument("sources", metavar="IN", nargs="+", help="a file, a folder with all files in it, or - (stdin)")
+    segment.add_argument("target", metavar="OUT", help="a file for one file, a folder for more, or - (stdout)")
+    segment.add_argument("--workers", metavar="N", type=int, default=1, help="processes that cut, by default 1")
+    segment.add_argument("--lexicon", metavar="FILE", help="words with multipliers, as for Lexicon.read")
+    segment.set_defaults(run=_segment)
     return parser
 
 
@@ -196,6 +209,13 @@ def _fetch(arguments: argparse.Namespace) -> int:
     from kexue_nlp.datasets import fetch
 
     print(*fetch(arguments.name), sep="\n")
+    return 0
+
+
+def _segment(arguments: argparse.Namespace) -> int:
+    from kexue_nlp.segment_files import segment_files
+
+    segment_files(arguments.sources, arguments.target, arguments.workers, arguments.lexicon)
     return 0
 
 

@@ -10,7 +10,7 @@ import os
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
@@ -202,31 +202,32 @@ def check_choice(name: str, value: str, choices: Collection[str]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}, not {value!r}")
 
 
+def likely_encoding(parts: Iterable[bytes]) -> str:
+    """Tell whether a text, given in lines or as a whole, is UTF-8, perhaps damaged, or GB18030."""
+    beyond_ascii = bad_utf_8 = bad_gb18030 = 0
+    for part in parts:
+        decoded = part.decode("utf-8", errors="replace")
+        beyond_ascii += len(decoded) - len(decoded.encode("ascii", errors="ignore"))
+        if bad := decoded.count("\ufffd") - part.count("\ufffd".encode()):
+            bad_utf_8 += bad
+            bad_gb18030 += part.decode("gb18030", errors="replace").count("\ufffd")
+    # Real Chinese text in GB18030, read as UTF-8, gives about eight bad bytes for each character that happens to be
+    # valid; a damaged UTF-8 file gives the reverse, but is often valid GB18030 and would come out as nonsense.
+    return "GB18030" if bad_gb18030 < bad_utf_8 and beyond_ascii <= 2 * bad_utf_8 else "UTF-8"
+
+
 def read_text(path: str | Path) -> str:
     """Read a text file in UTF-8 (with or without a byte-order mark) or GB18030; its line ends become newlines.
 
-    A mark means UTF-8, bytes that are valid UTF-8 are UTF-8, and what is left is GB18030 if it is valid in that. A
-    UTF-8 file with a few broken bytes is often valid GB18030 too and would come out as nonsense, so a file that is
-    mostly UTF-8 is refused as damaged. A ValueError names the file and the offset of the first bad byte.
+    A ValueError names the file and the offset of the first bad byte.
     """
     data = Path(path).read_bytes()
+    encoding = likely_encoding([data])
     try:
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        marked = data.startswith(b"\xef\xbb\xbf")
-        offset = error.start + 3 * marked  # the codec counts from behind the mark
-        # Real Chinese text in GB18030, read as UTF-8, gives about eight bad bytes for each character that happens to be
-        # valid; a damaged UTF-8 file gives the reverse.
-        decoded = data.decode("utf-8", errors="replace")
-        bad = decoded.count("\ufffd")
-        if marked or sum(character > "\x7f" for character in decoded) > 2 * bad:
-            raise ValueError(f"{path}: damaged UTF-8 at byte {offset}; repair or replace the file") from error
-        try:
-            text = data.decode("gb18030")
-        except UnicodeDecodeError as gb_error:
-            places = f"UTF-8 (bad byte at {offset}) nor GB18030 (bad byte at {gb_error.start})"
-            raise ValueError(f"{path}: neither {places}; convert the file to UTF-8") from gb_error
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+        raise ValueError(f"{path}: damaged {encoding} at byte {error.start}; repair or convert it") from error
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def read_lines(path: str | Path) -> list[str]:

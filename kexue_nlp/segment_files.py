@@ -1,0 +1,145 @@
+"""Cut text files of any size into words: the work of ``kexue-nlp segment``."""
+
+import multiprocessing
+import os
+import re
+import signal
+import sys
+import threading
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import process
+from contextlib import nullcontext
+from itertools import chain
+from pathlib import Path
+
+from tqdm import tqdm
+
+from kexue_nlp.datasets._files import likely_encoding
+from kexue_nlp.streaming import read_texts
+
+__all__ = ["segment_files"]
+
+# A line is cut as a whole unless it is huge; then behind a full stop or white space or, for want of them, anywhere.
+_PIECES = re.compile(r".{1,100000}\Z|.{0,99999}[。\s]|.{1,100000}", re.DOTALL)
+
+
+def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon: str | None = None) -> None:
+    """Do what ``kexue-nlp segment --help`` says, and tell the rest on stderr; what cannot be: OSError or ValueError."""
+    pairs, rows, counts = _pairs(sources, target), deque(), Counter()
+    todo = [(source, goal) for source, goal in pairs if not (goal and goal.exists())]
+    size = sum(source.stat().st_size for source, _ in todo if source)
+    _load(lexicon)  # here even if others cut: what is wrong with the lexicon is said once
+    context = multiprocessing.get_context("spawn")
+    pool = nullcontext() if workers == 1 else process.ProcessPoolExecutor(workers, context, _load, (lexicon, True))
+    with pool, tqdm(total=size or None, unit="B", unit_scale=True, disable=None) as bar:
+        cut, threads, output = _cut, 1, None
+        if workers > 1:
+            # They inherit both: no threads for NumPy, and no ear for Ctrl-C until they can die of it in silence.
+            os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            pool.map(int, range(workers))
+            signal.signal(signal.SIGINT, handler)
+            cut, threads = lambda texts: pool.submit(_cut, texts).result(), 2 * workers
+        try:
+            for line in read_texts(cut, _texts(todo, rows, counts, bar), 50_000, threads=threads):
+                part, encoding, end = rows.popleft()
+                output = output or (part.open("ab") if part else sys.stdout.buffer)
+                if isinstance(end, Path):
+                    output = output.close()
+                    os.replace(part, end)
+                elif line or end != b" ":
+                    output.write(line.encode(encoding) + end)
+                    output.flush()
+        except process.BrokenProcessPool:
+            raise ChildProcessError("a worker died; if memory is short, take fewer. Run it again to go on") from None
+    left = f", {len(pairs) - len(todo)} complete already and left alone" if len(pairs) > len(todo) else ""
+    bad = f"; lines that could not be decoded: {counts['bad']}" if counts["bad"] else ""
+    print(f"files cut: {len(todo)}{left}{bad}", file=sys.stderr)
+
+
+def _pairs(sources: Sequence[str], target: str) -> list[tuple[Path | None, Path | None]]:
+    """Find the files, and where the words of each go; None is stdin or stdout."""
+    if "-" in (*sources, target):
+        if [*sources, target] != ["-", "-"]:
+            raise ValueError("- is stdin and stdout together: kexue-nlp segment - -")
+        return [(None, None)]
+    goal, pairs = Path(target), []
+    for source in map(Path, sources):
+        if (folder := source.is_dir()) and goal.resolve().is_relative_to(source.resolve()):
+            raise ValueError(f"{goal} lies in {source}, of which every file is read; name another place")
+        into = folder or len(sources) > 1 or goal.is_dir()
+        for path in sorted(source.rglob("*")) if folder else [source]:
+            if not path.is_dir():
+                pairs.append((path, goal / path.relative_to(source if folder else source.parent) if into else goal))
+    if not pairs:
+        raise FileNotFoundError(f"there is no file in {', '.join(sources)}")
+    read = {source.resolve() for source, _ in pairs}
+    places = Counter(chain(read, (goal.resolve() for _, goal in pairs)))
+    if (clash := places.most_common(1)[0])[1] > 1:
+        raise ValueError(f"{clash[0]} would be written twice, or is an input; cut some of the files into another place")
+    return pairs
+
+
+def _texts(todo: list, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]:
+    """Read the lines not cut yet, and note in `rows` where each goes: file, encoding, and what follows it there.
+
+    An empty text at the end of a file is followed by its place, now that it is complete.
+    """
+    for source, target in todo:
+        with source.open("rb") if source else sys.stdin.buffer as stream:
+            # A file is read twice; of stdin the first megabyte tells the encoding.
+            head = [] if source else stream.readlines(1 << 20)
+            encoding, part, done = likely_encoding(head or stream), None, 0
+            if source:
+                stream.seek(0)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                part = target.with_name(f"{target.name}.part")
+                # Words are written in order, so their lines tell where to go on. A kill may leave a piece of a line.
+                with part.open("a+b") as file:
+                    file.seek(0)
+                    file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
+                    file.seek(0)
+                    done = sum(1 for _ in file)
+            mark = "\ufeff".encode(encoding)
+            for number, line in enumerate(chain(head, stream), start=1):
+                bar.update(len(line))
+                text = line.rstrip(b"\r\n")
+                end = line[len(text) :]
+                if number == 1 and text.startswith(mark):
+                    text = text.removeprefix(mark)
+                    if not done:
+                        rows.append((part, encoding, mark))
+                        yield ""
+                try:
+                    text = text.decode(encoding)
+                except UnicodeDecodeError:
+                    text, where = "", f"{source or 'stdin'}, line {number}"
+                    counts["bad"] += 1
+                    if counts["bad"] <= 10:
+                        bar.write(f"{where}: not {encoding}, written as an empty line", sys.stderr)
+                if number > done:
+                    *pieces, last = _PIECES.findall(text.rstrip()) or [""]
+                    rows.extend([*[(part, encoding, b" ")] * len(pieces), (part, encoding, end)])
+                    yield from (*pieces, last)
+            if source:
+                rows.append((part, encoding, target))
+                yield ""
+
+
+def _load(lexicon: str | None, worker: bool = False) -> None:
+    """Load the segmenter of this process."""
+    global _segmenter
+    if worker:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        # If the process that gives the work is killed, this one goes too.
+        parent = multiprocessing.parent_process()
+        threading.Thread(target=lambda: os._exit(parent.join() or 1), daemon=True).start()
+    from kexue_nlp.lexicon import Lexicon
+    from kexue_nlp.segmenter import Segmenter
+
+    _segmenter = Segmenter.load(lexicon=lexicon and Lexicon.read(lexicon))
+
+
+def _cut(texts: Sequence[str]) -> list[str]:
+    return [" ".join(word for word in words if not word.isspace()) for words in _segmenter(texts)]
