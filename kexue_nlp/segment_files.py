@@ -1,5 +1,6 @@
 """Cut text files of any size into words: the work of ``kexue-nlp segment``."""
 
+import codecs
 import multiprocessing
 import os
 import re
@@ -53,9 +54,8 @@ def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon
                     output.flush()
         except process.BrokenProcessPool:
             raise ChildProcessError("a worker died; if memory is short, take fewer. Run it again to go on") from None
-    left = f", {len(pairs) - len(todo)} complete already and left alone" if len(pairs) > len(todo) else ""
-    bad = f"; lines that could not be decoded: {counts['bad']}" if counts["bad"] else ""
-    print(f"files cut: {len(todo)}{left}{bad}", file=sys.stderr)
+    left, bad = len(pairs) - len(todo), counts["bad"]
+    print(f"files cut: {len(todo)}, complete already: {left}, lines that cannot be decoded: {bad}", file=sys.stderr)
 
 
 def _pairs(sources: Sequence[str], target: str) -> list[tuple[Path | None, Path | None]]:
@@ -66,18 +66,18 @@ def _pairs(sources: Sequence[str], target: str) -> list[tuple[Path | None, Path 
         return [(None, None)]
     goal, pairs = Path(target), []
     for source in map(Path, sources):
-        if (folder := source.is_dir()) and goal.resolve().is_relative_to(source.resolve()):
+        if source.is_dir() and goal.resolve().is_relative_to(source.resolve()):
             raise ValueError(f"{goal} lies in {source}, of which every file is read; name another place")
-        into = folder or len(sources) > 1 or goal.is_dir()
-        for path in sorted(source.rglob("*")) if folder else [source]:
-            if not path.is_dir():
-                pairs.append((path, goal / path.relative_to(source if folder else source.parent) if into else goal))
+        keeps_name = not source.is_dir() and (len(sources) > 1 or goal.is_dir())
+        base = source.parent if keeps_name else source
+        files = [path for path in (source, *sorted(source.rglob("*"))) if not path.is_dir()]
+        pairs += [(path, goal / path.relative_to(base)) for path in files]
     if not pairs:
         raise FileNotFoundError(f"there is no file in {', '.join(sources)}")
-    read = {source.resolve() for source, _ in pairs}
-    places = Counter(chain(read, (goal.resolve() for _, goal in pairs)))
-    if (clash := places.most_common(1)[0])[1] > 1:
-        raise ValueError(f"{clash[0]} would be written twice, or is an input; cut some of the files into another place")
+    places = [path.resolve() for _, goal in pairs for path in (goal, Path(f"{goal}.part"))]
+    clash, times = Counter([*{source.resolve() for source, _ in pairs}, *places]).most_common(1)[0]
+    if times > 1:
+        raise ValueError(f"{clash} would be written twice, or is an input; cut some of the files into another place")
     return pairs
 
 
@@ -94,23 +94,18 @@ def _texts(todo: list, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]
             if source:
                 stream.seek(0)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = target.with_name(f"{target.name}.part")
+                part = Path(f"{target}.part")
                 # Words are written in order, so their lines tell where to go on. A kill may leave a piece of a line.
                 with part.open("a+b") as file:
                     file.seek(0)
                     file.truncate(sum(len(line) for line in file if line.endswith(b"\n")))
                     file.seek(0)
                     done = sum(1 for _ in file)
-            mark = "\ufeff".encode(encoding)
             for number, line in enumerate(chain(head, stream), start=1):
                 bar.update(len(line))
-                text = line.rstrip(b"\r\n")
-                end = line[len(text) :]
-                if number == 1 and text.startswith(mark):
-                    text = text.removeprefix(mark)
-                    if not done:
-                        rows.append((part, encoding, mark))
-                        yield ""
+                mark = codecs.BOM_UTF8 if number == 1 and line.startswith(codecs.BOM_UTF8) else b""
+                text = line.removeprefix(mark).rstrip(b"\r\n")
+                end = line[len(mark) + len(text) :]
                 try:
                     text = text.decode(encoding)
                 except UnicodeDecodeError:
@@ -119,9 +114,10 @@ def _texts(todo: list, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]
                     if counts["bad"] <= 10:
                         bar.write(f"{where}: not {encoding}, written as an empty line", sys.stderr)
                 if number > done:
-                    *pieces, last = _PIECES.findall(text.rstrip()) or [""]
-                    rows.extend([*[(part, encoding, b" ")] * len(pieces), (part, encoding, end)])
-                    yield from (*pieces, last)
+                    pieces = _PIECES.findall(text.rstrip()) or [""]
+                    ends = [*[mark] * bool(mark), *[b" "] * (len(pieces) - 1), end]
+                    rows.extend((part, encoding, end) for end in ends)
+                    yield from [""] * bool(mark) + pieces
             if source:
                 rows.append((part, encoding, target))
                 yield ""

@@ -20,75 +20,55 @@ WORDS = [" ".join(word for word in words if word.strip()) for words in Segmenter
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Run the command in an empty folder and return what it says."""
+    """Run the command in an empty folder, see how it ends and return what it says."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(Path(cli.__file__).parents[1]))
-    return lambda *arguments, status=0: (
-        (cli.main(["segment", *arguments]) == status and capsys.readouterr().err) or 1 / 0
-    )
+    return lambda *arguments, status=0: (cli.main(["segment", *arguments]) - status or capsys.readouterr()).err
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gb18030"])
-def test_encoding_mark_and_line_ends_stay_in_files_and_streams(run, encoding):
+def test_encoding_and_line_ends_stay_wherever_a_run_stopped(run, encoding):
     data, expected = (("\r\n".join(lines) + "\nb").encode(encoding) for lines in (LINES, WORDS))
     Path("in").write_bytes(data)
-    run("in", "out")
-    assert Path("out").read_bytes() == subprocess.check_output([*COMMAND, "-", "-"], input=data) == expected
-
-
-def test_lines_that_cannot_be_decoded_are_told_and_empty(run):
-    Path("in").write_bytes(b"\n".join([*map(str.encode, LINES), *[b"\xe5\xff"] * 12, b""]))
-    *told, summary = run("in", "out").splitlines()
-    assert Path("out").read_text("utf-8") == "\n".join([*WORDS, *[""] * 13])
-    assert told == [f"in, line {number}: not UTF-8, written as an empty line" for number in range(16, 26)]
-    assert summary == "files cut: 1; lines that could not be decoded: 12"
-
-
-def test_huge_line_is_cut_like_its_sentences(run):
-    Path("in").write_text(LINES[0] * 20_000 + "。" + f"{LINES[0]}。" * 20_000 + " " * 200_000, "utf-8")
-    run("in", "out")
-    one, *rest = Path("out").read_text("utf-8").split(" 。")
-    assert one.replace(" ", "") == LINES[0] * 20_000
-    assert rest == [f" {WORDS[0]}"] * 20_000 + [""]
-
-
-def test_unfinished_file_is_finished_and_a_complete_one_left_alone(run):
-    Path("in").write_text("\n".join(LINES), "utf-8-sig")
-    complete = "\n".join(WORDS).encode("utf-8-sig")
-    for length in (0, 2, 3, *range(10, len(complete), 37), len(complete)):
+    for length in (0, 2, 3, 50, *range(100, 110), len(expected)):
         Path("out").unlink(missing_ok=True)
-        Path("out.part").write_bytes(complete[:length])
+        Path("out.part").write_bytes(expected[:length])
         run("in", "out")
-        assert Path("out").read_bytes() == complete
-    assert run("in", "out") == "files cut: 0, 1 complete already and left alone\n"
+        assert Path("out").read_bytes() == expected
+    assert "complete already: 1" in run("in", "out")
     assert sorted(os.listdir()) == ["in", "out"]
+    assert subprocess.check_output([*COMMAND, "-", "-"], input=data) == expected
 
 
-@pytest.mark.parametrize("signal_name", ["SIGTERM", "SIGKILL", "SIGINT"])
-def test_stopped_run_ends_its_workers_and_is_resumed(run, signal_name):
-    Path("in").write_text("\n".join(LINES * 1000), "utf-8")
-    process = psutil.Popen([*COMMAND, "in", "out", "--workers", "2"], stderr=subprocess.PIPE)
-    while not (Path("out.part").exists() and Path("out.part").stat().st_size):
+def test_lines_that_cannot_be_decoded_are_told_and_empty_and_huge_ones_cut(run):
+    data = "\n".join([*LINES, "长江" * 90_000, "扫描二维码。" * 30_000 + " " * 200_000]).encode()
+    Path("in").write_bytes(data + b"\n\xe5\xff" * 12)
+    *told, summary = run("in", "out").splitlines()
+    *lines, one, many = Path("out").read_text("utf-8").removesuffix("\n" * 12).split("\n")
+    assert (lines, one.replace(" ", "")) == (WORDS, "长江" * 90_000)
+    assert many == " ".join(["扫描 二维码 。"] * 30_000)
+    assert told == [f"in, line {number}: not UTF-8, written as an empty line" for number in range(18, 28)]
+    assert summary.endswith("cannot be decoded: 12")
+
+
+@pytest.mark.parametrize("stop", ["SIGTERM", "SIGKILL", "SIGINT"])
+def test_workers_cut_a_folder_and_go_on_after_a_stop(run, stop):
+    Path("in/deep/er").mkdir(parents=True)
+    for name, times in {"1": 1, "2": 2000, "deep/er/3": 1}.items():
+        Path("in", name).write_text("\n".join(LINES * times), "utf-8")
+    Path("words").write_text("长江大桥,always", "utf-8")
+    command = [*COMMAND, "in", "out", "--workers", "2", "--lexicon", "words"]
+    process = psutil.Popen(command, stderr=subprocess.PIPE)
+    while process.poll() is None and not (Path("out/2.part").exists() and Path("out/2.part").stat().st_size):
         time.sleep(0.01)
     workers = process.children(recursive=True)
-    process.send_signal(getattr(signal, signal_name))
+    process.send_signal(getattr(signal, stop))
     said = process.communicate()[1]
-    assert (len(workers) >= 2, psutil.wait_procs(workers, timeout=10)[1], Path("out").exists()) == (True, [], False)
-    assert signal_name != "SIGINT" or (process.returncode, said) == (130, b"kexue-nlp: interrupted\n")
-    run("in", "out")
-    assert Path("out").read_text("utf-8") == "\n".join(WORDS * 1000)
-
-
-def test_workers_cut_a_folder_like_one_process_with_a_lexicon(run):
-    Path("in/a/b").mkdir(parents=True)
-    for name, lines in {"a/b/one": LINES, "a/two": LINES * 300, "empty": []}.items():
-        Path("in", name).write_text("\n".join(lines), "utf-8")
-    Path("words").write_text("长江大桥,always", "utf-8")
-    for number in "12":
-        assert run("in", number, "--workers", number, "--lexicon", "words") == "files cut: 3\n"
-        expected = "\n".join(WORDS).replace("长江 大桥", "长江大桥")
-        assert [Path(number, name).read_text("utf-8") for name in ("a/b/one", "empty")] == [expected, ""]
-    assert Path("1/a/two").read_bytes() == Path("2/a/two").read_bytes() != b""
+    assert stop != "SIGINT" or (process.returncode, said) == (130, b"kexue-nlp: interrupted\n")
+    assert (len(workers) > 1, psutil.wait_procs(workers, timeout=10)[1], Path("out/2").exists()) == (True, [], False)
+    assert b"files cut: 2, complete already: 1" in subprocess.run(command, stderr=subprocess.PIPE).stderr
+    for name, times in {"1": 1, "2": 2000, "deep/er/3": 1}.items():
+        assert Path("out", name).read_text("utf-8") == "\n".join(WORDS * times).replace("长江 大桥", "长江大桥")
 
 
 def die(texts):
@@ -96,20 +76,19 @@ def die(texts):
 
 
 def test_what_cannot_be_is_refused_with_a_reason(run, monkeypatch):
-    Path("in/deep/empty").mkdir(parents=True)
+    Path("in/deep").mkdir(parents=True)
     for name, text in {"in/a": "一", "a": "二", "words": "微信号 0.5"}.items():
         Path(name).write_text(text, "utf-8")
     for arguments, reason in {
-        ("in", "in/deep/out"): "in/deep/out lies in in",
-        ("in", "a", "out"): "out/a would be written twice",
-        ("a", "a"): "a would be written twice, or is an input",
-        ("in/deep", "out"): "no file in in/deep",
-        ("nonesuch", "out"): "nonesuch: No such file",
-        ("a", "-"): "segment - -",
-        ("a", "out", "--workers", "0"): "greater than 0",
-        ("a", "out", "--lexicon", "words"): "微信号 0.5",
+        "in in/deep/out": "in/deep/out lies in in",
+        "in a out": "out/a would be written twice",
+        "a a": "a would be written twice, or is an input",
+        "in/deep out": "no file in in/deep",
+        "nonesuch out": "nonesuch: No such file",
+        "a -": "segment - -",
+        "a out --workers 0": "greater than 0",
+        "a out --lexicon words": "微信号 0.5",
     }.items():
-        assert reason in run(*arguments, status=1)
+        assert reason in run(*arguments.split(), status=1)
     monkeypatch.setattr(segment_files, "_cut", die)
     assert "a worker died" in run("a", "out", "--workers", "2", status=1)
-    assert not Path("out").exists()
