@@ -129,8 +129,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line, by default the process's, and return the exit status, which may be JupyterLab's."""
     from kexue_nlp.datasets import DatasetUnavailable
 
-    arguments = _parser().parse_args(argv)
     try:
+        arguments = _parser().parse_args(argv)
         return arguments.run(arguments)
     except (DatasetUnavailable, OSError, ValueError) as error:
         # Raised by this package with a message, or by the system with a file's name and a reason.

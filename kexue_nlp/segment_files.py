@@ -36,11 +36,11 @@ def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon
     with pool, tqdm(total=size or None, unit="B", unit_scale=True, disable=None) as bar:
         cut, threads, output = _cut, 1, None
         if workers > 1:
-            # They inherit both: no threads for NumPy, and no ear for Ctrl-C until they can die of it in silence.
+            # Workers inherit both: no threads for NumPy, and no ear for Ctrl-C, of which they would print tracebacks.
             os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-            handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
             pool.map(int, range(workers))
-            signal.signal(signal.SIGINT, handler)
+            signal.signal(signal.SIGINT, _interrupt)
             cut, threads = lambda texts: pool.submit(_cut, texts).result(), 2 * workers
         try:
             for line in read_texts(cut, _texts(todo, rows, counts, bar), 50_000, threads=threads):
@@ -56,6 +56,13 @@ def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon
             raise ChildProcessError("a worker died; if memory is short, take fewer. Run it again to go on") from None
     left, bad = len(pairs) - len(todo), counts["bad"]
     print(f"files cut: {len(todo)}, complete already: {left}, lines that cannot be decoded: {bad}", file=sys.stderr)
+
+
+def _interrupt(*_: object) -> None:
+    """End the workers first, since nothing here ends before they do."""
+    for worker in multiprocessing.active_children():
+        worker.terminate()
+    raise KeyboardInterrupt
 
 
 def _pairs(sources: Sequence[str], target: str) -> list[tuple[Path | None, Path | None]]:
@@ -127,7 +134,6 @@ def _load(lexicon: str | None, worker: bool = False) -> None:
     """Load the segmenter of this process."""
     global _segmenter
     if worker:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
         # If the process that gives the work is killed, this one goes too.
         parent = multiprocessing.parent_process()
         threading.Thread(target=lambda: os._exit(parent.join() or 1), daemon=True).start()
