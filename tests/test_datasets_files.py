@@ -181,6 +181,39 @@ def test_mirror_variable_replaces_the_original(server, monkeypatch):
     assert set(server.requests) == {"/m/words.txt"}
 
 
+@pytest.mark.parametrize("address", [str, Path.as_uri], ids=["folder", "file"])
+def test_a_mirror_may_be_a_folder(own_cache, tmp_path, monkeypatch, address):
+    (folder := tmp_path / "my data").mkdir()
+    monkeypatch.setenv("KEXUE_NLP_MIRROR", address(folder))
+    for data_set in (one_file("http://example.invalid/words.txt"), zipped("http://example.invalid/b.zip")):
+        with pytest.raises(DatasetUnavailable, match="there is no such file"):
+            data_set.fetch()
+    (folder / "words.txt").write_bytes(TEXT)
+    (folder / "b.zip").write_bytes(zip_of({"b/one.txt": b"1", "b/two.txt": b"2"}))
+    assert one_file("http://example.invalid/words.txt").fetch()[0].read_bytes() == TEXT
+    assert zipped("http://example.invalid/b.zip").fetch()[1].read_bytes() == b"2"
+    assert files_under(own_cache) == ["b/one.txt", "b/two.txt", "toy/words.txt"]
+
+
+def test_a_login_page_is_not_taken_for_the_data(server, own_cache, monkeypatch):
+    monkeypatch.setattr("kexue_nlp.datasets._files.RETRIES", 0)
+    server.serve("/b.zip", b"\n<!DOCTYPE html>\n<title>Log in</title>")
+    with pytest.raises(DatasetUnavailable, match=f"{server.url}/b.zip: not the expected file but an HTML page"):
+        zipped(f"{server.url}/b.zip").fetch()
+    assert list(own_cache.rglob("*")) == []
+
+
+def test_half_a_file_goes_once_its_process_was_killed(server, own_cache):
+    with subprocess.Popen([sys.executable, "-c", ""]) as dead:
+        pass
+    for process in (dead.pid, os.getppid()):
+        (own_cache / f".download-{process}-x").mkdir(parents=True)
+        (own_cache / f".download-{process}-x/words.txt").write_bytes(TEXT[:9])
+    server.serve("/words.txt", TEXT)
+    one_file(f"{server.url}/words.txt").fetch()
+    assert files_under(own_cache) == [f".download-{os.getppid()}-x/words.txt", "toy/words.txt"]
+
+
 @pytest.mark.parametrize("place", ["pooch.HTTPDownloader.__call__", "shutil.copyfileobj"], ids=["download", "unpack"])
 def test_full_disk_leaves_nothing_and_no_cache_is_reported(server, own_cache, monkeypatch, place):
     def refuse(*args, **kwargs):

@@ -7,6 +7,8 @@ cache as a last resort; or it travels inside a PyPI package. A new data set take
 import importlib.util
 import json
 import os
+import re
+import shutil
 import tempfile
 import zipfile
 import zlib
@@ -14,6 +16,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlparse
+from urllib.request import url2pathname
 
 from kexue_nlp.language import _
 
@@ -147,10 +150,13 @@ def _download(download: Download) -> str:
     failures = []
     try:
         cache.mkdir(parents=True, exist_ok=True)
+        for folder in cache.glob(".download-*"):  # of a process that was killed; Windows keeps what is in use anyway
+            if os.name == "nt" or not _runs(int(folder.name.split("-")[1])):
+                shutil.rmtree(folder, ignore_errors=True)
         for url in urls:
             # Fetched and unpacked in a folder of its own inside the cache, then renamed into place: a file in the cache
             # is whole, whatever happens meanwhile, and leaving the block removes the rest.
-            with tempfile.TemporaryDirectory(prefix=".download-", dir=cache) as folder:
+            with tempfile.TemporaryDirectory(prefix=f".download-{os.getpid()}-", dir=cache) as folder:
                 try:
                     for path in _fetch_and_unpack(url, download, Path(folder)):
                         (cache / path).parent.mkdir(parents=True, exist_ok=True)
@@ -172,8 +178,7 @@ def _fetch_and_unpack(url: str, download: Download, folder: Path) -> list[str]:
     zipped = urlparse(url).path.endswith(".zip")
     name = "archive.zip" if zipped else download.files[0]
     fetcher = pooch.create(folder, "", registry={name: download.sha256}, urls={name: url}, retry_if_failed=RETRIES)
-    downloader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_SECONDS, chunk_size=1 << 16)
-    arrived = fetcher.fetch(name, downloader=downloader)
+    arrived = fetcher.fetch(name, downloader=_get)
     if not zipped:
         return [name]
     with zipfile.ZipFile(arrived) as archive:
@@ -181,6 +186,32 @@ def _fetch_and_unpack(url: str, download: Download, folder: Path) -> list[str]:
         for path in members:  # only the registered members, so that none can write elsewhere; the CRC-32 is checked
             archive.extract(path, folder)
     return members
+
+
+def _get(url: str, path: str, pool: object) -> None:
+    """Copy a file out of a mirror that is a folder, or download it; pooch then compares its hash."""
+    import pooch
+
+    if url.startswith(("http:", "https:")):
+        pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_SECONDS, chunk_size=1 << 16)(url, path, pool)
+    else:
+        source = Path(url2pathname(urlparse(url).path) if url.startswith("file:") else url).expanduser()
+        if not source.is_file():
+            raise ValueError("there is no such file")
+        shutil.copyfile(source, path)
+    with open(path, "rb") as file:
+        if re.match(rb"\s*<(!doctype )?html", file.read(1000), re.IGNORECASE):
+            raise ValueError("not the expected file but an HTML page, perhaps to log in; open the address in a browser")
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)  # which asks only
+    except ProcessLookupError:
+        return False
+    except OSError:
+        pass
+    return True
 
 
 def _network_problem(error: Exception) -> str:
