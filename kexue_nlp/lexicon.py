@@ -11,10 +11,11 @@ word whole unless another word that is always or never whole overlaps it, and so
 
 import math
 import re
-from collections.abc import Collection, ItemsView, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Self
+from typing import Self, TextIO
 
 import ahocorasick
 import numpy as np
@@ -75,18 +76,20 @@ class Matcher:
         return ends - self._lengths[words], ends, words
 
 
-class Lexicon:
-    """Words with multipliers.
+class Lexicon(Mapping):
+    """Words with multipliers: a mapping to which words can be added.
 
     All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up. A multiplier is a
     number above 0, "always" (infinity) or "never" (0). With `fold` case, width and traditional script are ignored:
     ``V1.0`` is found in ``ｖ１.０``, and words that are then the same need one multiplier. ValueError otherwise, or if
-    a word is empty.
+    a word is empty. ``a | b`` has the words of both, with the multiplier of b where they differ, and folds as a does.
 
     Examples
     --------
-    >>> Lexicon({"微信号": 10.0}).matches("关注微信号。")
-    [(2, 5, 10.0)]
+    >>> lexicon = Lexicon({"微信号": 10.0}) | {"关注": 2.0}
+    >>> lexicon.add("微信", "never")
+    >>> lexicon.matches("关注微信号。")
+    [(0, 2, 2.0), (2, 4, 0.0), (2, 5, 10.0)]
     """
 
     def __init__(self, multipliers: Mapping[str, float | str], fold: bool = False) -> None:
@@ -97,12 +100,23 @@ class Lexicon:
         folded = {fold_text(word): multiplier for word, multiplier in self._multipliers.items()} if fold else {}
         if clash := [word for word in self._multipliers if fold and folded[fold_text(word)] != self._multipliers[word]]:
             raise ValueError(f"with fold=True {clash[0]!r} and another word are the same; give both one multiplier")
-        self._matcher = Matcher(self._multipliers, fold)
-        self._values = np.array(list(self._multipliers.values()), dtype=np.float64)
+
+    @cached_property
+    def _search(self) -> tuple[Matcher, np.ndarray]:
+        return Matcher(self, self.fold), np.array(list(self.values()), dtype=np.float64)
+
+    def add(self, word: str, multiplier: float | str) -> None:
+        """Add a word, or give one another multiplier; the next search takes some time in a large lexicon."""
+        grown = Lexicon({**self._multipliers, word: multiplier}, self.fold)
+        self._multipliers = grown._multipliers
+        vars(self).pop("_search", None)
+
+    def __or__(self, other: Mapping[str, float | str]) -> "Lexicon":
+        return Lexicon({**self, **other}, self.fold)
 
     @classmethod
-    def read(cls, path: str | Path, default: float | str = 10.0, fold: bool = False) -> Self:
-        """Read a file of words, one a line, in UTF-8 (with or without BOM) or GB18030.
+    def read(cls, path: str | Path | TextIO, default: float | str = 10.0, fold: bool = False) -> Self:
+        """Read words, one a line, from an open text file, or from one in UTF-8 (with or without BOM) or GB18030.
 
         ``微信号,10`` or, with a tab, ``微信号<TAB>always``
             Word and multiplier; the last comma separates. A first line ``word,multiplier`` or ``word,weight`` is left
@@ -119,7 +133,8 @@ class Lexicon:
 
         default = _checked("default", default)
         multipliers: dict[str, float] = {}
-        for number, line in enumerate(map(str.strip, read_lines(path)), start=1):
+        lines = path if hasattr(path, "read") else read_lines(path)
+        for number, line in enumerate(map(str.strip, lines), start=1):
             header = not multipliers and re.sub('[ "]', "", line.lower().replace("\t", ",")) in _HEADERS
             if not line or line[0] == "#" or header:
                 continue
@@ -132,25 +147,35 @@ class Lexicon:
                 raise ValueError(f"{path}, line {number}: {error}") from None
         return cls(multipliers, fold)
 
+    def write(self, path: str | Path) -> None:
+        """Write a file in UTF-8 that :meth:`read` reads; a word with a line break raises ValueError."""
+        if broken := [word for word in self if re.search("[\\r\\n]", word)]:
+            raise ValueError(f"a file has a word a line, so {broken[0]!r} cannot be written")
+        plain = re.compile(r'(?=[^"#\s])[^\t]*(?<=\S)')
+        words = (word if plain.fullmatch(word) else '"' + word.replace('"', '""') + '"' for word in self)
+        values = ({math.inf: "always", 0.0: "never"}.get(value, value) for value in self.values())
+        lines = "".join(f"{word}\t{value}\n" for word, value in zip(words, values, strict=True))
+        Path(path).write_bytes(lines.encode())
+
     def __len__(self) -> int:
         return len(self._multipliers)
 
-    def __contains__(self, word: object) -> bool:
-        return word in self._multipliers
+    def __getitem__(self, word: str) -> float:
+        return self._multipliers[word]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._multipliers)
 
     def __repr__(self) -> str:
         return f"Lexicon({len(self)} words)"
-
-    def items(self) -> ItemsView[str, float]:
-        """Return words and multipliers, in the order given."""
-        return self._multipliers.items()
 
     def find(self, text: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Do as :meth:`Matcher.find`, with multipliers, float64 (N,), in place of words."""
         if not isinstance(text, str):
             raise TypeError(f"a lexicon is matched against a str, got {type(text).__name__} {text!r:.60}")
-        starts, ends, words = self._matcher.find(text)
-        return starts, ends, self._values[words]
+        matcher, multipliers = self._search
+        starts, ends, words = matcher.find(text)
+        return starts, ends, multipliers[words]
 
     def matches(self, text: str) -> list[tuple[int, int, float]]:
         """Return what :meth:`find` finds as a list of (start, end, multiplier) to look at."""

@@ -6,7 +6,7 @@ run over windows of that stream, cut anywhere.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any, Self
@@ -19,9 +19,9 @@ from kexue_nlp.forward import SegmentationNetwork
 from kexue_nlp.lexicon import Lexicon, span_bonuses
 from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
 from kexue_nlp.streaming import read_texts
-from kexue_nlp.tagging import SBME
+from kexue_nlp.tagging import SBME, tags_to_words
 from kexue_nlp.text import SENTENCE_ENDS, Vocabulary, code_points, fixed_spans, simplify
-from kexue_nlp.viterbi import viterbi
+from kexue_nlp.viterbi import forward, n_best, viterbi
 
 __all__ = ["Segmenter"]
 
@@ -34,6 +34,7 @@ _MAX_TOKENS = 65_536  # in one batch for Viterbi, so that one long sentence cann
 _SPACE_LOG_PROBABILITY = np.log(np.float32(0.25))
 _IMPOSSIBLE = -1e4
 _S, _B, _M, _E = range(4)
+_BACKWARD = replace(SBME, transitions=SBME.transitions.T, start=SBME.end)
 _CLOSED = Path(__file__).parent / "pretrained" / "segmenter_closed.npz"
 _SURE = 0.1  # by how much tags must be better to be sure in spite of rounding
 
@@ -188,6 +189,51 @@ class Segmenter(SavedModel):
         words = self(text)
         ends = list(accumulate(map(len, words)))
         return [(word, end - len(word), end) for word, end in zip(words, ends, strict=True)]
+
+    def n_best(self, text: str, n: int) -> list[tuple[list[str], float]]:
+        """Return the `n` most probable cuts of a text, the best first, and the probability of each.
+
+        A cut's probability is the product of those of its tags, with the dictionary's bonuses, over the sum of all.
+
+        Examples
+        --------
+        >>> [(" ".join(words), round(p, 3)) for words, p in Segmenter.load().n_best("研究生命起源", 2)]
+        [('研究 生命 起源', 0.988), ('研究生命 起源', 0.012)]
+        """
+        log_p = self._scores(text)
+        tags, scores = n_best(log_p, SBME, n) if text else (np.empty((1, 0)), np.zeros(1))
+        shares = np.exp(scores - (np.logaddexp.reduce(forward(log_p, SBME)[-1, [_S, _E]]) if text else 0))
+        return [(tags_to_words(text, path), float(p)) for path, p in zip(tags, shares, strict=True)]
+
+    def confidence(self, text: str) -> list[tuple[str, int, int, float]]:
+        """Return (word, start, end, probability): of all cuts of the text, how probable are those with this word.
+
+        Examples
+        --------
+        >>> [(word, round(p, 3)) for word, _, _, p in Segmenter.load().confidence("研究生命起源")]
+        [('研究', 0.988), ('生命', 0.988), ('起源', 1.0)]
+        """
+        log_p = self._scores(text)
+        before, behind = forward(log_p, SBME), forward(log_p[::-1], _BACKWARD)[::-1]
+        inside = np.append(0, log_p[:, _M].cumsum(dtype=np.float64))
+        total = np.logaddexp.reduce(before[-1, [_S, _E]]) if text else 0
+        found = []
+        for word, start, end in self.tokenize(text):
+            if end - start == 1:
+                score = before[start, _S] + behind[start, _S] - log_p[start, _S]
+            else:
+                score = before[start, _B] + inside[end - 1] - inside[start + 1] + behind[end - 1, _E]
+            found.append((word, start, end, float(np.exp(score - total))))
+        return found
+
+    def _scores(self, text: str) -> np.ndarray:
+        """Return the scores of tags that Viterbi would add up over the whole text, float64 (T, 4)."""
+        stream = _Stream.of([text], self.keep_whole)
+        log_p, cuts = _with_words(stream, self._log_probabilities(stream), stream.cuts, self.lexicon or Lexicon({}))
+        scores = log_p.astype(np.float64)
+        scores[cuts[:-1], 2:] = _IMPOSSIBLE  # where a word begins, and before it one ends
+        scores[cuts[1:-1, None] - 1, [_B, _M]] = _IMPOSSIBLE
+        return scores
 
     def lcut(self, text: str) -> list[str]:
         """Return the words of a text: a call by the name that jieba has for it."""

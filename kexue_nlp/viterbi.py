@@ -1,10 +1,10 @@
-"""The best tag sequence under a transition matrix, for one sentence or a batch of them."""
+"""The best tag sequences under a transition matrix, of one sentence or a batch of them, and the sum of all."""
 
 import numpy as np
 
 from kexue_nlp.tagging import TagScheme
 
-__all__ = ["viterbi"]
+__all__ = ["forward", "n_best", "viterbi"]
 
 # Both stand for "log 0" and are finite, so that no arithmetic gives NaN. A forbidden step costs more than ten million
 # impossible emissions: a legal path always wins over an illegal one.
@@ -83,6 +83,41 @@ def viterbi(
         if t:
             tag = np.where(inside, back[t, tag, every_row], tag)
     return tags
+
+
+def n_best(log_emissions: np.ndarray, scheme: TagScheme, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """Find the `n` best legal paths of one sentence, fewer if there are no more: int8 (N, T), and scores (N,).
+
+    Viterbi keeps for each tag the best path that ends there; this keeps `n` of them. Emissions have shape (T, K).
+    """
+    if n < 1:
+        raise ValueError(f"n must be at least 1, got {n}")
+    emissions = np.maximum(np.asarray(log_emissions, dtype=np.float64), _IMPOSSIBLE)
+    first, transitions, last = _log_scores(scheme, emissions.shape[1])
+    ends = first[None] + emissions[:1]  # scores of the paths so far, (paths, K): the best first
+    back = []
+    for after in emissions[1:]:
+        ways = (ends[..., None] + transitions).reshape(-1, len(first))  # (paths · K, K)
+        back.append(np.argsort(-ways, axis=0, kind="stable")[:n])
+        ends = np.take_along_axis(ways, back[-1], axis=0) + after
+    scores = (ends + last).ravel()
+    places = np.argsort(-scores, kind="stable")[:n]
+    places = places[scores[places] > _FORBIDDEN / 2]
+    scores, paths = scores[places], [places % len(first)]
+    for came_from in reversed(back):
+        places = came_from[places // len(first), places % len(first)]
+        paths.append(places % len(first))
+    return np.array(paths[::-1], dtype=np.int8).T, scores
+
+
+def forward(log_emissions: np.ndarray, scheme: TagScheme) -> np.ndarray:
+    """Sum over all legal beginnings: the log of the sum of exp(score) of paths that end in each tag, float64 (T, K)."""
+    emissions = np.maximum(np.asarray(log_emissions, dtype=np.float64), _IMPOSSIBLE)
+    first, transitions, _ = _log_scores(scheme, emissions.shape[1])
+    sums = np.empty_like(emissions)
+    for t, here in enumerate(emissions):
+        sums[t] = here + (np.logaddexp.reduce(sums[t - 1][:, None] + transitions) if t else first)
+    return sums
 
 
 def _log_scores(scheme_or_transitions: TagScheme | np.ndarray, n_tags: int) -> tuple[np.ndarray, ...]:

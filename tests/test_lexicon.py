@@ -161,6 +161,32 @@ def test_every_documented_line_is_read(tmp_path, line, word, multiplier, header)
     assert dict(Lexicon.read(path, default=3).items()) == {word: multiplier, "b": 1}
 
 
+written = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n"), min_size=1, max_size=5)
+
+
+@given(st.dictionaries(written | st.text('",# \ta', min_size=1), st.sampled_from([0, 0.5, 3e-7, math.inf]), max_size=5))
+def test_what_is_written_is_read_again(tmp_path_factory, words):
+    Lexicon(words).write(path := tmp_path_factory.mktemp("lexicon") / "words.txt")
+    assert Lexicon.read(path) == Lexicon(words)
+    with path.open(encoding="utf-8") as file:
+        assert Lexicon.read(file) == Lexicon(words)
+    with pytest.raises(ValueError, match=r"'a\\nb' cannot be written"):
+        Lexicon({"a\nb": 1}).write(path)
+
+
+def test_a_lexicon_grows_as_a_dictionary_does(pretrained):
+    lexicon = Lexicon({"V1.0": 3}, fold=True) | {"关注": 2, "v2": "never"}
+    assert (list(lexicon), lexicon.fold) == (["V1.0", "关注", "v2"], True)
+    pretrained.lexicon = lexicon
+    assert "信号" not in pretrained("微信号")
+    pretrained.lexicon.add("信号", "always")
+    assert pretrained("微信号") == ["微", "信号"]
+    with pytest.raises(ValueError, match="are the same"):
+        lexicon.add("v1.0", 5)
+    assert lexicon["V1.0"] == 3
+    assert "v1.0" not in lexicon
+
+
 def test_jieba_s_own_dictionary_is_read():
     jieba = pytest.importorskip("jieba")
     assert len(Lexicon.read(jieba.get_dict_file().name)) == 349_045  # of 349,046 lines; B超 is in it twice

@@ -143,6 +143,21 @@ def test_dictionary_word_may_hold_a_sentence_end_or_a_space(with_lexicon):
     assert with_lexicon(["关注微", "信号"]) == [with_lexicon("关注微"), with_lexicon("信号")]
 
 
+@pytest.mark.parametrize("text", ["研究生命起源", "说不 行。3.5%e\u0301", "不", ""], ids=range(4))
+@pytest.mark.parametrize("lexicon", [None, {"命起": "always", "3.5": 2}])
+def test_best_cuts_and_words_are_as_probable_as_all_cuts_say(pretrained, text, lexicon):
+    pretrained.lexicon = lexicon
+    cuts = pretrained.n_best(text, 10_000)
+    assert cuts[0][0] == pretrained(text)
+    assert cuts[:2] == pretrained.n_best(text, 2)
+    assert sum(p for _, p in cuts) == pytest.approx(1)
+    for word, start, end, p in pretrained.confidence(text):
+        assert word == text[start:end]
+        with_it = [q for words, q in cuts if end in (ends := [*itertools.accumulate(map(len, words), initial=0)])
+                   and start == ends[ends.index(end) - 1]]  # fmt: skip
+        assert p == pytest.approx(sum(with_it), abs=1e-6)
+
+
 def test_strong_multipliers_glue_and_split(segmenter):
     whole = segmenter.decode("关注微信号", segmenter.log_probabilities("关注微信号"), Lexicon({"微信号": 1e6}))
     assert "微信号" in tags_to_words("关注微信号", whole)

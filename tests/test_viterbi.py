@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from kexue_nlp.tagging import SBME
-from kexue_nlp.viterbi import viterbi
+from kexue_nlp.viterbi import forward, n_best, viterbi
 
 scores = st.floats(-20, 20, width=32)
 
@@ -31,6 +31,19 @@ def test_scheme_path_is_as_good_as_the_best_of_all_legal_paths(log_emissions):
     tags = viterbi(log_emissions, SBME)
     assert SBME.is_legal(tags)
     assert score(tags) == pytest.approx(best, abs=1e-4)
+
+
+@given(emissions(), st.integers(1, 40))
+def test_n_best_paths_and_their_sum_are_those_of_all_legal_paths(log_emissions, n):
+    _, score = best_by_brute_force(log_emissions, np.zeros((4, 4)))
+    legal = [path for path in product(range(4), repeat=len(log_emissions)) if SBME.is_legal(path)]
+    paths, found = n_best(log_emissions, SBME, n)
+    np.testing.assert_allclose(found, sorted(map(score, legal), reverse=True)[:n], atol=1e-3)
+    np.testing.assert_allclose([score(path) for path in paths], found, atol=1e-3)
+    assert len(set(map(tuple, paths.tolist()))) == len(paths)
+    assert all(map(SBME.is_legal, paths))
+    total = np.logaddexp.reduce(forward(log_emissions, SBME)[-1, SBME.end])
+    assert total == pytest.approx(np.logaddexp.reduce([score(path) for path in legal]), abs=1e-3)
 
 
 @given(emissions(), arrays(np.float64, (4, 4), elements=scores))
@@ -82,3 +95,5 @@ def test_impossible_and_no_emissions_still_give_a_legal_path():
 def test_misfit_is_named(log_emissions, transitions, lengths, message):
     with pytest.raises(ValueError, match=message):
         viterbi(log_emissions, transitions, lengths)
+    with pytest.raises(ValueError, match="n must be at least 1, got 0"):
+        n_best(np.zeros((1, 4)), SBME, 0)
