@@ -172,13 +172,16 @@ def _parser() -> argparse.ArgumentParser:
     about = (
         f"{what}. White space in a line is not kept; its end is, and its encoding: UTF-8, with a mark or without, "
         "or GB18030. A line that cannot be decoded is told and becomes empty. OUT.part grows until OUT is complete: "
-        "the same command goes on with it after an interruption. To cut a file anew, delete its OUT."
+        "the same command goes on with it after an interruption. A file is cut anew if it, or the lexicon, is newer "
+        "than its OUT."
     )
     segment = commands.add_parser("segment", help=what, description=about)
     segment.add_argument("sources", metavar="IN", nargs="+", help="a file, a folder with all files in it, or - (stdin)")
     segment.add_argument("target", metavar="OUT", help="a file for one file, a folder for more, or - (stdout)")
     segment.add_argument("--workers", metavar="N", type=int, default=1, help="processes that cut, by default 1")
     segment.add_argument("--lexicon", metavar="FILE", help="words with multipliers, as for Lexicon.read")
+    what = "multiplier of words that have none in FILE, by default 10; always keeps them whole"
+    segment.add_argument("--default", metavar="X", default="10", help=what)
     segment.set_defaults(run=_segment)
     return parser
 
@@ -215,7 +218,11 @@ def _fetch(arguments: argparse.Namespace) -> int:
 def _segment(arguments: argparse.Namespace) -> int:
     from kexue_nlp.segment_files import segment_files
 
-    segment_files(arguments.sources, arguments.target, arguments.workers, arguments.lexicon)
+    try:
+        segment_files(arguments.sources, arguments.target, arguments.workers, arguments.lexicon, arguments.default)
+    except KeyboardInterrupt:
+        print("kexue-nlp: the same command goes on from here", file=sys.stderr)
+        raise
     return 0
 
 

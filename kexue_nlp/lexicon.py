@@ -11,11 +11,11 @@ word whole unless another word that is always or never whole overlaps it, and so
 
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
-from typing import Self, TextIO
+from typing import IO, Self
 
 import ahocorasick
 import numpy as np
@@ -76,8 +76,8 @@ class Matcher:
         return ends - self._lengths[words], ends, words
 
 
-class Lexicon(Mapping):
-    """Words with multipliers: a mapping to which words can be added.
+class Lexicon(MutableMapping):
+    """Words with multipliers: a dictionary in both senses.
 
     All occurrences count, overlapping ones too (哈哈 twice in 哈哈哈), and their bonuses add up. A multiplier is a
     number above 0, "always" (infinity) or "never" (0). With `fold` case, width and traditional script are ignored:
@@ -87,14 +87,15 @@ class Lexicon(Mapping):
     Examples
     --------
     >>> lexicon = Lexicon({"微信号": 10.0}) | {"关注": 2.0}
-    >>> lexicon.add("微信", "never")
+    >>> lexicon["微信"] = "never"
     >>> lexicon.matches("关注微信号。")
     [(0, 2, 2.0), (2, 4, 0.0), (2, 5, 10.0)]
     """
 
     def __init__(self, multipliers: Mapping[str, float | str], fold: bool = False) -> None:
         if not isinstance(multipliers, Mapping):
-            raise TypeError(f"multipliers must map words to numbers, got {type(multipliers).__name__}")
+            what = f"got {type(multipliers).__name__} {multipliers!r:.60}"
+            raise TypeError(f"multipliers must map words to numbers, {what}; Lexicon.read reads a file")
         self._multipliers = {word: _checked(word, multiplier) for word, multiplier in multipliers.items()}
         self.fold = fold
         folded = {fold_text(word): multiplier for word, multiplier in self._multipliers.items()} if fold else {}
@@ -105,18 +106,28 @@ class Lexicon(Mapping):
     def _search(self) -> tuple[Matcher, np.ndarray]:
         return Matcher(self, self.fold), np.array(list(self.values()), dtype=np.float64)
 
-    def add(self, word: str, multiplier: float | str) -> None:
-        """Add a word, or give one another multiplier; the next search takes some time in a large lexicon."""
-        grown = Lexicon({**self._multipliers, word: multiplier}, self.fold)
-        self._multipliers = grown._multipliers
+    def __setitem__(self, word: str, multiplier: float | str) -> None:
+        multiplier = _checked(word, multiplier)
+        if self.fold:
+            same = {
+                other: value for other, value in self.items() if other != word and fold_text(other) == fold_text(word)
+            }
+            Lexicon({**same, word: multiplier}, fold=True)  # or an error
+        self._multipliers[word] = multiplier
         vars(self).pop("_search", None)
+
+    def __delitem__(self, word: str) -> None:
+        del self._multipliers[word]
+        vars(self).pop("_search", None)
+
+    add = __setitem__
 
     def __or__(self, other: Mapping[str, float | str]) -> "Lexicon":
         return Lexicon({**self, **other}, self.fold)
 
     @classmethod
-    def read(cls, path: str | Path | TextIO, default: float | str = 10.0, fold: bool = False) -> Self:
-        """Read words, one a line, from an open text file, or from one in UTF-8 (with or without BOM) or GB18030.
+    def read(cls, path: str | Path | IO, default: float | str = 10.0, fold: bool = False) -> Self:
+        """Read words, one a line, from a file or an open one, in UTF-8 (with or without BOM) or GB18030.
 
         ``微信号,10`` or, with a tab, ``微信号<TAB>always``
             Word and multiplier; the last comma separates. A first line ``word,multiplier`` or ``word,weight`` is left
@@ -133,8 +144,7 @@ class Lexicon(Mapping):
 
         default = _checked("default", default)
         multipliers: dict[str, float] = {}
-        lines = path if hasattr(path, "read") else read_lines(path)
-        for number, line in enumerate(map(str.strip, lines), start=1):
+        for number, line in enumerate(map(str.strip, read_lines(path)), start=1):
             header = not multipliers and re.sub('[ "]', "", line.lower().replace("\t", ",")) in _HEADERS
             if not line or line[0] == "#" or header:
                 continue
@@ -144,7 +154,8 @@ class Lexicon(Mapping):
                 if multipliers.setdefault(word, multiplier) != multiplier:
                     raise ValueError(f"{word!r} is already in the lexicon; keep one of the two lines")
             except ValueError as error:
-                raise ValueError(f"{path}, line {number}: {error}") from None
+                name, hint = getattr(path, "name", path), "; a word with a comma needs quotes" if "," in line else ""
+                raise ValueError(f"{name}, line {number}: {error}{hint}") from None
         return cls(multipliers, fold)
 
     def write(self, path: str | Path) -> None:

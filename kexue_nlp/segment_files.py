@@ -7,6 +7,7 @@ import re
 import signal
 import sys
 import threading
+import zlib
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from concurrent.futures import process
@@ -25,14 +26,25 @@ __all__ = ["segment_files"]
 _PIECES = re.compile(r".{1,100000}\Z|.{0,99999}[。\s]|.{1,100000}", re.DOTALL)
 
 
-def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon: str | None = None) -> None:
+def segment_files(
+    sources: Sequence[str], target: str, workers: int = 1, lexicon: str | None = None, default: str = "10"
+) -> None:
     """Do what ``kexue-nlp segment --help`` says, and tell the rest on stderr; what cannot be: OSError or ValueError."""
+    if workers < 1:
+        raise ValueError(f"--workers must be at least 1, got {workers}")
     pairs, rows, counts = _pairs(sources, target), deque(), Counter()
-    todo = [(source, goal) for source, goal in pairs if not (goal and goal.exists())]
+    # What was begun with another lexicon has another name.
+    tag = f".{zlib.crc32(Path(lexicon).read_bytes() + default.encode()):08x}.part" if lexicon else ".part"
+    since = Path(lexicon).stat().st_mtime if lexicon else 0.0
+    todo = [(source, goal) for source, goal in pairs if not (source and _is_newer(goal, source, since))]
     size = sum(source.stat().st_size for source, _ in todo if source)
-    _load(lexicon)  # here even if others cut: what is wrong with the lexicon is said once
+    _load(lexicon, default)  # here even if others cut: what is wrong with the lexicon is said once
     context = multiprocessing.get_context("spawn")
-    pool = nullcontext() if workers == 1 else process.ProcessPoolExecutor(workers, context, _load, (lexicon, True))
+    pool = (
+        nullcontext()
+        if workers == 1
+        else process.ProcessPoolExecutor(workers, context, _load, (lexicon, default, True))
+    )
     with pool, tqdm(total=size or None, unit="B", unit_scale=True, disable=None) as bar:
         cut, threads, output = _cut, 1, None
         if workers > 1:
@@ -43,7 +55,7 @@ def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon
             signal.signal(signal.SIGINT, _interrupt)
             cut, threads = lambda texts: pool.submit(_cut, texts).result(), 2 * workers
         try:
-            for line in read_texts(cut, _texts(todo, rows, counts, bar), 50_000, threads=threads):
+            for line in read_texts(cut, _texts(todo, tag, rows, counts, bar), 50_000, threads=threads):
                 part, encoding, end = rows.popleft()
                 output = output or (part.open("ab") if part else sys.stdout.buffer)
                 if isinstance(end, Path):
@@ -56,6 +68,11 @@ def segment_files(sources: Sequence[str], target: str, workers: int = 1, lexicon
             raise ChildProcessError("a worker died; if memory is short, take fewer. Run it again to go on") from None
     left, bad = len(pairs) - len(todo), counts["bad"]
     print(f"files cut: {len(todo)}, complete already: {left}, lines that cannot be decoded: {bad}", file=sys.stderr)
+
+
+def _is_newer(file: Path, source: Path, since: float = 0.0) -> bool:
+    """Whether a file is there that was written after its source changed last."""
+    return file.exists() and file.stat().st_mtime >= max(source.stat().st_mtime, since)
 
 
 def _interrupt(*_: object) -> None:
@@ -88,7 +105,7 @@ def _pairs(sources: Sequence[str], target: str) -> list[tuple[Path | None, Path 
     return pairs
 
 
-def _texts(todo: list, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]:
+def _texts(todo: list, tag: str, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]:
     """Read the lines not cut yet, and note in `rows` where each goes: file, encoding, and what follows it there.
 
     An empty text at the end of a file is followed by its place, now that it is complete.
@@ -101,7 +118,9 @@ def _texts(todo: list, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]
             if source:
                 stream.seek(0)
                 target.parent.mkdir(parents=True, exist_ok=True)
-                part = Path(f"{target}.part")
+                part = Path(f"{target}{tag}")
+                if not _is_newer(part, source):
+                    part.unlink(missing_ok=True)
                 # Words are written in order, so their lines tell where to go on. A kill may leave a piece of a line.
                 with part.open("a+b") as file:
                     file.seek(0)
@@ -130,7 +149,7 @@ def _texts(todo: list, rows: deque, counts: Counter, bar: tqdm) -> Iterator[str]
                 yield ""
 
 
-def _load(lexicon: str | None, worker: bool = False) -> None:
+def _load(lexicon: str | None, default: str, worker: bool = False) -> None:
     """Load the segmenter of this process."""
     global _segmenter
     if worker:
@@ -140,7 +159,7 @@ def _load(lexicon: str | None, worker: bool = False) -> None:
     from kexue_nlp.lexicon import Lexicon
     from kexue_nlp.segmenter import Segmenter
 
-    _segmenter = Segmenter.load(lexicon=lexicon and Lexicon.read(lexicon))
+    _segmenter = Segmenter.load(lexicon=lexicon and Lexicon.read(lexicon, default))
 
 
 def _cut(texts: Sequence[str]) -> list[str]:

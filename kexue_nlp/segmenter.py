@@ -146,8 +146,8 @@ class Segmenter(SavedModel):
         self._gap = max(half_kernels, default=0)  # wide enough that no kernel spans two sentences
 
     @property
-    def lexicon(self) -> Lexicon | None:
-        """The dictionary applied before decoding, or None."""
+    def lexicon(self) -> Lexicon:
+        """The dictionary applied before decoding, at first perhaps empty."""
         return self._lexicon
 
     @lexicon.setter
@@ -186,7 +186,7 @@ class Segmenter(SavedModel):
         >>> Segmenter.load().tokenize("扫描二维码")
         [('扫描', 0, 2), ('二维码', 2, 5)]
         """
-        words = self(text)
+        words = self(_one(text))
         ends = list(accumulate(map(len, words)))
         return [(word, end - len(word), end) for word, end in zip(words, ends, strict=True)]
 
@@ -200,7 +200,7 @@ class Segmenter(SavedModel):
         >>> [(" ".join(words), round(p, 3)) for words, p in Segmenter.load().n_best("研究生命起源", 2)]
         [('研究 生命 起源', 0.988), ('研究生命 起源', 0.012)]
         """
-        log_p = self._scores(text)
+        log_p = self._scores(_one(text))
         tags, scores = n_best(log_p, SBME, n) if text else (np.empty((1, 0)), np.zeros(1))
         shares = np.exp(scores - (np.logaddexp.reduce(forward(log_p, SBME)[-1, [_S, _E]]) if text else 0))
         return [(tags_to_words(text, path), float(p)) for path, p in zip(tags, shares, strict=True)]
@@ -213,7 +213,7 @@ class Segmenter(SavedModel):
         >>> [(word, round(p, 3)) for word, _, _, p in Segmenter.load().confidence("研究生命起源")]
         [('研究', 0.988), ('生命', 0.988), ('起源', 1.0)]
         """
-        log_p = self._scores(text)
+        log_p = self._scores(_one(text))
         before, behind = forward(log_p, SBME), forward(log_p[::-1], _BACKWARD)[::-1]
         inside = np.append(0, log_p[:, _M].cumsum(dtype=np.float64))
         total = np.logaddexp.reduce(before[-1, [_S, _E]]) if text else 0
@@ -229,7 +229,7 @@ class Segmenter(SavedModel):
     def _scores(self, text: str) -> np.ndarray:
         """Return the scores of tags that Viterbi would add up over the whole text, float64 (T, 4)."""
         stream = _Stream.of([text], self.keep_whole)
-        log_p, cuts = _with_words(stream, self._log_probabilities(stream), stream.cuts, self.lexicon or Lexicon({}))
+        log_p, cuts = _with_words(stream, self._log_probabilities(stream), stream.cuts, self.lexicon)
         scores = log_p.astype(np.float64)
         scores[cuts[:-1], 2:] = _IMPOSSIBLE  # where a word begins, and before it one ends
         scores[cuts[1:-1, None] - 1, [_B, _M]] = _IMPOSSIBLE
@@ -308,8 +308,8 @@ class Segmenter(SavedModel):
             "network": description,
             "characters": "".join(features.characters.tokens),
             "pairs": None if features.pairs is None else "".join(features.pairs.tokens),
-            "lexicon": None if self.lexicon is None else dict(self.lexicon.items()),
-            "fold": self.lexicon is not None and self.lexicon.fold,
+            "lexicon": dict(self.lexicon),
+            "fold": self.lexicon.fold,
             "keep_whole": self.keep_whole,
         }
         words = features.lines.encode("utf-8", "surrogatepass")
@@ -323,8 +323,7 @@ class Segmenter(SavedModel):
         words = arrays.pop("words").tobytes().decode("utf-8", "surrogatepass")
         features = Features(Vocabulary(meta["characters"]), pairs, words)
         network = SegmentationNetwork(arrays) if description is None else restore_network(description, arrays)
-        lexicon = meta["lexicon"] and Lexicon(meta["lexicon"], meta["fold"])
-        return cls(network, features, lexicon, meta["keep_whole"])
+        return cls(network, features, Lexicon(meta["lexicon"] or {}, meta["fold"]), meta["keep_whole"])
 
     @classmethod
     def load(
@@ -344,15 +343,21 @@ class Segmenter(SavedModel):
         return segmenter
 
 
-def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon | None:
-    return lexicon if lexicon is None or isinstance(lexicon, Lexicon) else Lexicon(lexicon)
+def _as_lexicon(lexicon: Lexicon | Mapping[str, float] | None) -> Lexicon:
+    return lexicon if isinstance(lexicon, Lexicon) else Lexicon({} if lexicon is None else lexicon)
 
 
-def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon | None) -> np.ndarray:
+def _one(text: str) -> str:
+    if not isinstance(text, str):
+        raise TypeError(f"one text is read at a time, a str; got {type(text).__name__} {text!r:.60}")
+    return text
+
+
+def _decode(stream: _Stream, log_probabilities: np.ndarray, lexicon: Lexicon) -> np.ndarray:
     """Add the bonuses and find the best tags of each piece between sure cuts, int8 (T,)."""
     cuts = stream.cuts
     if lexicon or stream.fixed.size:
-        log_probabilities, cuts = _with_words(stream, log_probabilities, cuts, lexicon or Lexicon({}))
+        log_probabilities, cuts = _with_words(stream, log_probabilities, cuts, lexicon)
     return _best_tags(log_probabilities, cuts)
 
 

@@ -90,8 +90,9 @@ def n_best(log_emissions: np.ndarray, scheme: TagScheme, n: int) -> tuple[np.nda
 
     Viterbi keeps for each tag the best path that ends there; this keeps `n` of them. Emissions have shape (T, K).
     """
-    if n < 1:
-        raise ValueError(f"n must be at least 1, got {n}")
+    if n < 1 or n != int(n):
+        raise ValueError(f"n must be an integer of at least 1, got {n}")
+    n = int(n)
     emissions = np.maximum(np.asarray(log_emissions, dtype=np.float64), _IMPOSSIBLE)
     first, transitions, last = _log_scores(scheme, emissions.shape[1])
     ends = first[None] + emissions[:1]  # scores of the paths so far, (paths, K): the best first

@@ -60,16 +60,35 @@ def test_workers_cut_a_folder_and_go_on_after_a_stop(run, stop):
     Path("words").write_text("长江大桥,always", "utf-8")
     command = [*COMMAND, "in", "out", "--workers", "2", "--lexicon", "words"]
     process = psutil.Popen(command, stderr=subprocess.PIPE)
-    while process.poll() is None and not (Path("out/2.part").exists() and Path("out/2.part").stat().st_size):
+    while process.poll() is None and not [*Path(".").glob("out/2.*.part")]:
         time.sleep(0.01)
     workers = process.children(recursive=True)
     process.send_signal(getattr(signal, stop))
     said = process.communicate()[1]
-    assert stop != "SIGINT" or (process.returncode, said) == (130, b"kexue-nlp: interrupted\n")
+    assert stop != "SIGINT" or (process.returncode, said) == (
+        130,
+        b"kexue-nlp: the same command goes on from here\nkexue-nlp: interrupted\n",
+    )
     assert (len(workers) > 1, psutil.wait_procs(workers, timeout=10)[1], Path("out/2").exists()) == (True, [], False)
     assert b"files cut: 2, complete already: 1" in subprocess.run(command, stderr=subprocess.PIPE).stderr
     for name, times in {"1": 1, "2": 8000, "deep/er/3": 1}.items():
         assert Path("out", name).read_text("utf-8") == "\n".join(WORDS * times).replace("长江 大桥", "长江大桥")
+
+
+def test_nothing_old_is_gone_on_with(run):
+    Path("in").write_text("长江大桥\n长江大桥\n", "utf-8")
+    Path("words").write_text("长江大桥", "utf-8")
+    Path("out.part").write_text("of another file\n", "utf-8")
+    os.utime("out.part", (1, 1))
+    run("in", "out")
+    assert Path("out").read_text("utf-8") == "长江 大桥\n长江 大桥\n"
+    os.utime("out", (1, 1))
+    Path("out.part").write_text("without a lexicon\n", "utf-8")
+    run("in", "out", "--lexicon", "words", "--default", "always")
+    assert Path("out").read_text("utf-8") == "长江大桥\n长江大桥\n"
+    Path("words").write_text("长江大桥,never", "utf-8")
+    os.utime("out", (1, 1))
+    assert "files cut: 1" in run("in", "out", "--lexicon", "words")
 
 
 def die(texts):
@@ -87,7 +106,7 @@ def test_what_cannot_be_is_refused_with_a_reason(run, monkeypatch):
         "in/deep out": "no file in in/deep",
         "nonesuch out": "nonesuch: No such file",
         "a -": "segment - -",
-        "a out --workers 0": "greater than 0",
+        "a out --workers 0": "--workers must be at least 1, got 0",
         "a out --lexicon words": "微信号 0.5",
     }.items():
         assert reason in run(*arguments.split(), status=1)

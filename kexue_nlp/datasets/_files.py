@@ -4,6 +4,7 @@ A file is looked up in the folder named by ``KEXUE_NLP_DATA``, then in the user'
 cache as a last resort; or it travels inside a PyPI package. A new data set takes an entry in ``data_sets.json``.
 """
 
+import codecs
 import importlib.util
 import json
 import os
@@ -15,6 +16,7 @@ import zlib
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
@@ -247,21 +249,23 @@ def likely_encoding(parts: Iterable[bytes]) -> str:
     return "GB18030" if bad_gb18030 < bad_utf_8 and beyond_ascii <= 2 * bad_utf_8 else "UTF-8"
 
 
-def read_text(path: str | Path) -> str:
-    """Read a text file in UTF-8 (with or without a byte-order mark) or GB18030; its line ends become newlines.
+def read_text(path: str | Path | IO) -> str:
+    """Read a file, or an open one, in UTF-8 (with or without BOM) or GB18030; its line ends become newlines.
 
     A ValueError names the file and the offset of the first bad byte.
     """
-    data = Path(path).read_bytes()
-    encoding = likely_encoding([data])
-    try:
-        text = data.decode(encoding)
-    except UnicodeDecodeError as error:
-        raise ValueError(f"{path}: damaged {encoding} at byte {error.start}; repair or convert it") from error
-    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
+    data = path.read() if hasattr(path, "read") else Path(path).read_bytes()
+    if isinstance(data, bytes):
+        encoding = "UTF-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else likely_encoding([data])
+        try:
+            data = data.decode(encoding)
+        except UnicodeDecodeError as error:
+            name = getattr(path, "name", path)
+            raise ValueError(f"{name}: damaged {encoding} at byte {error.start}; repair or convert it") from error
+    return data.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_lines(path: str | Path) -> list[str]:
+def read_lines(path: str | Path | IO) -> list[str]:
     """Read a text file as `read_text` does and split it at its line ends only, as an editor numbers them.
 
     Unlike `str.splitlines` this keeps rarer separators such as U+2028 inside a line.
