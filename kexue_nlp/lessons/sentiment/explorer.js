@@ -15,8 +15,8 @@ function runningTotals(start, parts) {
 }
 
 function render({ model, el }) {
-  const words = model.get("words"), borders = model.get("borders");
-  let now, totals, step = 0, pointed = null; // words read; the one that is pointed at, from 1
+  const words = model.get("words"), about = model.get("about");
+  let now, totals, most, step = 0, pointed = null; // words read; the one that is pointed at, from 1
 
   const verdict = element("p", { class: "kx-verdict", role: "status" });
   const text = element("div", { class: "kx-words", lang: "en", dir: "ltr" });
@@ -27,7 +27,7 @@ function render({ model, el }) {
   const svg = element("svg", { class: "kx-running", role: "img", height: HEIGHT }, frame, rest, total, dot);
   const reader = player((to) => { step = to; pointed = null; drawStep(); }, words.player, 160);
   el.classList.add("kx");
-  el.append(verdict, reader.element, text, told, svg, note, legend);
+  el.append(verdict, note, reader.element, legend, text, told, svg);
 
   let x, y;
   const path = (from, to) => to < from ? "" : `M${totals.slice(from, to + 1).map((z, i) => `${x(from + i).toFixed(1)} ${y(z).toFixed(1)}`).join("L")}`;
@@ -41,31 +41,37 @@ function render({ model, el }) {
     pointed = null;
     redraw(text, ...now.words.flatMap((word, t) => [
       element("span", { "data-t": t + 1, class: now.known[t] ? "" : "kx-unknown", title: !now.known[t] && words.unknown }, word), " "]));
+    const order = now.parts.map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
+    const list = (some) => some.slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
+    most = phrase(words.most, {
+      start: signed(now.start), best: list(order.filter(([part]) => part > 0)),
+      worst: list(order.filter(([part]) => part < 0).reverse()) });
     const n = step, unknown = now.known.filter((known) => !known).length;
     redraw(verdict, ...(n ? [
       element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: percent(totals.at(-1), 2) })),
       element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] })),
     ] : [words.empty]));
     note.textContent = [
-      n > 0 && n < model.get("length") && phrase(words.short, { length: model.get("length"), n }),
+      n > 0 && n < about.length && phrase(words.short, { length: about.length, n }),
       unknown > n / 2 && phrase(words.strange, { unknown, n }),
       now.left > 0 && phrase(words.left, { n, left: now.left }),
     ].filter(Boolean).join(" ");
-    for (const part of [reader.element, svg, told]) part.style.display = n ? "" : "none";
+    for (const part of [reader.element, legend, svg, told]) part.style.display = n ? "" : "none";
     drawColours();
     drawFrame();
   }
 
   /** What colours the words: their parts, or one unit. */
   function drawColours() {
-    const number = model.get("colour"), colours = now.colours[number], unit = model.get("units")[number - 1];
+    const number = model.get("colour"), colours = now.colours[number], unit = about.units[number - 1];
     for (const span of text.children) {
       const value = colours[span.dataset.t - 1];
       span.style.setProperty("--hue", `var(--kx-${value < 0 ? "orange" : "blue"})`);
       span.style.setProperty("--share", `${Math.abs(value) * 0.6}%`);
     }
+    legend.classList.toggle("kx-note", Boolean(unit));
     legend.textContent = !unit ? words.colours
-      : phrase(words.unit, { unit: unit.unit, n: model.get("n_units"), share: `${Math.round(100 * unit.share)}%` });
+      : phrase(words.unit, { unit: unit[0], n: about.n, share: `${Math.round(100 * unit[1])}%` });
   }
 
   /** Axes, as wide as there is room. */
@@ -85,7 +91,7 @@ function render({ model, el }) {
     });
     const every = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1000].find((every) => n <= 12 * every);
     const numbers = Array.from({ length: Math.floor(n / every) + 1 }, (_, i) => i * every);
-    const top = y(oddsOf(borders[2])), bottom = y(oddsOf(borders[1]));
+    const top = y(oddsOf(about.unsure[1])), bottom = y(oddsOf(about.unsure[0]));
     redraw(frame,
       element("rect", { class: "kx-band", x: LEFT, y: top, width: end - LEFT, height: bottom - top }),
       element("text", { class: "kx-quiet", x: end - 4, y: bottom - 4, "text-anchor": "end" }, words.unsure),
@@ -111,13 +117,9 @@ function render({ model, el }) {
     dot.setAttribute("cx", x(at));
     dot.setAttribute("cy", y(totals[at]));
     dot.classList.toggle("kx-above", totals[at] > 0);
-    const order = now.parts.map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
-    const list = (some, sign) => some.filter(([part]) => part * sign > 0).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
-    told.textContent = pointed === null && step === n
-      ? phrase(words.most, { best: list(order, 1), worst: list(order.reverse(), -1) })
-      : phrase(at ? words.word : words.start, {
-        word: now.words[at - 1], n: at, part: signed(at ? now.parts[at - 1] : totals[0]),
-        before: percent(totals[at - 1] ?? 0), after: percent(totals[at]) });
+    told.textContent = pointed === null && step === n ? most : phrase(at ? words.word : words.start, {
+      word: now.words[at - 1], n: at, part: signed(at ? now.parts[at - 1] : totals[0]),
+      before: percent(totals[at - 1] ?? 0), after: percent(totals[at]) });
   }
 
   const point = (t) => {

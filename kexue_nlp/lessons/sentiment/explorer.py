@@ -28,27 +28,27 @@ _WORDS = {
         "back": N_("one word back"), "play": N_("read word by word"), "pause": N_("pause"), "next": N_("one word on"),
         "scrub": N_("how many words are read"),
     },
-    "verdict": N_("{verdict}: {p} positive"), "label": N_("label: {label}"), "none": N_("your own text: no label"),
-    "labels": [N_("negative"), N_("positive")], "unsure": N_("unsure"), "empty": N_("There is no word in the text."),
+    "verdict": N_("{verdict} (probability of “positive”: {p})"), "label": N_("label: {label}"),
+    "none": N_("your own text: no label"), "labels": [N_("negative"), N_("positive")], "unsure": N_("unsure"),
     "word": N_("“{word}”, word {n}: {part} log-odds. The verdict moves from {before} to {after} positive."),
     "start": N_("Before the first word: {after} positive. Log-odds {part}: the bias, and the state before any word."),
-    "most": N_("Most for it: {best}. Most against it: {worst}. Point at a word to see what it adds."),
+    "most": N_("Before the first word {start}, the bias. Most for it: {best}. Most against it: {worst}."),
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
     "axis": N_("words read"), "unknown": N_("not in the vocabulary: read as “unknown word”"), "separator": N_(", "),
     "colours": N_(
-        "Blue words add to “positive”, orange ones take away; all of them together are the verdict. What counts is the "
-        "state after a word, and it remembers the words before: a word is coloured in its context. Dotted: unknown."
+        "Point at a word. Blue ones add to “positive”, orange ones take away; all together are the verdict. A word "
+        "counts by the state after it, which remembers what came before. Dotted: not known to the model."
     ),
     "unit": N_(
-        "Coloured by unit {unit}, one of {n} units; this is not the verdict. Blue: the unit leans to positive after "
-        "this word. Over whole reviews it puts two of different label in the right order in {share} of cases."
+        "Coloured by unit {unit}, one of {n} units: not the verdict. Blue: it leans to positive after the word. Its "
+        "mean over a review puts a positive and a negative one in the right order in {share} of cases."
     ),
     "short": N_(
-        "The classifier learned from pieces of {length} words, and here are only {n}: each word counts 1/{length}, the "
-        "rest stays undecided."
+        "{n} of {length} words: the classifier has learned from pieces of {length}. What is missing counts as "
+        "undecided, so a few words settle little."
     ),
-    "strange": N_("The model does not know {unknown} of {n} words and reads them all alike."),
-    "left": N_("Only the first {n} words are read; {left} more are not."),
+    "strange": N_("The model does not know {unknown} of {n} words, and reads them all alike."),
+    "left": N_("Only the first {n} words are read; {left} more are not."), "empty": N_("There is no word in the text."),
 }  # fmt: skip
 
 
@@ -72,7 +72,7 @@ class SentimentState:
     def verdict(self) -> str:
         """The verdict in words: "unsure" near one half, and where most words are unknown."""
         strange = self.known.count(False) > len(self.words) / 2
-        return VERDICTS[2 if strange else int(np.searchsorted(BORDERS, self.probability))]
+        return VERDICTS[2 if strange else np.searchsorted(BORDERS, self.probability)]
 
 
 def weigh(classifier: Any, states: np.ndarray, length: int = 1) -> tuple[float, np.ndarray]:
@@ -94,28 +94,18 @@ class SentimentView(View):
     _esm, _css = View.script(_FILE), View.style(_FILE.with_suffix(".css"))
 
     words = traitlets.Dict(_WORDS).tag(sync=True)
-    texts, units, borders = (traitlets.List().tag(sync=True) for _ in range(3))
-    index = traitlets.Int(0).tag(sync=True)  # of the text in sight
-    colour = traitlets.Int(0).tag(sync=True)  # 0: by parts; otherwise the number of a unit, by rank
-    length, n_units = traitlets.Int().tag(sync=True), traitlets.Int().tag(sync=True)
+    texts, about = traitlets.List().tag(sync=True), traitlets.Dict().tag(sync=True)
+    index, colour = (traitlets.Int(0).tag(sync=True) for _ in range(2))  # of the text; 0: by parts, or a unit by rank
 
 
 class SentimentExplorer(Explorer):
     """Type a review, and see what each word adds to the verdict; or what one unit of the language model says.
 
-    Parameters
-    ----------
-    model : LanguageModel
-        One of words.
-    classifier : estimator
-        scikit-learn's ``LogisticRegression``, alone or last in a pipeline that is linear: from the mean of the states
-        of a review, as ``model.encode`` gives it, to its label, 0 or 1.
-    separation : array of float, shape (units,)
-        The area under the ROC curve of each unit, over the means of labelled reviews.
-    reviews, labels : sequence of str, of int
-        Reviews to choose from, whose states give colours their scale; and their labels where known.
-    length : int
-        Number of words of the reviews that the classifier has learned from; see :func:`weigh`.
+    The model is one of words. The classifier is scikit-learn's ``LogisticRegression``, alone or last in a linear
+    pipeline: from the mean of the states of a review, as ``model.encode`` gives it, to its label, 0 or 1. It learned
+    from reviews of about `length` words; see :func:`weigh`. `separation`, float (units,), is the area under the ROC
+    curve of each unit, over the means of labelled reviews. There are `reviews` to choose from, whose states give the
+    colours their scale, and their `labels` where they are known. ValueError if these do not fit.
     """
 
     def __init__(
@@ -135,38 +125,33 @@ class SentimentExplorer(Explorer):
         labels = [None] * len(reviews) if labels is None else list(map(int, labels))
         if not len(reviews) or len(labels) != len(reviews) or not {*labels} <= {0, 1, None}:
             raise ValueError(f"reviews must not be empty, and each needs a label, 0 or 1; got {len(reviews)}, {labels}")
+        if not hasattr(classifier[-1] if hasattr(classifier, "steps") else classifier, "coef_"):
+            raise ValueError(
+                f"the classifier must be linear and fitted, such as LogisticRegression; got {classifier!r}"
+            )
         self._model, self._classifier, self._length = model, classifier, length
         self._texts = [*reviews, ""]  # the last one is the user's own
         seen = np.concatenate([self._read(text)[1] for text in reviews])
-        said = classifier.decision_function(seen)
-        if not np.isclose(said.mean(), classifier.decision_function(seen.mean(axis=0, keepdims=True))[0]):
-            raise ValueError(f"the classifier must be linear, such as LogisticRegression; {classifier!r} is not")
         self._best = np.argsort(-np.abs(separation - 0.5), kind="stable")[:N_UNITS]
         area = separation[self._best]
         self._mean, self._sign = seen[:, self._best].mean(axis=0), np.where(area < 0.5, -1, 1)
         self._scale = np.maximum(np.quantile(np.abs(seen[:, self._best] - self._mean), 0.98, axis=0), 1e-6)
+        said = len(seen) * weigh(classifier, seen)[1]
         self._full = max(float(np.quantile(np.abs(said), 0.98)), 1e-6)  # log-odds of a state that get the full colour
         self._states = list(map(self._look, self._texts))
 
+        wide = {"width": "auto", "max_width": "900px"}
         names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(reviews, start=1)]
-        options = [*names, _("your own text")]
-        self.review = widgets.Dropdown(options=options, description=_("review"), layout={"width": "auto"})
-        self.text = TextArea(
-            self._texts[0], description=_("text"), placeholder=_("type a review"), rows=4, layout={"width": "auto"}
-        )
-        ranked = [_("unit {unit}", unit=unit) for unit in self._best]
-        self.colour = widgets.SelectionSlider(
-            options=[_("the verdict"), *ranked], description=_("colours"), layout={"flex": "1 1 320px"},
-            tooltip=_("what colours the words: what they add to the verdict, or one of the best units"),
-        )  # fmt: skip
+        self.review = widgets.Dropdown(options=[*names, _("your own text")], description=_("review"), layout=wide)
+        self.text = TextArea(self._texts[0], description=_("text"), rows=4, layout=wide)
+        options = [_("the verdict"), *(_("unit {unit}", unit=unit) for unit in self._best)]
+        self.colour = widgets.SelectionSlider(options=options, description=_("colours"), layout={"width": "420px"})
         reset = self.reset_button()
         for control in (self.text, reset):
             control.add_class("kexue-needs-kernel")
-        units = [{"unit": int(u), "share": float(max(a, 1 - a))} for u, a in zip(self._best, area, strict=True)]
-        self.view = SentimentView(
-            texts=list(map(_for_page, self._states, [*labels, None])), units=units, n_units=model.units,
-            borders=list(BORDERS), length=length,
-        )  # fmt: skip
+        units = [[int(u), float(max(a, 1 - a))] for u, a in zip(self._best, area, strict=True)]
+        about = {"units": units, "n": model.units, "length": length, "unsure": list(BORDERS[1:3])}
+        self.view = SentimentView(texts=list(map(_for_page, self._states, [*labels, None])), about=about)
         # These ties hold in the page, with or without a kernel.
         self._ties = [
             widgets.jslink((self.review, "index"), (self.view, "index")),
@@ -192,8 +177,8 @@ class SentimentExplorer(Explorer):
         """Return the verdict."""
         now = self.state
         if not now.words:
-            return _("There is no word in the text.")
-        return _("{verdict}: {p} positive", verdict=_(now.verdict), p=f"{now.probability:.0%}")
+            return _(_WORDS["empty"])
+        return _(_WORDS["verdict"], verdict=_(now.verdict), p=f"{now.probability:.0%}")
 
     def static_html(self) -> str:
         """Return the verdict, and the words that move it most."""
@@ -205,7 +190,6 @@ class SentimentExplorer(Explorer):
         return f"<p><b>{self.static_text()}</b></p><table>{rows}</table>"
 
     def _choose(self) -> None:
-        """Fill in the review that was chosen, or the user's own."""
         with self.filling():
             self.text.value = self._texts[self.review.index]
         self.view.index = self.review.index
@@ -237,6 +221,6 @@ class SentimentExplorer(Explorer):
 
 def _for_page(state: SentimentState, label: int | None) -> dict[str, Any]:
     """Say in what JSON can hold what the page draws."""
-    lists = {"words": list(state.words), "known": list(state.known), "parts": state.parts.tolist()}
-    numbers = {"start": state.start, "left": state.left, "label": label}
-    return {"verdict": _(state.verdict), "colours": state.colours.tolist(), **lists, **numbers}
+    lists = {"known": list(state.known), "parts": state.parts.tolist(), "colours": state.colours.tolist()}
+    said = {"words": list(map(one_line, state.words)), "verdict": _(state.verdict), "label": label}
+    return {"start": state.start, "left": state.left, **lists, **said}
