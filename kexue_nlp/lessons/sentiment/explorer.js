@@ -9,7 +9,7 @@ const percent = (odds, n = 3) => `${digits(100 / (1 + Math.exp(-odds)), n)}%`;
 const signed = (x) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(3)}`;
 
 /** The log-odds before the first word and after each. */
-function runningTotals(start, parts) {
+export function runningTotals(start, parts) {
   let total = start;
   return [start, ...parts.map((part) => (total += part))];
 }
