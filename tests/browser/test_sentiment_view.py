@@ -56,7 +56,7 @@ def test_every_word_says_its_part_to_mouse_and_keys(page, explorer):  # noqa: F8
     for t in range(len(now.words), 0, -1):
         words.nth(t - 1).hover()
         by_mouse = told.inner_text()
-        assert f"“{now.words[t - 1]}”, word {t}: {now.parts[t - 1]:+.3f} ".replace("-", "−") in by_mouse
+        assert f"“{now.words[t - 1]}”, word {t}: {now.parts[t - 1]:+.2g} ".replace("-", "−") in by_mouse
         assert f"from {totals[t - 1]} to {totals[t]}" in by_mouse
         dots.append(page.locator("circle").get_attribute("cx"))
         page.mouse.move(0, 0)

@@ -6,7 +6,7 @@ const TICKS = [0.5, 0.25, 0.75, 0.1, 0.9, 0.05, 0.95, 0.01, 0.99, 0.001, 0.999];
 
 const oddsOf = (p) => Math.log(p / (1 - p));
 const percent = (odds, n = 3) => `${digits(100 / (1 + Math.exp(-odds)), n)}%`;
-const signed = (x) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(3)}`;
+const signed = (x) => `${x < 0 ? "−" : "+"}${digits(Math.abs(x), 2)}`;
 
 /** The log-odds before the first word and after each. */
 export function runningTotals(start, parts) {
@@ -94,7 +94,7 @@ function render({ model, el }) {
     const top = y(oddsOf(about.unsure[1])), bottom = y(oddsOf(about.unsure[0]));
     redraw(frame,
       element("rect", { class: "kx-band", x: LEFT, y: top, width: end - LEFT, height: bottom - top }),
-      element("text", { class: "kx-quiet", x: end - 4, y: bottom - 4, "text-anchor": "end" }, words.unsure),
+      element("text", { class: "kx-quiet", x: LEFT + 4, y: top + 12 }, words.unsure),
       ...ticks.flatMap((p) => [
         element("line", { class: "kx-tick", x1: LEFT, x2: end, y1: y(oddsOf(p)), y2: y(oddsOf(p)) }),
         element("text", { class: "kx-quiet", x: LEFT - 6, y: y(oddsOf(p)) + 4, "text-anchor": "end" }, `${digits(100 * p)}%`)]),

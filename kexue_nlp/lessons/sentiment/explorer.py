@@ -185,7 +185,7 @@ class SentimentExplorer(Explorer):
         now, rows = self.state, ""
         order = np.argsort(-now.parts)
         for name, some in ((_("most for it"), order[:8]), (_("most against it"), order[::-1][:8])):
-            words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.3f}" for t in some)
+            words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.2g}" for t in some)
             rows += f'<tr><th>{name}</th><td lang="en">{words}</td></tr>'
         return f"<p><b>{self.static_text()}</b></p><table>{rows}</table>"
 
