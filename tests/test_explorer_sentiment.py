@@ -1,15 +1,14 @@
-import json
+import html
 
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
-from sklearn.neural_network import MLPClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.lessons.sentiment.explorer import WORD_LIMIT, SentimentState, weigh
+from kexue_nlp.lessons.sentiment.explorer import VERDICTS, WORD_LIMIT, SentimentState, weigh
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.widgets import SentimentExplorer, errors
 
@@ -17,98 +16,83 @@ HOSTILE = "<img src=x onerror=alert(1)>\"'&"
 REVIEWS = ("a good film", f"a bad {HOSTILE} film", "good good bad film")
 RNG = np.random.default_rng(0)
 STATES, LABELS = RNG.normal(0.1, 0.2, (20, 6)), np.arange(20) % 2
-CLASSIFIERS = {
-    "alone": LogisticRegression().fit(STATES, LABELS),
-    "scaled": make_pipeline(StandardScaler(), LogisticRegression()).fit(STATES, LABELS),
-}
+ALONE = LogisticRegression().fit(STATES, LABELS)
+SCALED = make_pipeline(StandardScaler(), LogisticRegression()).fit(STATES, LABELS)
 pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 
 
 @pytest.fixture(scope="module")
-def model():
-    return LanguageModel(Vocabulary(["a", "good", "bad", "film"]), embedding=4, units=6)
-
-
-@pytest.fixture
-def arguments(model):
+def arguments():
+    model = LanguageModel(Vocabulary(["a", "good", "bad", "film"]), embedding=4, units=6)
     separation = np.array([0.5, 0.9, 0.45, 0.2, 0.54, 0.6])
-    return {"model": model, "classifier": CLASSIFIERS["scaled"], "separation": separation, "reviews": REVIEWS}
+    return {"model": model, "classifier": SCALED, "separation": separation, "reviews": REVIEWS}
 
 
 @pytest.fixture
 def explorer(arguments):
-    return SentimentExplorer(**arguments, labels=[1, 0, 0], length=8)
+    return SentimentExplorer(**arguments, labels=[1, 0, 0])
 
 
 def log_odds(p):
     return np.log(p / (1 - p))
 
 
-@pytest.mark.parametrize("name", CLASSIFIERS)
-def test_words_add_up_to_the_log_odds_of_the_classifier(model, name):
-    classifier, text = CLASSIFIERS[name], "good film bad a " * 5
-    start, parts = weigh(classifier, model.states(text).astype(float), length=20)
-    expected = log_odds(classifier.predict_proba(model.encode([text]).astype(float))[0, 1])
-    assert start + parts.sum() == pytest.approx(expected, abs=1e-5)
-    # A short text is as one of `length` words, the missing ones of which are average.
-    states = RNG.normal(0.1, 0.2, (8, 6))
-    average = classifier[0].mean_ if name == "scaled" else np.zeros(6)
-    filled = np.vstack([states, np.tile(average, (13, 1))]).mean(axis=0)
-    start, parts = weigh(classifier, states, length=20)
-    assert start + parts.sum() == pytest.approx(log_odds(classifier.predict_proba([filled])[0, 1]), abs=1e-5)
+@pytest.mark.parametrize(("classifier", "average"), [(ALONE, 0), (SCALED, SCALED[0].mean_)], ids=["alone", "scaled"])
+def test_words_add_up_to_the_log_odds_of_the_classifier(arguments, classifier, average):
+    text, few = "good film bad a " * 5, RNG.normal(0.1, 0.2, (8, 6))
+    # A text of seven words is as one of twenty, the missing ones of which are average.
+    filled = (few.sum(axis=0) + 13 * average) / 21
+    for states, mean in ((arguments["model"].states(text), arguments["model"].encode([text])[0]), (few, filled)):
+        start, parts = weigh(classifier, states.astype(float), length=20)
+        expected = log_odds(classifier.predict_proba([mean.astype(float)])[0, 1])
+        assert start + parts.sum() == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize(
-    ("p", "known", "verdict"),
-    [
-        (0.1, 4, "negative"), (0.3, 4, "rather negative"), (0.41, 4, "unsure"), (0.59, 4, "unsure"),
-        (0.61, 4, "rather positive"), (0.8, 4, "positive"), (0.99, 2, "positive"), (0.99, 1, "unsure"),
-    ],
-)  # fmt: skip
-def test_verdict_says_how_sure(p, known, verdict):
-    known = (True,) * known + (False,) * (4 - known)
-    state = SentimentState(tuple("abcd"), known, 0.5, np.full(4, (log_odds(p) - 0.5) / 4), np.zeros((1, 4)), 0)
-    assert (state.probability, state.verdict) == (pytest.approx(p), verdict)
+def test_verdict_is_unsure_near_one_half_or_of_unknown_words():
+    def verdict(p, n_known=4):
+        known, parts = [True] * n_known + [False] * (4 - n_known), np.full(4, (log_odds(p) - 0.5) / 4)
+        return SentimentState(tuple("abcd"), tuple(known), 0.5, parts, np.zeros((1, 4)), 0).verdict
+
+    assert [verdict(p) for p in (0.24, 0.26, 0.41, 0.61, 0.76)] == list(VERDICTS)
+    assert [verdict(p) for p in (0.39, 0.59, 0.74)] == list(VERDICTS[1:4])
+    assert (verdict(0.99, 2), verdict(0.99, 1)) == ("positive", "unsure")
 
 
-def test_units_are_ranked_and_turned_to_positive(explorer, model):
+def test_units_are_ranked_by_distance_from_chance_and_turned(arguments, explorer):
     assert [unit for unit, _ in explorer.view.about["units"]] == [1, 3, 5, 2, 4, 0]
     explorer.text.value = "good film bad a"
-    states = model.states("good film bad a")[1:]
-    for row, (unit, sign) in enumerate([(1, 1), (3, -1)], start=1):
-        found = explorer.state.colours[row]
-        assert (np.argsort(found) == np.argsort(sign * states[:, unit])).all()
-        assert np.abs(found).max() <= 100
-    said = CLASSIFIERS["scaled"].decision_function(states)
-    assert (np.argsort(explorer.state.colours[0]) == np.argsort(said)).all()
+    states = arguments["model"].states("good film bad a")[1:]
+    expected = SCALED.decision_function(states), states[:, 1], -states[:, 3]
+    for colours, values in zip(explorer.state.colours, expected, strict=False):
+        assert (np.argsort(colours) == np.argsort(values)).all()
+        assert np.abs(colours).max() <= 100
 
 
 def test_the_choice_follows_what_is_typed_and_fills_the_text(explorer):
-    own = len(REVIEWS)
+    def shown():
+        return explorer.review.index, explorer.view.index, explorer.text.value, explorer.state.words[-1]
+
     explorer.text.value = "good"
-    assert (explorer.review.index, explorer.view.index, explorer.state.words) == (own, own, ("good",))
+    assert shown() == (3, 3, "good", "good")
     explorer.review.index = 2
-    assert (explorer.text.value, explorer.view.index) == (REVIEWS[2], 2)
-    explorer.review.index = own
-    assert explorer.text.value == "good"
+    assert shown() == (2, 2, REVIEWS[2], "film")
+    explorer.review.index = 3
+    assert shown() == (3, 3, "good", "good")
     explorer.text.value = REVIEWS[1]
-    assert (explorer.review.index, explorer.view.texts[1]["label"], explorer.view.texts[own]["label"]) == (1, 0, None)
-    explorer.colour.index = 3
+    assert shown()[:2] == (1, 1)
+    assert [text["label"] for text in explorer.view.texts] == [1, 0, 0, None]
+    explorer.colour.index = explorer.view.colour = 3
     explorer.reset()
-    shown = explorer.review.index, explorer.view.index, explorer.colour.index, explorer.view.colour
-    assert (*shown, explorer.text.value) == (0, 0, 0, 0, REVIEWS[0])
+    assert (*shown(), explorer.colour.index, explorer.view.colour) == (0, 0, REVIEWS[0], "film", 0, 0)
 
 
 @pytest.mark.parametrize("text", ["", "   ", "!!!", "zzz yyy", "film", "\x00", "电影", "👍🏽 good", HOSTILE], ids=ascii)
-def test_few_words_settle_little(arguments, text):
-    explorer = SentimentExplorer(**arguments)
+def test_few_words_settle_little(explorer, text):
     explorer.text.value = text
-    assert explorer.state.verdict == "unsure"
     page = explorer.view.texts[-1]
+    assert explorer.state.verdict == "unsure"
     assert len(page["words"]) == len(page["parts"]) == len(page["colours"][0])
-    json.dumps(page).encode()
     assert page["known"] == [word in ("a", "good", "film") for word in page["words"]]
-    assert "<img" not in explorer.static_html()
 
 
 def test_a_long_text_and_errors_are_pointed_out(explorer):
@@ -121,14 +105,12 @@ def test_a_long_text_and_errors_are_pointed_out(explorer):
 
 
 def test_static_fallback_shows_the_words_that_move_most(explorer):
-    explorer.text.value = "good film bad a"
-    bundle = explorer._repr_mimebundle_()
-    assert f"{explorer.state.probability:.0%}" in bundle["text/plain"]
-    order = np.array(explorer.state.words)[np.argsort(-explorer.state.parts)]
-    for row, words in zip(bundle["text/html"].split("<tr>")[1:], (order, order[::-1]), strict=True):
-        assert [row.find(word + " ") for word in words] == sorted(row.find(word + " ") for word in words)
-    explorer.text.value = "!"
-    assert explorer.static_text() == "There is no word in the text."
+    explorer.text.value = f"good film {HOSTILE}"
+    bundle, now = explorer._repr_mimebundle_(), explorer.state
+    assert f"{now.probability:.0%}" in bundle["text/plain"]
+    first = [row.split('lang="en">')[1].split()[0] for row in bundle["text/html"].split("<tr>")[1:]]
+    assert list(map(html.unescape, first)) == [now.words[now.parts.argmax()], now.words[now.parts.argmin()]]
+    assert "<img" not in bundle["text/html"]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +120,7 @@ def test_static_fallback_shows_the_words_that_move_most(explorer):
         ({"separation": np.full(6, np.nan)}, "from nan to nan"),
         ({"reviews": ()}, "must not be empty"),
         *(({"labels": labels}, "needs a label, 0 or 1") for labels in ([1, 0], [1, 0, 2])),
-        *(({"classifier": wrong}, "must be linear") for wrong in (SVC().fit(STATES, LABELS), MLPClassifier())),
+        *(({"classifier": wrong}, "must be linear") for wrong in (SVC().fit(STATES, LABELS), LogisticRegression())),
     ],
 )
 def test_what_does_not_fit_is_refused(arguments, change, message):

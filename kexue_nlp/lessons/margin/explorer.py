@@ -163,7 +163,7 @@ def _reviews(state: MarginState) -> str:
     rows = []
     for i in state.nearest:
         text = state.texts[i].replace("<br />", " ")
-        end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]))
+        end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:].split(maxsplit=1)[-1]))
         status = _("still active") if state.active[i] else _("switched off")
         label = _("positive") if state.labels[i] else _("negative")
         cells = (status, label, f"p = {state.predictions[i]:.3f}", f'<bdi lang="en">{end}</bdi>')
