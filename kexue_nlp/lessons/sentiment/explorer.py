@@ -126,9 +126,7 @@ class SentimentExplorer(Explorer):
         if not len(reviews) or len(labels) != len(reviews) or not {*labels} <= {0, 1, None}:
             raise ValueError(f"reviews must not be empty, and each needs a label, 0 or 1; got {len(reviews)}, {labels}")
         if not hasattr(classifier[-1] if hasattr(classifier, "steps") else classifier, "coef_"):
-            raise ValueError(
-                f"the classifier must be linear and fitted, such as LogisticRegression; got {classifier!r}"
-            )
+            raise ValueError(f"the classifier must be linear and fitted, like LogisticRegression, not {classifier!r}")
         self._model, self._classifier, self._length = model, classifier, length
         self._texts = [*reviews, ""]  # the last one is the user's own
         seen = np.concatenate([self._read(text)[1] for text in reviews])
@@ -153,10 +151,8 @@ class SentimentExplorer(Explorer):
         about = {"units": units, "n": model.units, "length": length, "unsure": list(BORDERS[1:3])}
         self.view = SentimentView(texts=list(map(_for_page, self._states, [*labels, None])), about=about)
         # These ties hold in the page, with or without a kernel.
-        self._ties = [
-            widgets.jslink((self.review, "index"), (self.view, "index")),
-            widgets.jslink((self.colour, "index"), (self.view, "colour")),
-        ]
+        ties = ((self.review, "index"), (self.colour, "colour"))
+        self._ties = [widgets.jslink((control, "index"), (self.view, name)) for control, name in ties]
         self.on_change(self.review, self._choose)
         self.on_change(self.text, self._type)
         self.lay_out(self.review, self.text, row(self.colour, reset), self.view)
@@ -176,9 +172,7 @@ class SentimentExplorer(Explorer):
     def static_text(self) -> str:
         """Return the verdict."""
         now = self.state
-        if not now.words:
-            return _(_WORDS["empty"])
-        return _(_WORDS["verdict"], verdict=_(now.verdict), p=f"{now.probability:.0%}")
+        return _(_WORDS["verdict" if now.words else "empty"], verdict=_(now.verdict), p=f"{now.probability:.0%}")
 
     def static_html(self) -> str:
         """Return the verdict, and the words that move it most."""
