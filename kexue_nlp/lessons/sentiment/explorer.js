@@ -5,7 +5,7 @@ const SPACE = 17; // between two ticks
 const TICKS = [0.5, 0.25, 0.75, 0.1, 0.9, 0.05, 0.95, 0.01, 0.99, 0.001, 0.999]; // those in front have precedence
 
 const oddsOf = (p) => Math.log(p / (1 - p));
-const percent = (odds, n = 3) => `${digits(100 / (1 + Math.exp(-odds)), n)}%`;
+const percent = (odds) => `${digits(100 / (1 + Math.exp(-odds)))}%`;
 const signed = (x) => `${x < 0 ? "−" : "+"}${digits(Math.abs(x), 2)}`;
 
 /** The log-odds before the first word and after each. */
@@ -48,7 +48,7 @@ function render({ model, el }) {
       worst: list(order.filter(([part]) => part < 0).reverse()) });
     const n = step, unknown = now.known.filter((known) => !known).length;
     redraw(verdict, ...(n ? [
-      element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: percent(totals.at(-1), 2) })),
+      element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
       element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] })),
     ] : [words.empty]));
     note.textContent = [

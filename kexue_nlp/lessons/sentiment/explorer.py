@@ -17,7 +17,7 @@ from kexue_nlp.widgets.view import View
 
 __all__ = ["SentimentExplorer", "SentimentState", "weigh"]
 
-WORD_LIMIT = 5000  # the page draws each
+WORD_LIMIT = 2500  # as many as the longest reviews of IMDB have
 N_UNITS = 8  # the best, which can be looked at
 BORDERS = (0.25, 0.4, 0.6, 0.75)  # probabilities between the verdicts
 VERDICTS = (N_("negative"), N_("rather negative"), N_("unsure"), N_("rather positive"), N_("positive"))
