@@ -44,8 +44,8 @@ _WORDS = {
         "mean over a review puts a positive and a negative one in the right order in {share} of cases."
     ),
     "short": N_(
-        "{n} of {length} words: the classifier has learned from pieces of {length}. What is missing counts as "
-        "undecided, so a few words settle little."
+        "Words here: {n}. The classifier has learned from pieces of {length}; what is missing counts as undecided, so "
+        "a few words settle little."
     ),
     "strange": N_("The model does not know {unknown} of {n} words, and reads them all alike."),
     "left": N_("Only the first {n} words are read; {left} more are not."), "empty": N_("There is no word in the text."),
