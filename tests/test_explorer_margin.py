@@ -101,13 +101,11 @@ def test_reviews_are_escaped_and_cut_to_their_end_at_a_word(data):
 
 
 def test_what_a_class_should_not_read_is_not_shown(data):
-    fit, unfit = (
-        "A rapid, classy drama about an assistant.",
-        ("Full of nudity.", "He murdered them.", "What an ass!", "SHIT"),
-    )
-    texts = [unfit[i % 4] if i % 2 else fit for i in range(N)]
-    found = state(texts, *data[1:], 0.6, 1)
-    assert [texts[i] for i in found.nearest] == [fit] * 4
+    fit = "A rapid, classy drama about an assistant."
+    for unfit in ("Full of nudity.", "He murdered them.", "What an ass!", "SHIT", "Broken: \x85", "See https://x.y"):
+        texts = [fit, unfit] * (N // 2)
+        found = state(texts, *data[1:], 0.6, 1)
+        assert [texts[i] for i in found.nearest] == [fit] * 4
 
 
 @pytest.mark.parametrize(("control", "value"), [("margin", 0.83), ("epoch", 1), ("scale", "logit")])
