@@ -177,9 +177,9 @@ class SentimentExplorer(Explorer):
     def static_html(self) -> str:
         """Return the verdict, and the words that move it most."""
         now, rows = self.state, ""
-        order = np.argsort(-now.parts)
-        for name, some in ((_("most for it"), order[:8]), (_("most against it"), order[::-1][:8])):
-            words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.2g}" for t in some)
+        for name, sign in ((_("most for it"), 1), (_("most against it"), -1)):
+            order = np.argsort(-sign * now.parts)[: min(8, (sign * now.parts > 0).sum())]
+            words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.2g}" for t in order)
             rows += f'<tr><th>{name}</th><td lang="en">{words}</td></tr>'
         return f"<p><b>{self.static_text()}</b></p><table>{rows}</table>"
 
