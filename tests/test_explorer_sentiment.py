@@ -102,11 +102,13 @@ def test_a_long_text_and_errors_are_pointed_out(explorer):
     assert errors.pop()
 
 
-def test_static_fallback_shows_the_words_that_move_most(explorer):
+def test_static_fallback_shows_the_words_that_move_most(arguments):
+    explorer = SentimentExplorer(**arguments | {"classifier": ALONE})
     explorer.text.value = f"good film {HOSTILE}"
     bundle, now = explorer._repr_mimebundle_(), explorer.state
     assert f"{now.probability:.0%}" in bundle["text/plain"]
     first = [row.split('lang="en">')[1].split()[0] for row in bundle["text/html"].split("<tr>")[1:]]
+    assert now.parts.min() < 0 < now.parts.max()
     assert list(map(html.unescape, first)) == [now.words[now.parts.argmax()], now.words[now.parts.argmin()]]
     assert "<img" not in bundle["text/html"]
 
