@@ -15,7 +15,6 @@ from matplotlib import pyplot as plt
 from kexue_nlp.lessons.hashing import explorer as hashing
 from kexue_nlp.lessons.margin import explorer as margin
 from kexue_nlp.lessons.segmentation import explorer as segmentation
-from kexue_nlp.lessons.sentiment import explorer as sentiment
 from kexue_nlp.lessons.viewpoint import explorer as viewpoint
 from kexue_nlp.widgets import HashExplorer, MarginExplorer, SegmentationExplorer, SentimentExplorer, ViewpointExplorer
 
@@ -51,19 +50,16 @@ def _margin(explorer: MarginExplorer) -> tuple[widgets.Widget, Callable]:
 
 def _sentiment(explorer: SentimentExplorer) -> tuple[widgets.Widget, Callable]:
     def draw(value):
-        words, known, states, probability, n_words = explorer._answer
-        unit = int(explorer._order[value - 1])
-        scale = explorer._separation[unit], explorer._mean[unit], explorer._scale[unit]
-        now = sentiment.state(words, known, states, probability, unit, *map(float, scale), n_words)
+        now = explorer.state
         _, (text, running) = plt.subplots(2, 1, figsize=(11, 6))
         text.axis("off")
         for i, word in enumerate(now.words):
-            colour = plt.cm.coolwarm((1 - now.activation[i]) / 2)
+            colour = plt.cm.coolwarm((100 - now.colours[value, i]) / 200)
             text.text(i % 15 / 15, 1 - i // 15 / 12, word, backgroundcolor=colour, fontsize=8)
-        running.plot(now.probability)
-        return f"unit {now.unit}"
+        running.plot(now.start + np.cumsum(now.parts))
+        return explorer.colour.options[value]
 
-    return widgets.IntSlider(1, min=1, max=explorer.rank.max), draw
+    return widgets.IntSlider(0, max=len(explorer.colour.options) - 1), draw
 
 
 def _draw_panels(text: str, *panels: tuple[np.ndarray, np.ndarray]) -> None:

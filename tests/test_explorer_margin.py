@@ -1,4 +1,5 @@
 import xml.etree.ElementTree as ElementTree
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -70,44 +71,41 @@ def test_nearest_reviews_are_two_of_each_side_nearest_first(data):
     parse(render(found))
 
 
+def count(page):
+    """Count reviews that are active and not, and those of each bin and label."""
+    statuses, bins = Counter(), Counter()
+    for bar in parse(page).iter("rect"):
+        for title in bar.iter("title"):
+            n = int(title.text.split()[0])
+            statuses["active" in title.text] += n
+            bins[bar.get("x"), bar.get("width"), "positive" in title.text] += n
+    return statuses, bins
+
+
 @pytest.mark.parametrize("scale", SCALES)
-@pytest.mark.parametrize("margin", [0.5, 0.6, 0.63, 0.9, 0.99])
-def test_picture_is_well_formed_and_counts_each_review(data, margin, scale):
-    found = state(*data, margin, 2)
-    page = render(found, scale)
-    assert [bool(svg.get("aria-label")) for svg in parse(page).iter("svg")] == [True] * 3
-    assert "nan" not in page
-    counts = {True: 0, False: 0}
-    for title in parse(page).iter("title"):
-        counts["active" in title.text] += int(title.text.split()[0])
-    assert counts == {True: found.active.sum(), False: (~found.active).sum()}
+@pytest.mark.parametrize("p", [None, 0.0, 1.0])
+def test_counts_in_bins_that_no_margin_cuts(data, p, scale):
+    run = data[3] if p is None else run_of(p)
+    for margin in (0.5, 0.6, 0.63, 0.9, 0.99):
+        found = state(*data[:3], run, margin, 2)
+        statuses, bins = count(render(found, scale))
+        assert statuses == Counter(found.active.tolist())
+        assert bins == count(render(state(*data[:3], run, 0.75, 2), scale))[1]
 
 
-@pytest.mark.parametrize("p", [0.0, 1.0])
-def test_a_sure_prediction_has_a_place_on_the_scale_of_logits(data, p):
-    root = parse(render(state(*data[:3], run_of(p), 0.6, 1), "logit"))
-    assert sum(int(title.text.split()[0]) for title in root.iter("title")) == N
-
-
-@pytest.mark.parametrize(
-    ("review", "shown", "hidden"),
-    [(HOSTILE, "&lt;img", "<img"), ("beginning " + "x" * 5000 + " end", "x end", "beginning")],
-    ids=["hostile", "long"],
-)
-def test_reviews_are_escaped_and_cut_to_their_end(data, review, shown, hidden):
-    page = render(state([review] * N, *data[1:], 0.6, 1))
-    assert shown in page
-    assert hidden not in page
+def test_reviews_are_escaped_and_cut_to_their_end_at_a_word(data):
+    for review, shown, hidden in ((HOSTILE, "&lt;img", "<img"), ("so " + "word " * 999, "… word word", "so word")):
+        page = render(state([review] * N, *data[1:], 0.6, 1))
+        assert shown in page
+        assert hidden not in page
 
 
 def test_what_a_class_should_not_read_is_not_shown(data):
-    fit, unfit = (
-        "A rapid, classy drama about an assistant.",
-        ("Full of nudity.", "He murdered them.", "What an ass!", "SHIT"),
-    )
-    texts = [unfit[i % 4] if i % 2 else fit for i in range(N)]
-    found = state(texts, *data[1:], 0.6, 1)
-    assert [texts[i] for i in found.nearest] == [fit] * 4
+    fit = "A rapid, classy drama about an assistant."
+    for unfit in ("Full of nudity.", "He murdered them.", "What an ass!", "SHIT", "Broken: \x85", "See https://x.y"):
+        texts = [fit, unfit] * (N // 2)
+        found = state(texts, *data[1:], 0.6, 1)
+        assert [texts[i] for i in found.nearest] == [fit] * 4
 
 
 @pytest.mark.parametrize(("control", "value"), [("margin", 0.83), ("epoch", 1), ("scale", "logit")])

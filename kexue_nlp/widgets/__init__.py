@@ -12,7 +12,7 @@ from kexue_nlp.widgets.base import errors
 
 _LESSONS = {
     "margin": ("MarginExplorer", "Training"),
-    "sentiment": ("RoundScore", "SentimentExplorer"),
+    "sentiment": ("SentimentExplorer",),
     "segmentation": ("SegmentationExplorer",),
     "viewpoint": ("ViewpointExplorer",),
     "hashing": ("HashExplorer", "Hashes", "picture_items", "word_items"),

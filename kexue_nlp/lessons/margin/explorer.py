@@ -23,10 +23,10 @@ SCALES = (N_("probability"), N_("logit"))
 _LOGIT = 6.0  # logits are drawn from −6 to 6
 _BINS, _WIDTH = 20, 232  # of the histogram, and pixels of a panel (also in explorer.css)
 _SHOWN, _LENGTH = 2, 280  # reviews on either side of the margin, and characters of each
-# A review with one of these is not shown: a class reads them together.
+# A review with one of these is not shown, for a class reads them together; nor one with broken characters or links.
 _UNFIT = re.compile(
     r"\b(sex|nud[ei]|naked|porn|erotic|rap(e|ist)|orgasm|whor|slut|bitch|bastard|fuck|shit|crap|ass(es|hole)?\b|damn|hell\b|"
-    r"murder|suicid|tortur|gor[ey]\b|slaughter|racis|nazi|drugs?\b|heroin|cocaine|prostitut|strip(per|tease)|breast|penis)",
+    r"murder|suicid|tortur|gor[ey]\b|slaughter|racis|nazi|drugs?\b|heroin|cocaine|prostitut|strip(per|tease)|breast|penis)|[\x80-\x9f]|://",
     re.IGNORECASE,
 )
 _chart = functools.partial(Chart, width=_WIDTH, height=210, left=36, bottom=36)
@@ -163,7 +163,7 @@ def _reviews(state: MarginState) -> str:
     rows = []
     for i in state.nearest:
         text = state.texts[i].replace("<br />", " ")
-        end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:]))
+        end = html.escape(one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:].split(maxsplit=1)[-1]))
         status = _("still active") if state.active[i] else _("switched off")
         label = _("positive") if state.labels[i] else _("negative")
         cells = (status, label, f"p = {state.predictions[i]:.3f}", f'<bdi lang="en">{end}</bdi>')

@@ -1,160 +1,112 @@
-"""Watch one unit of a language model read a review, and self-training change its mind (article 4374)."""
+"""Watch a classifier weigh a review word by word, on the states of a language model (article 4374)."""
 
-import html
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 
-from kexue_nlp.figures import BLUE, GREY, ORANGE
-from kexue_nlp.language import _
+from kexue_nlp.language import N_, _
 from kexue_nlp.language_model import LanguageModel
 from kexue_nlp.text import split_words
 from kexue_nlp.widgets.base import Explorer, TextArea, escape, one_line, row
-from kexue_nlp.widgets.chart import STYLE, Chart
+from kexue_nlp.widgets.view import View
 
-__all__ = ["RoundScore", "SentimentExplorer", "SentimentState", "render_reading", "render_rounds", "state"]
+__all__ = ["SentimentExplorer", "SentimentState", "weigh"]
 
-WORD_LIMIT = 400
-_LEVELS = 5  # shades of each colour, which stand in explorer.css
+WORD_LIMIT = 2500  # as many as the longest reviews of IMDB have
+N_UNITS = 8  # the best, which can be looked at
+BORDERS = (0.25, 0.4, 0.6, 0.75)  # probabilities between the verdicts
+VERDICTS = (N_("negative"), N_("rather negative"), N_("unsure"), N_("rather positive"), N_("positive"))
 
-_WIDTH, _HEIGHT = 830, 150
-_PANEL = 405  # pixels of each of the two panels about rounds
-_LINES = ((BLUE, "", "solid"), (ORANGE, "6 3", "dashed"), (GREY, "2 3", "dotted"))  # of up to three methods
-
-_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
-
-
-@dataclass(frozen=True)
-class RoundScore:
-    """What a round of self-training came to."""
-
-    accuracy: float  # on the test
-    flips: int | None  # predictions that changed since the round before; None in round 0
-    used: int  # unlabelled reviews that the model was trained on
+_FILE = Path(__file__).with_name("explorer.js")
+_WORDS = {
+    "player": {
+        "back": N_("one word back"), "play": N_("read word by word"), "pause": N_("pause"), "next": N_("one word on"),
+        "scrub": N_("how many words are read"),
+    },
+    "verdict": N_("{verdict} (probability of “positive”: {p})"), "label": N_("label: {label}"),
+    "none": N_("your own text: no label"), "labels": [N_("negative"), N_("positive")], "unsure": N_("unsure"),
+    "word": N_("“{word}”, word {n}: {part} log-odds. The verdict moves from {before} to {after} positive."),
+    "start": N_("Before the first word: {after} positive. Log-odds {part}: the bias, and the state before any word."),
+    "most": N_("Before the first word {start}, the bias. Most for it: {best}. Most against it: {worst}."),
+    "line": N_("The running total from the first word to the last: {before} to {after} positive."),
+    "axis": N_("words read"), "unknown": N_("not in the vocabulary: read as “unknown word”"), "separator": N_(", "),
+    "colours": N_(
+        "Point at a word. Blue ones add to “positive”, orange ones take away; all together are the verdict. A word "
+        "counts by the state after it, which remembers what came before. Dotted: not known to the model."
+    ),
+    "unit": N_(
+        "Coloured by unit {unit}, one of {n} units: not the verdict. Blue: it leans to positive after the word. Its "
+        "mean over a review puts a positive and a negative one in the right order in {share} of cases."
+    ),
+    "short": N_(
+        "Words here: {n}. The classifier has learned from pieces of {length}; what is missing counts as undecided, so "
+        "a few words settle little."
+    ),
+    "strange": N_("The model does not know {unknown} of {n} words, and reads them all alike."),
+    "left": N_("Only the first {n} words are read; {left} more are not."), "empty": N_("There is no word in the text."),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class SentimentState:
-    """A review of T words as the language model reads it."""
+    """A text of T words, read and weighed."""
 
     words: tuple[str, ...]
-    known: tuple[bool, ...]  # which words are in the vocabulary
-    activation: np.ndarray  # (T,), the unit after each word: 0 at its mean, 1 where it speaks for a positive review
-    probability: np.ndarray  # (T + 1,), of a positive review, before the first word and after each
-    unit: int
-    separation: float  # the chance that the unit is higher for a positive review than for a negative one
-    n_words: int  # of the whole text, of which at most 400 are read
+    known: tuple[bool, ...]  # which are in the vocabulary
+    start: float  # log-odds of "positive" before the first word
+    parts: np.ndarray  # (T,), what the state after each word adds to them
+    colours: np.ndarray  # int (1 + units, T), per cent from -100 to 100: the parts, then what single units say
+    left: int  # words beyond the limit, which are not read
+
+    @property
+    def probability(self) -> float:
+        """The probability of a positive review after the last word."""
+        return float(1 / (1 + np.exp(-self.start - self.parts.sum())))
+
+    @property
+    def verdict(self) -> str:
+        """The verdict in words: "unsure" near one half, and where most words are unknown."""
+        strange = self.known.count(False) > len(self.words) / 2
+        return VERDICTS[2 if strange else np.searchsorted(BORDERS, self.probability)]
 
 
-def state(
-    words, known, states, probability, unit: int, separation: float, mean: float, scale: float, n_words: int
-) -> SentimentState:
-    """Put a unit on a scale that can be coloured: its values `mean` and `mean` + `scale` become 0 and 1.
+def weigh(classifier: Any, states: np.ndarray, length: int = 1) -> tuple[float, np.ndarray]:
+    """Split the log-odds of a linear classifier for the mean of states into what each state adds.
 
-    The states, float (T + 1, units), are those before the first word and after each. A unit whose area under the ROC
-    curve, `separation`, is below ½ gets its sign turned.
+    The states, float (T + 1, units), are those before the first word and after each. Returned are a start, which is the
+    bias and the state before the first word, and T parts: all together they are the classifier's ``decision_function``
+    of the mean. A text of less than `length` words is filled up with average ones, which add nothing to the bias: with
+    a classifier that has learned from long texts a few words then decide little.
     """
-    sign = 1.0 if separation >= 0.5 else -1.0
-    activation = np.clip(sign * (states[1:, unit] - mean) / max(scale, 1e-6), -1, 1)
-    return SentimentState(tuple(words), tuple(known), activation, probability, unit, separation, n_words)
+    bias = float((classifier[-1] if hasattr(classifier, "steps") else classifier).intercept_[0])
+    parts = (classifier.decision_function(states) - bias) / (max(len(states) - 1, length) + 1)
+    return bias + float(parts[0]), parts[1:]
 
 
-def render_reading(state: SentimentState) -> str:
-    """Draw a review as HTML: its words, escaped, coloured by the unit, and the running prediction below."""
-    caption = _(
-        "Blue: unit {unit} leans to positive after this word; orange: to negative. On average it is higher for "
-        "the positive one of two reviews in {share:.0%} of cases{turned}. Dotted: words that the model does not know.",
-        unit=state.unit,
-        share=max(state.separation, 1 - state.separation),
-        turned=_(" (its sign is turned here)") if state.separation < 0.5 else "",
-    )
-    if not state.words:
-        return f'<p class="kexue-quiet">{caption}</p><p>{_("There is no word in the text.")}</p>'
-    levels = np.round(state.activation * _LEVELS).astype(int).tolist()
-    words = []
-    for word, known, level in zip(state.words, state.known, levels, strict=True):
-        shown = escape(word) if known else f"<u>{escape(word)}</u>"
-        css = f' class="{"p" if level > 0 else "n"}{abs(level)}"' if level else ""
-        words.append(f"<i{css}>{shown}</i>")
-    left = state.n_words - len(state.words)
-    rest = _(" … {left:,} more words are not read.", left=left) if left else ""
-    return (
-        f'<div class="kexue-fixed"><p class="kexue-quiet">{caption}</p>'
-        f'<div class="kexue-words" dir="ltr"><span lang="en">{" ".join(words)}</span>{rest}</div>'
-        f"{_running(state)}</div>"
-    )
+class SentimentView(View):
+    """The picture: the verdict, the words, and the running total."""
 
+    _esm, _css = View.script(_FILE), View.style(_FILE.with_suffix(".css"))
 
-def _running(state: SentimentState) -> str:
-    """Draw the probability before the first word and after each."""
-    p = state.probability
-    frame = Chart(0, max(1, len(p) - 1), 0, 1, _WIDTH, _HEIGHT)
-    step = next(step for step in (1, 2, 5, 10, 20, 50, 100) if len(p) - 1 <= 10 * step)  # about ten ticks
-    last = float(p[-1])
-    colour = BLUE if last > 0.5 else ORANGE
-    label = _("The prediction after each word; after the last: {last:.0%} positive.", last=last)
-    parts = [
-        *(frame.y_tick(y, f"{y:.0%}") for y in (0, 0.5, 1)),
-        *(frame.x_tick(x, str(x)) for x in range(0, len(p), step)),
-        frame.line(range(len(p)), p, colour),
-        frame.dot(len(p) - 1, last, colour),
-    ]
-    return frame.figure(label, parts)
-
-
-def render_rounds(methods: Mapping[str, Sequence[RoundScore]], n_labels: int, number: int) -> str:
-    """Draw self-training as HTML: accuracy and flips per round, with round `number` pointed out.
-
-    The rounds are those of up to three methods by name, all with `n_labels` labelled reviews.
-    """
-    most = max(map(len, methods.values())) - 1
-    scores = [score.accuracy for rounds in methods.values() for score in rounds]
-    low, high = np.floor(min(scores) * 20) / 20, np.ceil(max(scores) * 20) / 20
-    flips = max([score.flips or 0 for rounds in methods.values() for score in rounds] + [1])
-    left = Chart(0, max(1, most), low, max(high, low + 0.05), _PANEL, _HEIGHT)
-    right = Chart(0, max(1, most), 0, flips, _PANEL, _HEIGHT)
-    parts = (
-        [left.y_tick(y, f"{y:.0%}") for y in np.arange(low, max(high, low + 0.05) + 0.001, 0.05)],
-        [right.y_tick(y, f"{y:,.0f}") for y in (0, flips / 2, flips)],
-    )
-    lines = ""
-    for (name, rounds), (colour, dash, style) in zip(methods.items(), _LINES, strict=False):
-        here = min(number, len(rounds) - 1)
-        accuracy = [score.accuracy for score in rounds]
-        changed = [score.flips for score in rounds[1:]]
-        parts[0].extend([left.line(range(len(rounds)), accuracy, colour, dash), left.dot(here, accuracy[here], colour)])
-        parts[1].append(right.line(range(1, len(rounds)), changed, colour, dash))
-        if here:
-            parts[1].append(right.dot(here, changed[here - 1], colour))
-        score = rounds[here]
-        trained = _("trained on {count:,} labels", count=n_labels)
-        trained += _(" and {count:,} predictions", count=score.used) if score.used else ""
-        moved = "" if score.flips is None else _(", {count:,} predictions changed", count=score.flips)
-        stopped = _(" (stopped after round {here})", here=here) if here < number else ""
-        lines += f'<li><b style="border-bottom:3px {style} {colour}">{html.escape(name)}</b>'
-        lines += stopped + _(": {score:.1%} on the test; ", score=score.accuracy) + f"{trained}{moved}</li>"
-    labels = (_("Accuracy on the test after each round"), _("Predictions that changed in each round"))
-    figures = ""
-    for label, frame, panel in zip(labels, (left, right), parts, strict=True):
-        panel += [frame.x_tick(x, str(x)) for x in range(most + 1)]
-        figures += f"<div>{frame.figure(label, panel)}</div>"
-    return f'<ul>{lines}</ul><div class="kexue-pair">{figures}</div>'
+    words = traitlets.Dict(_WORDS).tag(sync=True)
+    texts, about = traitlets.List().tag(sync=True), traitlets.Dict().tag(sync=True)
+    index, colour = (traitlets.Int(0).tag(sync=True) for _ in range(2))  # of the text; 0: by parts, or a unit by rank
 
 
 class SentimentExplorer(Explorer):
-    """Type a review and choose a unit; or choose how many labels there are, and follow self-training.
+    """Type a review, and see what each word adds to the verdict; or what one unit of the language model says.
 
-    The model is one of words. The classifier has scikit-learn's ``predict_proba``, from the mean of the states of a
-    review to its label, 0 or 1. `separation`, float (units,), is the area under the ROC curve of each unit, over the
-    means of labelled reviews. There are `reviews` to choose from, whose states give each unit its scale; and `runs`,
-    the rounds of self-training by number of labels and method, of at most three methods.
+    The model is one of words. The classifier is scikit-learn's ``LogisticRegression``, alone or last in a linear
+    pipeline: from the mean of the states of a review, as ``model.encode`` gives it, to its label, 0 or 1. It learned
+    from reviews of about `length` words; see :func:`weigh`. `separation`, float (units,), is the area under the ROC
+    curve of each unit, over the means of labelled reviews. There are `reviews` to choose from, whose states give the
+    colours their scale, and their `labels` where they are known. ValueError if these do not fit.
     """
-
-    styles = _STYLE
 
     def __init__(
         self,
@@ -162,99 +114,107 @@ class SentimentExplorer(Explorer):
         classifier: Any,
         separation: np.ndarray,
         reviews: Sequence[str],
-        runs: Mapping[int, Mapping[str, Sequence[RoundScore]]],
+        labels: Sequence[int] | None = None,
+        length: int = 128,
     ) -> None:
         super().__init__()
         separation = np.asarray(separation, dtype=float)
         if separation.shape != (model.units,) or not ((separation >= 0) & (separation <= 1)).all():
             found = f"{separation.shape}, from {separation.min()} to {separation.max()}"
             raise ValueError(f"separation must be {model.units} areas from 0 to 1, one per unit; got shape {found}")
-        if not len(reviews) or not runs or not all(map(len, runs.values())):
-            raise ValueError("reviews and runs must not be empty")
-        for n, methods in runs.items():
-            rounds = {name: len(scores) for name, scores in methods.items()}
-            if len(rounds) > len(_LINES) or not all(rounds.values()):
-                raise ValueError(f"with {n} labels there must be 1 to 3 methods, with rounds; there are {rounds}")
-        self._model, self._classifier, self._separation = model, classifier, separation
-        self._order = np.argsort(-np.abs(separation - 0.5), kind="stable")
-        self._runs = {n: dict(runs[n]) for n in sorted(runs)}
-        self._reviews = list(reviews)
-        self._asked: str | None = None  # the text of the last answer
-        seen = np.concatenate([self._read(text)[2][1:] for text in self._reviews])
-        self._mean = seen.mean(axis=0) if len(seen) else np.zeros(model.units)
-        self._scale = np.quantile(np.abs(seen - self._mean), 0.98, axis=0) if len(seen) else np.ones(model.units)
+        labels = [None] * len(reviews) if labels is None else list(map(int, labels))
+        if not len(reviews) or len(labels) != len(reviews) or not {*labels} <= {0, 1, None}:
+            raise ValueError(f"reviews must not be empty, and each needs a label, 0 or 1; got {len(reviews)}, {labels}")
+        if not hasattr(classifier[-1] if hasattr(classifier, "steps") else classifier, "coef_"):
+            raise ValueError(f"the classifier must be linear and fitted, like LogisticRegression, not {classifier!r}")
+        self._model, self._classifier, self._length = model, classifier, length
+        self._texts = [*reviews, ""]  # the last one is the user's own
+        seen = np.concatenate([self._read(text)[1] for text in reviews])
+        self._best = np.argsort(-np.abs(separation - 0.5), kind="stable")[:N_UNITS]
+        area = separation[self._best]
+        self._mean, self._sign = seen[:, self._best].mean(axis=0), np.where(area < 0.5, -1, 1)
+        self._scale = np.maximum(np.quantile(np.abs(seen[:, self._best] - self._mean), 0.98, axis=0), 1e-6)
+        said = len(seen) * weigh(classifier, seen)[1]
+        self._full = max(float(np.quantile(np.abs(said), 0.98)), 1e-6)  # log-odds of a state that get the full colour
+        self._states = list(map(self._look, self._texts))
 
-        names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(self._reviews, start=1)]
-        options = list(zip(names, range(len(names)), strict=True))
-        self.review = widgets.Dropdown(options=options, description=_("review"), layout={"width": "640px"})
-        self.text = TextArea(description=_("text"), rows=4, layout={"width": "auto"})
-        what, wide = _("1: the unit that separates the labels best"), {"width": "420px"}
-        self.rank = widgets.IntSlider(description=_("unit, by rank"), min=1, max=model.units, layout=wide, tooltip=what)
-        self.rank.style.description_width = "110px"
-        options, what = list(self._runs), _("how many labelled reviews there are")
-        self.n_labels = widgets.SelectionSlider(options=options, description=_("labels"), layout=wide, tooltip=what)
-        most = max(len(rounds) for methods in self._runs.values() for rounds in methods.values()) - 1
-        self.round = widgets.IntSlider(description=_("round"), max=most, layout=wide)
-        tabs = [widgets.VBox([self.review, self.text, self.rank]), widgets.VBox([row(self.n_labels, self.round)])]
-        self.tabs = widgets.Tab(tabs, titles=(_("a unit reads a review"), _("self-training")))
-        self.on_change(self.review, self._take_review)
-        for control in (self.text, self.rank, self.n_labels, self.round):
-            self.on_change(control, self._refresh)
-        self.tabs.observe(lambda change: self._filling or self._run(self._refresh), names="selected_index")
-        self.lay_out(self.tabs, row(self.reset_button()))
-        self.reset()
+        wide = {"width": "auto", "max_width": "900px"}
+        names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(reviews, start=1)]
+        self.review = widgets.Dropdown(options=[*names, _("your own text")], description=_("review"), layout=wide)
+        self.text = TextArea(self._texts[0], description=_("text"), rows=4, layout=wide)
+        options = [_("the verdict"), *(_("unit {unit}", unit=unit) for unit in self._best)]
+        self.colour = widgets.SelectionSlider(options=options, description=_("colours"), layout={"width": "420px"})
+        reset = self.reset_button()
+        for control in (self.text, reset):
+            control.add_class("kexue-needs-kernel")
+        units = [[int(u), float(max(a, 1 - a))] for u, a in zip(self._best, area, strict=True)]
+        about = {"units": units, "n": model.units, "length": length, "unsure": list(BORDERS[1:3])}
+        self.view = SentimentView(texts=list(map(_for_page, self._states, [*labels, None])), about=about)
+        # These ties hold in the page, with or without a kernel.
+        ties = ((self.review, "index"), (self.colour, "colour"))
+        self._ties = [widgets.jslink((control, "index"), (self.view, name)) for control, name in ties]
+        self.on_change(self.review, self._choose)
+        self.on_change(self.text, self._type)
+        self.lay_out(self.review, self.text, row(self.colour, reset), self.view)
+
+    @property
+    def state(self) -> SentimentState:
+        """The text in sight, weighed."""
+        return self._states[self.review.index]
 
     def reset(self) -> None:
-        """Go back to the first review, the best unit, and round 0 with the most labels."""
+        """Go back to the first review and the verdict."""
         with self.filling():
-            self.tabs.selected_index = 0
-            self.review.value, self.text.value, self.rank.value = 0, self._reviews[0], 1
-            self.n_labels.value, self.round.value = max(self._runs), 0
-        self._refresh()
+            self.review.index = self.view.index = self.colour.index = self.view.colour = 0
+            self.text.value = self._texts[0]
+        self.say()
 
     def static_text(self) -> str:
-        """Return the unit, the prediction and the self-training that are shown, in words."""
-        rounds = _("; ").join(
-            f"{_('{name}: ', name=name)}{scores[0].accuracy:.1%}"
-            + _(", after round {n} {p:.1%}", n=len(scores) - 1, p=scores[-1].accuracy)
-            for name, scores in self._runs[self.n_labels.value].items()
-        )
-        read = _(
-            "Unit {unit} reads {count} words; then the review is positive with probability {p:.2f}.",
-            **{"unit": self.state.unit, "count": len(self.state.words), "p": self.state.probability[-1]},
-        )
-        labels = self.n_labels.value
-        return f"{read}\n" + _("Self-training with {labels:,} labels: {rounds}", labels=labels, rounds=rounds)
+        """Return the verdict."""
+        now = self.state
+        return _(_WORDS["verdict" if now.words else "empty"], verdict=_(now.verdict), p=f"{now.probability:.0%}")
 
     def static_html(self) -> str:
-        """Return both tabs, one below the other."""
-        return f"{render_reading(self.state)}{self._render_rounds()}"
+        """Return the verdict, and the words that move it most."""
+        now, rows = self.state, ""
+        for name, sign in ((_("most for it"), 1), (_("most against it"), -1)):
+            order = np.argsort(-sign * now.parts)[: min(8, (sign * now.parts > 0).sum())]
+            words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.2g}" for t in order)
+            rows += f'<tr><th>{name}</th><td lang="en">{words}</td></tr>'
+        return f"<p><b>{self.static_text()}</b></p><table>{rows}</table>"
 
-    def _render_rounds(self) -> str:
-        return render_rounds(self._runs[self.n_labels.value], self.n_labels.value, self.round.value)
+    def _choose(self) -> None:
+        with self.filling():
+            self.text.value = self._texts[self.review.index]
+        self.view.index = self.review.index
 
-    def _take_review(self) -> None:
-        self.text.value = self._reviews[self.review.value]
-
-    def _read(self, text: str) -> tuple[list[str], list[bool], np.ndarray, np.ndarray, int]:
-        words = split_words(text)
-        read = words[:WORD_LIMIT]
-        states = self._model.states(self._model.vocabulary.encode(read))
-        so_far = np.cumsum(states, axis=0) / np.arange(1, len(states) + 1)[:, None]
-        probability = self._classifier.predict_proba(so_far)[:, 1]
-        return read, [word in self._model.vocabulary for word in read], states, probability, len(words)
-
-    def _refresh(self) -> None:
-        if self._asked != self.text.value:
+    def _type(self) -> None:
+        """Read what was typed; the choice says whether it is one of the reviews."""
+        text, own = self.text.value, len(self._texts) - 1
+        if text not in self._texts[:own]:
             with self.busy():
-                self._answer = self._read(self.text.value)
-            self._asked = self.text.value
-        words, known, states, probability, n_words = self._answer
-        unit = int(self._order[self.rank.value - 1])
-        scale = self._separation[unit], self._mean[unit], self._scale[unit]
-        self.state = state(words, known, states, probability, unit, *map(float, scale), n_words)
-        reading = self.tabs.selected_index == 0
-        self.picture.value = render_reading(self.state) if reading else self._render_rounds()
-        unknown = reading and words and not any(known)
-        message = _("The model knows none of these words; it reads each as the same unknown one.")
-        self.say(*[message] if unknown else [])
+                self._texts[own], self._states[own] = text, self._look(text)
+            self.view.texts = [*self.view.texts[:own], _for_page(self._states[own], None)]
+        with self.filling():
+            self.review.index = self.view.index = self._texts.index(text)
+
+    def _read(self, text: str) -> tuple[list[str], np.ndarray]:
+        words = split_words(text)
+        return words, self._model.states(self._model.vocabulary.encode(words[:WORD_LIMIT])).astype(float)
+
+    def _look(self, text: str) -> SentimentState:
+        words, states = self._read(text)
+        n = len(states) - 1
+        start, parts = weigh(self._classifier, states, self._length)
+        units = self._sign * (states[1:, self._best] - self._mean) / self._scale
+        said = parts * (max(n, self._length) + 1) / self._full
+        colours = np.rint(100 * np.clip(np.vstack([said, units.T]), -1, 1)).astype(int)
+        known = tuple(word in self._model.vocabulary for word in words[:n])
+        return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n)
+
+
+def _for_page(state: SentimentState, label: int | None) -> dict[str, Any]:
+    """Say in what JSON can hold what the page draws."""
+    lists = {"known": list(state.known), "parts": state.parts.tolist(), "colours": state.colours.tolist()}
+    said = {"words": list(map(one_line, state.words)), "verdict": _(state.verdict), "label": label}
+    return {"start": state.start, "left": state.left, **lists, **said}
