@@ -49,7 +49,7 @@ function render({ model, el }) {
     const { found, ties } = nearest(table, code, all, hamming, (row) => row === item || queries.has(row));
     const right = found.filter(({ row }) => labels[row] === labels[item]).length;
     const counts = { right, all: found.length, on: code.length, n, d: -(found.at(-1)?.score ?? 0), ties };
-    const { holder, by } = lighting(n, n > 80 ? 80 : 40, code, [], phrase(words.on, counts));
+    const { holder, by } = lighting(n, n > 160 ? 80 : 40, code, [], phrase(words.on, counts));
     const thumbs = found.map(({ row, score }, i) => {
       const same = labels[row] === labels[item];
       const label = `${labels[row]} ${same ? "✓" : "✗"} ${phrase(words.distance, { d: -score })}`;

@@ -2,6 +2,7 @@
 
 import base64
 import difflib
+import html
 import io
 from pathlib import Path
 from typing import Any
@@ -12,12 +13,12 @@ import traitlets
 from PIL import Image
 
 from kexue_nlp.datasets import ImageData
-from kexue_nlp.figures import GREEN, VERMILION, visible
+from kexue_nlp.figures import GREEN, VERMILION
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.language import N_, _
 from kexue_nlp.scoring import mean_average_precision
 from kexue_nlp.text import split_words
-from kexue_nlp.widgets.base import Explorer, TextBox, escape, row
+from kexue_nlp.widgets.base import Explorer, TextBox, escape, one_line, row
 from kexue_nlp.widgets.view import View
 from kexue_nlp.word_vectors import BioWord, window_matrix
 
@@ -172,22 +173,22 @@ class HashExplorer(Explorer):
         # A unit is named by words of which it is typical and that are not rare.
         typical = np.argpartition(-weights * np.log(words.counts_ + 1)[:, None], 3, axis=0)[:3].T
         names = [[words.words_[i] for i in unit[np.argsort(-weights[unit, j])]] for j, unit in enumerate(typical)]
-        self.examples = [text for text in EXAMPLES if split_words(text.partition("[")[2])[0] in words.words_]
-        self._start = _START | {"item": hashes.telling(UNITS[_START["size"]], _START["k"])}
-        self._own = words.words_[0]  # until one is typed
+        texts = [text for text in EXAMPLES if split_words(text.partition("[")[2])[0] in words.words_]
+        images, scores = hashes.images, hashes.scores
         units = {name: np.packbits(u, axis=1) if u.dtype == bool else u for name, u in hashes.units.items()}
-        images = hashes.images
+        curves = [[[scores[name, n, k] for k in ACTIVE if k <= n] for name in METHODS] for n in UNITS]
+        self._start = _START | {"item": hashes.telling(UNITS[_START["size"]], _START["k"])}
         self.view = HashView(
             labels=images.labels.tolist(),
             shape=list(images.shape),
             queries=hashes.queries.tolist(),
             pixels=(255 * images.pixels).astype(np.uint8).tobytes(),
             codes={f"{method} {n_units}": u.tobytes() for (method, n_units), u in units.items()},
-            measured={"active": ACTIVE, "units": UNITS, "scores": self._curves()},
+            measured={"active": ACTIVE, "units": UNITS, "scores": curves},
             table=table.tobytes(),
             vocabulary=list(words.words_),
             names=names,
-            sentences=[read(words, text) for text in (*self.examples, self._own)],
+            sentences=[read(words, text) for text in (*texts, words.words_[0])],  # the last one until one is typed
             **self._start,
         )
 
@@ -198,7 +199,7 @@ class HashExplorer(Explorer):
         self.k = widgets.IntSlider(description=_("active k"), min=1, max=_MOST, layout=wide)
         self.n_units = widgets.SelectionSlider(options=UNITS, description=_("units K"), layout=wide)
         self.item = widgets.IntSlider(description=_("look up"), min=0, max=len(images.labels) - 1, layout=wide)
-        options = [*self.examples, _("your own")]
+        options = [*texts, _("your own")]
         self.example = widgets.Dropdown(options=options, description=_("example"), layout=wide)
         self.sentence = TextBox(placeholder=_("or type a word or a sentence"), layout={"flex": "1 1 200px"})
         reset = self.reset_button()
@@ -234,38 +235,26 @@ class HashExplorer(Explorer):
         lines = []
         for title, names, items in self._found():
             shown = (self._picture(item, items[0]) for item in items)
-            shown = "".join(shown) if items else escape(_(", ").join(names))
-            lines.append(f"<tr><th scope='row'>{escape(title)}</th><td>{shown}</td></tr>")
+            shown = "".join(shown) if items else _(", ").join(map(escape, names))
+            lines.append(f"<tr><th scope='row'>{html.escape(title)}</th><td>{shown}</td></tr>")
         return f"<table>{''.join(lines)}</table>"
 
-    def _curves(self) -> list:
-        """Scores by K, method and k."""
-        scores = self._hashes.scores
-        return [[[scores[m, n, k] for k in ACTIVE if k <= n] for m in METHODS] for n in UNITS]
-
     def _found(self) -> list[tuple[str, list[str], list[int]]]:
-        """What is found at this setting: a title, names, and numbers of pictures, the first of which is looked up."""
+        """Return what is found now: titles, names, and of pictures their numbers, the first of which is looked up."""
         view, labels, lines = self.view, self._hashes.images.labels, []
-        n_units = UNITS[view.size]
-        k = min(view.k, n_units)
+        n_units, k = UNITS[view.size], min(view.k, UNITS[view.size])
         for method in METHODS:
             items = [view.item, *self._hashes.nearest(method, n_units, k, [view.item])[0].tolist()]
-            names = [str(labels[item]) for item in items]
-            title = _("{method}, {n} units", method=method, n=n_units)
-            lines.append((title if method == "LSH" else title + _(", {k} of them active", k=k), names, items))
+            active = "" if method == "LSH" else _(", {k} of them active", k=k)
+            title = _("{method}, {n} units", method=method, n=n_units) + active
+            lines.append((title, [str(labels[item]) for item in items], items))
         sentence = view.sentences[view.index]
-        place = sentence["place"] if sentence["ids"][view.place] < 0 or view.place < 0 else view.place
-        if place is None:
-            return lines
-        word, k = sentence["words"][place], min(view.k, self._model.n_units)
-        queries: dict[str, Any] = {_("{word} alone", word=word): word}
-        if len(sentence["words"]) > 1:
-            queries[_("{word} in “{sentence}”", word=word, sentence=" ".join(sentence["words"]))] = (
-                sentence["words"],
-                place,
-            )
-        for title, query in queries.items():
-            lines.append((title, [name for name, _same in self._model.nearest(query, NEIGHBOURS, k)], []))
+        place = sentence["place"] if view.place < 0 else view.place
+        if place is not None:
+            word, text, k = sentence["words"][place], " ".join(sentence["words"]), min(view.k, self._model.n_units)
+            titles = _("{word} alone", word=word), _("{word} in “{text}”", word=word, text=text)
+            for title, query in zip(titles, (word, (text, place))[: 1 + (text != word)], strict=False):
+                lines.append((one_line(title), [name for name, _same in self._model.nearest(query, NEIGHBOURS, k)], []))
         return lines
 
     def _picture(self, item: int, query: int) -> str:
@@ -282,20 +271,16 @@ class HashExplorer(Explorer):
         text = self.sentence.value
         if not text.strip():
             return
-        one, n_words = read(self._model, text), len(split_words(text))
+        one, count, known = read(self._model, text), len(split_words(text)), self._model.words_
         with self.view.hold_sync():
-            self.view.sentences = [*self.view.sentences[:-1], one]
-            self.view.index = len(self.examples)
-        cut = _("Only the first {limit} words of {count:,} are read.", limit=_WORDS_READ, count=n_words)
-        self.say(
-            *map(self._unknown, [w for w, i in zip(one["words"], one["ids"], strict=True) if i < 0]),
-            *[cut] * (n_words > _WORDS_READ),
-        )
-
-    def _unknown(self, word: str) -> str:
-        close = difflib.get_close_matches(word, self._model.words_, n=3)
-        hint = _(" Did you mean {words}?", words=_(" or ").join(close)) if close else ""
-        return (
-            _("“{word}” is not among the {count:,} words here.", word=visible(word), count=len(self._model.words_))
-            + hint
-        )
+            self.view.sentences, self.view.place = [*self.view.sentences[:-1], one], -1
+            self.view.index = len(self.view.sentences) - 1
+        said = []
+        if one["words"] and one["place"] is None:
+            word = one["words"][0]
+            close = difflib.get_close_matches(word, known, n=3)
+            hint = _(" Did you mean {words}?", words=_(" or ").join(close)) if close else ""
+            said = [_("“{word}” is not among the {count:,} words here.", word=one_line(word), count=len(known)) + hint]
+        if count > _WORDS_READ:
+            said.append(_("Only the first {limit} words of {count:,} are read.", limit=_WORDS_READ, count=count))
+        self.say(*said)
