@@ -55,7 +55,7 @@ function render({ model, el }) {
       const label = `${labels[row]} ${same ? "✓" : "✗"} ${phrase(words.distance, { d: -score })}`;
       return element("button", {
         type: "button", class: `kx-thumb ${same ? "kx-same" : "kx-else"}`, title: label, "aria-label": label,
-        "data-key": `${method} ${i}`, on: { ...by(codeOf(table, row, all)), click: () => set({ item: row }) },
+        "data-key": `${method} ${i}`, "data-row": row, on: { ...by(codeOf(table, row, all)), click: () => set({ item: row }) },
       }, picture(row));
     });
     return element("div", { class: "kx-method", "data-method": method },
@@ -114,7 +114,7 @@ function render({ model, el }) {
         ...code.slice(0, 4).map((unit) => element("li", { class: other.includes(unit) && "kx-stays" }, names[unit].join(" ")))),
       element("div", { class: "kx-quiet" }, words.nearest),
       ...found.map(({ row, shared }, i) => element("button", {
-        type: "button", class: "kx-near", "data-key": `${where} ${i}`,
+        type: "button", class: "kx-near", "data-key": `${where} ${i}`, "data-row": row,
         on: { ...by(codeOf(table, row, k)), click: () => lookUp(row) },
       }, element("span", {}, vocabulary[row]), bar(shared, k), phrase(words.shared, { shared, k: code.length }))));
   }
