@@ -77,19 +77,13 @@ def test_any_text_can_be_sent_and_stored(explorer, text):
 
 def test_what_is_drawn_is_what_was_decoded(explorer):
     explorer.decoding.value = "forced alignment"
-    before, after = explorer.view.shown["maps"]
-    assert (before["path"], after["path"]) == tuple(
-        t.tolist() for t in (explorer.state.tags_before, explorer.state.tags_after)
-    )
+    now, (before, after) = explorer.state, explorer.view.shown["maps"]
+    assert [before["path"], after["path"]] == [now.tags_before.tolist(), now.tags_after.tolist()]
     assert (np.any(before["bonuses"]), np.any(after["bonuses"])) == (False, True)
     assert (before["cuts"], after["cuts"]) == ([3, 12], [3, 10])
-    found = explorer.view.shown["verdicts"][""]["mentions"]
-    assert [(one["name"], one["polarity"], one["sure"]) for one in found] == [
-        ("本田", "pos", True),
-        ("北京奔驰", "neg", False),
-    ]
-    for words in ("本田: praised (0.70)", "北京奔驰: perhaps blamed (0.47)"):
-        assert words in explorer._repr_mimebundle_()["text/plain"]
+    assert [one["sure"] for one in explorer.view.shown["verdicts"][""]["mentions"]] == [True, False]
+    said = explorer._repr_mimebundle_()["text/plain"]
+    assert said.endswith("本田: praised (0.70)\n北京奔驰: perhaps blamed (0.47)")
 
 
 def test_every_control_changes_the_picture_and_reset_goes_back(explorer, tagger):
@@ -127,12 +121,8 @@ def test_a_second_judge_is_heard_once_for_a_text(tagger):
     asked = []
     explorer = ViewpointExplorer(tagger, [SENTENCE], judges={"a tool": lambda text: asked.append(text) or tagger(text)})
     explorer.neutral.value = 10.0
-    verdicts = explorer.view.shown["verdicts"]
-    assert [[one["polarity"] for one in verdicts[name]["mentions"]] for name in ("", "a tool")] == [
-        ["neu"] * 2,
-        ["pos", "neg"],
-    ]
-    assert asked == [SENTENCE]
+    said = explorer.view.shown["verdicts"]["a tool"]["mentions"]
+    assert ([one["polarity"] for one in said], asked) == (["pos", "neg"], [SENTENCE])
 
 
 def test_unfit_arguments_are_named(tagger):
