@@ -112,9 +112,9 @@ def test_names_are_added_and_removed_and_found_in_any_case(explorer, monkeypatch
     explorer.view.removed = []
     monkeypatch.setattr(ViewpointTagger, "log_probabilities", None)  # the network is not asked again
     explorer.decoding.value = "forced alignment"
-    assert not explorer.inside.disabled
+    assert explorer.inside.layout.display is None
     explorer.inside.value, explorer.neutral.value, explorer.decoding.value = 5, 2.0, "names compete"
-    assert (explorer.inside.disabled, explorer.outside.disabled, errors) == (True, True, [])
+    assert (explorer.inside.layout.display, explorer.outside.layout.display, errors) == ("none", "none", [])
 
 
 def test_a_second_judge_is_heard_once_for_a_text(tagger):

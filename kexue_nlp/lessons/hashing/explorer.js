@@ -151,7 +151,7 @@ function render({ model, el }) {
     (get("tab") ? drawWords : drawDigits)();
   }
   el.classList.add("kx");
-  el.append(digits, sentence);
+  el.append(digits, sentence, element("div", { class: "kx-quiet" }, words.hint));
   draw();
   const ends = [follow(model, ["tab", "k", "size", "item", "place"], draw)];
   ends.push(follow(model, ["index", "sentences"], () => { model.set("place", -1); draw(); })); // as the sentence has it

@@ -48,6 +48,7 @@ _WORDS = {
     "within": N_("in this sentence"), "shared": N_("{shared} of {k}"), "unknown": N_("not in the vocabulary"),
     "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue), the others are new (orange)."),
     "lonely": N_("The code of “{word}” alone: its {k} most excited units. Now type words around it."),
+    "hint": N_("Point at a neighbour: blue is on in both codes, grey in its own only. A click looks it up."),
     "empty": N_("Type a word, or a sentence, that film reviews know."),
 }  # fmt: skip
 

@@ -201,7 +201,7 @@ class ViewpointExplorer(Explorer):
             self._asked = text, names
         decoding = DECODINGS[self.decoding.value]
         for slider in (self.inside, self.outside):
-            slider.disabled = decoding != "forced"
+            slider.layout.display = None if decoding == "forced" else "none"
         weights = self.inside.value, self.outside.value, self.neutral.value
         self.state = state(self._tagger, text, decoding, *weights, self._answer)
         self.view.shown = self._for_page(self.state)
