@@ -1,4 +1,3 @@
-import html
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -38,8 +37,7 @@ def explorer(digits, words):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_neighbours_are_the_nearest_by_hamming_distance(digits, method):
-    codes, inside = digits.codes(method, 40, 4), int(digits.database[0])
-    items = np.array([digits.queries[3], inside])
+    codes, items = digits.codes(method, 40, 4), np.array([digits.queries[3], digits.database[0]])
     for item, found in zip(items, digits.nearest(method, 40, 4, items), strict=True):
         others = digits.database[digits.database != item]
         distances = (codes[others] != codes[item]).sum(axis=1)
@@ -97,12 +95,11 @@ def test_without_widgets_neighbours_of_pictures_and_words_are_shown(explorer, wo
         assert [image.get("alt") == first.get("alt") for image in images] == ["solid" in i.get("style") for i in images]
     for query in ("cold", ("cold war", 0)):
         assert ", ".join(name for name, _ in words.nearest(query, NEIGHBOURS, 16)) in bundle["text/plain"]
-    assert (HOSTILE in bundle["text/html"], html.escape(HOSTILE) in bundle["text/html"]) == (False, True)
+    assert (HOSTILE in bundle["text/html"], "&lt;img/src" in bundle["text/html"]) == (False, True)
 
 
 def test_a_typed_word_is_looked_up_and_reset_forgets_it(explorer):
     view = explorer.view
-    before = {name: getattr(view, name) for name in ("tab", "k", "size", "item", "index", "place")}
     for typed, said in (("flim", "film"), ("<script>", "script"), ("of " * 40, "first 30 words of 40")):
         explorer.sentence.value = typed
         assert said in explorer.message.value
@@ -110,8 +107,8 @@ def test_a_typed_word_is_looked_up_and_reset_forgets_it(explorer):
     assert (view.sentences[view.index]["words"], view.index, explorer.message.value) == (["cold", "film"], 4, "")
     view.k, view.size, view.item, view.tab = 3, 0, 7, 1
     explorer.reset()
-    assert {name: getattr(view, name) for name in before} == before
-    assert (explorer.sentence.value, errors) == ("", [])
+    assert all(getattr(view, name) == value for name, value in explorer._start.items())
+    assert (view.index, view.k, explorer.sentence.value, errors) == (0, 16, "", [])
 
 
 def test_too_little_data_is_an_error(digits):

@@ -40,10 +40,6 @@ def explorer(tagger):
     return ViewpointExplorer(tagger, [SENTENCE, "本田奔驰"])
 
 
-def with_names(tagger, names):
-    return ViewpointTagger(tagger.network, tagger.characters, names)
-
-
 @pytest.mark.parametrize("decoding", DECODINGS.values())
 def test_the_three_decodings_are_those_of_the_tagger(tagger, decoding):
     mentions = state(tagger, SENTENCE, decoding).mentions
@@ -53,10 +49,10 @@ def test_the_three_decodings_are_those_of_the_tagger(tagger, decoding):
 
 def test_what_the_list_adds_is_what_the_article_adds(tagger):
     assert state(tagger, SENTENCE, inside=0, outside=0).mentions == state(tagger, SENTENCE, "plain").mentions
-    result = state(with_names(tagger, ["本田"]), "我本田，", "forced", inside=7, outside=3)
+    result = state(make_tagger(["本田"]), "我本田，", "forced", inside=7, outside=3)
     assert result.bonuses.round(4).tolist() == [[3, 0, 0, 0], [0, 7, 7, 7], [0, 7, 7, 7], [3, 0, 0, 0]]
     # A name of which nothing was tagged is dropped.
-    result = state(with_names(tagger, ["喜欢"]), "我喜欢", "forced")
+    result = state(make_tagger(["喜欢"]), "我喜欢", "forced")
     assert (result.mentions, result.dropped) == ([], [(1, 3)])
     assert [m.polarity for m in state(tagger, SENTENCE, "names", neutral=10).mentions] == ["neu", "neu"]
 

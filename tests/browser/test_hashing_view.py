@@ -20,14 +20,12 @@ def lit(page, place):
 def test_page_finds_the_pictures_of_python(page, explorer):
     show(page, explorer.view)
     rng, hashes = np.random.default_rng(1), explorer._hashes
-    for _ in range(60):
-        size, item, k = (int(rng.integers(*bounds)) for bounds in ((0, 5), (0, 360), (1, 33)))
+    for size, item, k in rng.integers([0, 0, 1], [5, 360, 33], (60, 3)).tolist():
         page.evaluate(SET, {"size": size, "item": item, "k": k})
-        found = page.locator(".kx-thumb").evaluate_all(ROWS)
-        n_units = UNITS[size]
+        found, now = page.locator(".kx-thumb").evaluate_all(ROWS), (UNITS[size], min(k, UNITS[size]))
         for method, rows in zip(METHODS, np.reshape(found, (3, 10)), strict=True):
-            assert rows.tolist() == hashes.nearest(method, n_units, min(k, n_units), [item])[0].tolist()
-    codes = hashes.codes("BioHash", n_units, min(k, n_units))
+            assert rows.tolist() == hashes.nearest(method, *now, [item])[0].tolist()
+    codes = hashes.codes("BioHash", *now)
     distances = (codes[hashes.database[hashes.database != item]] != codes[item]).sum(axis=1)
     last = np.sort(distances)[9]
     assert f"({last} bits differ): {(distances == last).sum()}." in page.locator("[data-method=BioHash]").inner_text()
@@ -39,8 +37,7 @@ def test_page_finds_the_words_of_python(page, explorer):
     known = [word for word in model.words_ if word != HOSTILE]
     assert any(model.static(word, 32).sum() < 32 for word in known)
     for n_words in rng.integers(1, 6, 60):
-        words, k = [str(word) for word in rng.choice(known, n_words)], int(rng.integers(1, 33))
-        place = int(rng.integers(n_words))
+        words, (k, place) = rng.choice(known, n_words).tolist(), rng.integers([1, 0], [33, n_words]).tolist()
         page.evaluate(SET, {"tab": 1, "sentences": [read(model, " ".join(words))], "index": 0, "k": k, "place": place})
         for where, query in (("alone", words[place]), ("within", (words, place)))[:n_words]:
             rows = page.locator(f"[data-where={where}] .kx-near").evaluate_all(ROWS)
@@ -53,8 +50,7 @@ def test_page_finds_the_words_of_python(page, explorer):
 def test_what_is_pointed_at_lights_up_and_can_be_looked_up(page, explorer):
     show(page, explorer.view)
     thumb = page.locator("[data-method=BioHash] .kx-thumb").nth(9)
-    differ = int(thumb.get_attribute("aria-label").split()[2]) // 2
-    row = int(thumb.get_attribute("data-row"))
+    row, differ = int(thumb.get_attribute("data-row")), int(thumb.get_attribute("aria-label").split()[2]) // 2
     thumb.hover()
     assert lit(page, "[data-method=BioHash]") == [differ, 16 - differ, differ]
     page.mouse.move(0, 0)
@@ -65,8 +61,7 @@ def test_what_is_pointed_at_lights_up_and_can_be_looked_up(page, explorer):
     assert page.get_by_role("button", name="unheard").is_disabled()
     page.get_by_role("button", name="gun", exact=True).click()
     assert "units of “gun” stay" in page.get_by_role("status").inner_text()
-    near = page.locator("[data-where=alone] .kx-near", has_text=HOSTILE)
-    near.click()
+    page.locator("[data-where=alone] .kx-near", has_text=HOSTILE).click()
     assert (trait(page, "typed"), page.locator(".kx-sentence").inner_text()) == (HOSTILE, HOSTILE)
     assert (page.title(), page.locator("img").count()) == ("", 0)
 

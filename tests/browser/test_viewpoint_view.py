@@ -12,28 +12,24 @@ SHOWN = {
     "verdicts": {"": {"mentions": [MENTION], "more": 0}, HOSTILE: {"mentions": [], "more": 0}},
     "dropped": [HOSTILE], "maps": [MAP, MAP],
 }  # fmt: skip
-SELECT = """t => { const range = document.createRange(), node = t.querySelector("mark").firstChild;
-  range.setStart(node, 0); range.setEnd(t.querySelector("mark").nextSibling, 1);
-  getSelection().removeAllRanges(); getSelection().addRange(range); }"""
 
 
 def test_names_come_and_go_and_an_unsure_verdict_looks_unsure(page):  # noqa: F811
     page.set_viewport_size({"width": 560, "height": 900})
-    show(page, ViewpointView(shown=SHOWN, removed=["宝马", "哈弗H6"], added=["唐"]))
+    show(page, ViewpointView(shown=SHOWN, removed=["宝马", "我不喜欢哈弗H6"], added=["唐"]))
     assert "− perhaps blamed\nprobability 0.53" in page.locator(".kx-card.kx-unsure").inner_text()
     assert page.locator(".kx-digit").all_text_contents() == list("0000333") * 2
     assert (page.locator(".kx-cell").count(), page.locator(".kx-added").count()) == (56, 42)
     add = page.get_by_role("button", name="add a name")
     assert add.is_disabled()
-    page.locator(".kx-text").evaluate(SELECT)
-    page.locator(".kx-text").dispatch_event("pointerup")
+    page.locator(".kx-text").click(click_count=3)  # selects all of it
     add.click()
-    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "哈弗h6"], ["宝马"])
+    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "我不喜欢哈弗h6"], ["宝马"])
     page.get_by_role("textbox").fill(f" {HOSTILE} ")
     page.get_by_role("textbox").press("Enter")
     page.get_by_role("button", name="put 宝马 back").click()
     page.get_by_role("button", name="take 哈弗h off").press("Enter")
-    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "哈弗h6", HOSTILE], ["哈弗h"])
+    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "我不喜欢哈弗h6", HOSTILE], ["哈弗h"])
     wider = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"
     assert page.locator(".kx, .kx div, .kx button").evaluate_all(wider) == 0
     assert (page.title(), page.locator("img").count()) == ("", 0)

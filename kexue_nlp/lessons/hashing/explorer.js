@@ -116,7 +116,7 @@ function render({ model, el }) {
       ...found.map(({ row, shared }, i) => element("button", {
         type: "button", class: "kx-near", "data-key": `${where} ${i}`, "data-row": row,
         on: { ...by(codeOf(table, row, k)), click: () => lookUp(row) },
-      }, element("span", {}, vocabulary[row]), bar(shared, k), phrase(words.shared, { shared, k: code.length }))));
+      }, element("span", {}, vocabulary[row]), bar(shared, code.length), phrase(words.shared, { shared, k: code.length }))));
   }
 
   /** A word alone needs no kernel: its code is in the table. */

@@ -110,9 +110,9 @@ function render({ model, el }) {
   }
 
   const top = element("div"), sentence = element("p", { class: "kx-text", lang: "zh", on: { pointerup: pick, keyup: pick } });
-  const names = element("div", { class: "kx-names" }), below = element("div");
+  const names = element("div", { class: "kx-names kexue-needs-kernel" }), below = element("div");
   el.classList.add("kx");
-  el.append(sentence, top, names, element("div", { class: "kx-names" }, box, button), below);
+  el.append(sentence, top, names, element("div", { class: "kx-names kexue-needs-kernel" }, box, button), below);
   const draw = () => {
     const shown = model.get("shown");
     for (const part of [drawVerdicts, drawSentence, drawNames, drawMaps]) part(shown);

@@ -161,6 +161,8 @@ class ViewpointExplorer(Explorer):
             self.on_change(control, self._refresh)
         self.view.observe(lambda change: self._filling or self._run(self._refresh), names=["added", "removed"])
         sliders = row(self.neutral, self.inside, self.outside, self.reset_button())
+        for part in (self.example, self.sentence, self.decoding, sliders):
+            part.add_class("kexue-needs-kernel")
         self.lay_out(self.example, self.sentence, self.decoding, self.view, sliders)
         self.reset()
 
