@@ -67,11 +67,9 @@ def test_first_query_tells_the_hashes_apart_best(digits, explorer):
     assert margins[explorer.view.item] == max(margins.values()) > min(margins.values())
 
 
-@pytest.mark.parametrize("text", [*SENTENCES, "film", "so HE, um, was shot the the film he shot by the gun"])
+@pytest.mark.parametrize("text", [*SENTENCES[:2], "film", "so HE, um, was shot the the film he shot by the gun"])
 def test_codes_of_a_sentence_are_contextual(words, text):
-    text = text.replace(HOSTILE, "film")
-    one = read(words, text)
-    for i, code in enumerate(one["codes"]):
+    for i, code in enumerate((one := read(words, text))["codes"]):
         for k in (1, 8, 32) if code else ():
             assert sorted(code[:k]) == np.flatnonzero(words.contextual(text, i, k)).tolist()
     assert [bool(code) for code in one["codes"]] == [i >= 0 for i in one["ids"]]
@@ -79,9 +77,8 @@ def test_codes_of_a_sentence_are_contextual(words, text):
 
 
 def test_examples_show_the_word_in_brackets_if_it_is_known(explorer):
-    shown = [one["words"][one["place"]] for one in explorer.view.sentences[:-1]]
-    assert shown == ["shot", "shot", "cold", "cold"]
-    assert len(explorer.example.options) == len(shown) + 1 < len(EXAMPLES)
+    assert [one["words"][one["place"]] for one in explorer.view.sentences[:-1]] == ["shot", "shot", "cold", "cold"]
+    assert len(explorer.example.options) == 5 < len(EXAMPLES)
 
 
 def test_without_widgets_neighbours_of_pictures_and_words_are_shown(explorer, words):
@@ -89,8 +86,11 @@ def test_without_widgets_neighbours_of_pictures_and_words_are_shown(explorer, wo
     explorer.view.place = 0
     bundle = explorer._repr_mimebundle_()
     lines = list(ElementTree.fromstring(explorer.static_html()).iter("tr"))
-    titles = [line.find("th").text for line in lines]
-    assert titles[2:] == ["BioHash, 160 units, 16 of them active", "cold alone", "cold in “cold war”"]
+    assert [line.find("th").text for line in lines[2:]] == [
+        "BioHash, 160 units, 16 of them active",
+        "cold alone",
+        "cold in “cold war”",
+    ]
     for first, *images in (list(line.iter("img")) for line in lines[:3]):
         assert [image.get("alt") == first.get("alt") for image in images] == ["solid" in i.get("style") for i in images]
     for query in ("cold", ("cold war", 0)):

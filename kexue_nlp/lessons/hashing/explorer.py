@@ -171,6 +171,7 @@ class HashExplorer(Explorer):
         weights = words.weights_[len(words.words_) : 2 * len(words.words_)]  # of words at the centre
         table = _strongest(weights)
         table[np.take_along_axis(weights, table.astype(np.intp), axis=1) <= 0] = _NONE
+        self._most = int((table != _NONE).sum(axis=1).max())  # fewer than 32 where a small file kept fewer weights
         # A unit is named by words of which it is typical and that are not rare.
         typical = np.argpartition(-weights * np.log(words.counts_ + 1)[:, None], 3, axis=0)[:3].T
         names = [[words.words_[i] for i in unit[np.argsort(-weights[unit, j])]] for j, unit in enumerate(typical)]
@@ -252,7 +253,7 @@ class HashExplorer(Explorer):
         sentence = view.sentences[view.index]
         place = sentence["place"] if view.place < 0 else view.place
         if place is not None:
-            word, text, k = sentence["words"][place], " ".join(sentence["words"]), min(view.k, self._model.n_units)
+            word, text, k = sentence["words"][place], " ".join(sentence["words"]), min(view.k, self._most)
             titles = _("{word} alone", word=word), _("{word} in “{text}”", word=word, text=text)
             for title, query in zip(titles, (word, (text, place))[: 1 + (text != word)], strict=False):
                 lines.append((one_line(title), [name for name, _same in self._model.nearest(query, NEIGHBOURS, k)], []))
