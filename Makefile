@@ -110,7 +110,7 @@ install-backends:
 
 .PHONY: test-explorers test-browser
 test-explorers: install-browser ## move every explorer, in Chinese, in small notebooks that train nothing, in a real Chromium
-	$(venv_python) -m pytest tests/browser -n 2 --dist loadscope -k "light or faulty or views or segmentation_view" $(ARGS)
+	$(venv_python) -m pytest tests/browser -n 2 --dist loadscope -k "light or faulty or view" $(ARGS)
 test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium too, and look at the slides
 	$(venv_python) -m pytest tests/browser $(ARGS)
 

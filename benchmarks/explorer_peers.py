@@ -98,25 +98,25 @@ def _viewpoint(explorer: ViewpointExplorer) -> tuple[widgets.Widget, Callable]:
 
 
 def _hashing(explorer: HashExplorer) -> tuple[widgets.Widget, Callable]:
-    hashes = explorer._hashes[explorer.data.value]
+    hashes, item, n_units = explorer._hashes, explorer.view.item, hashing.UNITS[explorer.view.size]
 
     def draw(value):
-        method, k = explorer.method.value, min(explorer.n_active.value, value)
-        now = hashing.state(hashes, method, value, k, int(hashes.items.queries[0]))
         figure = plt.figure(figsize=(11, 6))
-        for i, item in enumerate((now.query, *now.neighbours), start=1):
-            axis = figure.add_subplot(3, 11, i)
-            side = round(len(now.items.vectors[item]) ** 0.5)
-            axis.imshow(now.items.vectors[item].reshape(side, side), cmap="gray_r")
-            axis.axis("off")
-        figure.add_subplot(3, 1, 2).imshow(now.bits, aspect="auto")
-        curves = figure.add_subplot(3, 1, 3)
-        for name, curve in now.curves.items():
-            curves.plot(list(curve), list(curve.values()), "o-", label=name)
+        for row, method in enumerate(hashing.METHODS):
+            for i, found in enumerate((item, *hashes.nearest(method, n_units, value, [item])[0]), start=1):
+                axis = figure.add_subplot(7, 11, 22 * row + i)
+                axis.imshow(hashes.images.pixels[found].reshape(hashes.images.shape), cmap="gray_r")
+                axis.axis("off")
+            bits = hashes.codes(method, n_units, value)[item].reshape(4, -1)
+            figure.add_subplot(7, 1, 2 * row + 2).imshow(bits, aspect="auto")
+        curves = figure.add_subplot(7, 1, 7)
+        for method in hashing.METHODS:
+            ks = [k for k in hashing.ACTIVE if k <= n_units]
+            curves.plot(ks, [hashes.scores[method, n_units, k] for k in ks], "o-", label=method)
         curves.legend()
-        return f"{now.ties} as near as the last one"
+        return f"{n_units} units"
 
-    return widgets.SelectionSlider(options=hashing.UNITS, value=160), draw
+    return widgets.IntSlider(16, min=1, max=32), draw
 
 
 PEERS = {

@@ -1,17 +1,17 @@
-import copy
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
 import pytest
-import scipy.sparse as sp
 
 from kexue_nlp.datasets.images import ImageData
-from kexue_nlp.hashing import BioHash
-from kexue_nlp.lessons.hashing.explorer import METHODS, NEIGHBOURS, UNITS, render, state
-from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
-from kexue_nlp.widgets import Hashes, HashExplorer, errors, picture_items, word_items
+from kexue_nlp.hashing import LSH, BioHash, FlyHash
+from kexue_nlp.lessons.hashing.explorer import EXAMPLES, METHODS, NEIGHBOURS, UNITS, read
+from kexue_nlp.scoring import mean_average_precision
+from kexue_nlp.widgets import Hashes, HashExplorer, errors
+from kexue_nlp.word_vectors import BioWord
 
-HOSTILE = "<img src=x onerror=alert(1)>\"'&"
+HOSTILE = "<img/src=x>"
+SENTENCES = ["he was shot with a gun", "the film was shot on video", f"{HOSTILE} the cold war and the {HOSTILE} film"]
 pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 
 
@@ -19,124 +19,94 @@ pytestmark = pytest.mark.usefixtures("no_explorer_errors")
 def digits():
     rng = np.random.default_rng(0)
     labels = np.repeat(np.arange(4), 90)
-    pixels = (rng.random((4, 12))[labels] + 0.2 * rng.random((len(labels), 12))).astype(np.float32) / 1.2
-    data = ImageData(pixels, labels, (3, 4), "made up", "none", "none")
-    return Hashes(picture_items(data, np.arange(0, len(labels), 10)))
+    pixels = (rng.random((4, 12))[labels] + rng.random((len(labels), 12))).astype(np.float32) / 2
+    return Hashes(ImageData(pixels, labels, (3, 4), "made up", "none", "none"), np.arange(0, len(labels), 10))
 
 
 @pytest.fixture(scope="module")
 def words():
     rng = np.random.default_rng(1)
-    names = [HOSTILE, *(f"word{i}" for i in range(369))]
-    return Hashes(word_items(names, rng.normal(size=(370, 8)), n_queries=50))
+    documents = [rng.permutation(SENTENCES[i % 3].split()).tolist() for i in range(300)]
+    return BioWord(n_units=40, n_active=8, window=5, random_state=0).fit(documents)
 
 
 @pytest.fixture
 def explorer(digits, words):
-    return HashExplorer({"digits": digits, "words": words})
+    return HashExplorer(digits, words)
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_neighbours_are_the_nearest_by_hamming_distance(digits, method):
-    codes = digits.codes(method, 40, 4).toarray()
-    query = int(digits.items.queries[3])
-    found = state(digits, method, 40, 4, query)
-    distances = (codes[digits.items.database] != codes[query]).sum(axis=1)
-    assert found.distances.tolist() == sorted(distances)[:NEIGHBOURS]
-    assert ((codes[found.neighbours] != codes[query]).sum(axis=1) == found.distances).all()
-    assert found.ties == (distances == found.distances[-1]).sum()
-    assert (found.bits == codes[[query, *found.neighbours]]).all()
-    inside = int(digits.items.database[0])
-    assert inside not in state(digits, method, 40, 4, inside).neighbours
+    codes, items = digits.codes(method, 40, 4), np.array([digits.queries[3], digits.database[0]])
+    for item, found in zip(items, digits.nearest(method, 40, 4, items), strict=True):
+        others = digits.database[digits.database != item]
+        distances = (codes[others] != codes[item]).sum(axis=1)
+        assert found.tolist() == others[np.argsort(distances, kind="stable")[:NEIGHBOURS]].tolist()
 
 
-def test_distances_are_right_for_codes_with_many_ones(words):
-    codes = sp.csr_array((np.random.default_rng(1).random((370, 700)) < 0.9).astype(np.uint8))
-    hashes = copy.copy(words)
-    hashes._codes = {("LSH", 320, 1): codes}
-    dense = codes.toarray()
-    found = state(hashes, "LSH", 320, 1, 0)
-    assert ((dense[found.neighbours] != dense[0]).sum(axis=1) == found.distances).all()
-
-
-def test_scores_are_those_of_hashes_of_the_database(digits, words):
-    items = digits.items
-    codes = BioHash(40, 4, random_state=0).fit(items.vectors[items.database]).transform(items.vectors)
-    parts = [part[i] for part in (codes, items.labels) for i in (items.queries, items.database)]
-    assert digits.scores["BioHash", 40, 4] == pytest.approx(mean_average_precision(*parts))
-    assert ("BioHash", 20, 16) in digits.scores
+@pytest.mark.parametrize("k", [1, 4, 32])
+def test_codes_are_those_of_hashes_of_the_database(digits, k):
+    pixels, inside = digits.images.pixels, digits.images.pixels[digits.database]
+    for method, hasher in (("FlyHash", FlyHash(40, k, random_state=0)), ("BioHash", BioHash(40, k, random_state=0))):
+        codes = hasher.fit(inside).transform(pixels)
+        assert (digits.codes(method, 40, k) == codes.toarray()).all()
+        labels = digits.images.labels
+        parts = [part[some] for part in (codes, labels) for some in (digits.queries, digits.database)]
+        assert digits.scores[method, 40, k] == pytest.approx(mean_average_precision(*parts))
+    centred = pixels - inside.mean(axis=0)
+    assert (digits.codes("LSH", 40, k) == (LSH(40, random_state=0).fit(inside).transform(centred) > 0)).all()
+    assert digits.scores["LSH", 40, k] == digits.scores["LSH", 40, 1]
     assert ("BioHash", 20, 32) not in digits.scores
-    assert len({digits.scores["LSH", 80, k] for k in (1, 2, 4, 8, 16, 32)}) == 1
-    items, codes = words.items, words.codes("BioHash", 40, 4)
-    parts = [part[i] for part in (codes, items.vectors) for i in (items.queries, items.database)]
-    assert words.scores["BioHash", 40, 4] == pytest.approx(neighbour_mean_average_precision(*parts))
-    assert words.scores["LSH", 320, 1] > words.scores["LSH", 20, 1]
 
 
-@pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("n_units", [UNITS[0], UNITS[-1]])
-def test_picture_is_well_formed_and_tells_the_same_class(digits, method, n_units):
-    found = state(digits, method, n_units, 4, int(digits.items.queries[0]))
-    page = render(found)
-    root = ElementTree.fromstring(f"<div>{page}</div>")
-    assert len(list(root.iter("img"))) == NEIGHBOURS + 1
-    assert [bool(svg.get("aria-label")) for svg in root.iter("svg")] == [True, True]
-    same = digits.items.labels[found.neighbours] == digits.items.labels[found.query]
-    assert (page.count("✓"), page.count("✗")) == (same.sum(), (~same).sum())
+def test_first_query_tells_the_hashes_apart_best(digits, explorer):
+    labels, queries = digits.images.labels, digits.queries
+    bio, lsh = (labels[digits.nearest(method, 160, 16, queries)] == labels[queries, None] for method in METHODS[::-2])
+    margins = dict(zip(queries.tolist(), (bio.sum(axis=1) - lsh.sum(axis=1)).tolist(), strict=True))
+    assert (UNITS[explorer.view.size], explorer.view.k) == (160, 16)
+    assert margins[explorer.view.item] == max(margins.values()) > min(margins.values())
 
 
-def test_every_control_changes_the_picture(explorer):
-    seen = {explorer.picture.value}
-    settings = {"method": "FlyHash", "n_units": 40, "n_active": 2, "query": 7, "data": "words"}
-    for n, (control, value) in enumerate(settings.items(), start=2):
-        getattr(explorer, control).value = value
-        seen.add(explorer.picture.value)
-        assert (len(seen), errors) == (n, [])
+@pytest.mark.parametrize("text", [*SENTENCES[:2], "film", "so HE, um, was shot the the film he shot by the gun"])
+def test_codes_of_a_sentence_are_contextual(words, text):
+    for i, code in enumerate((one := read(words, text))["codes"]):
+        for k in (1, 8, 32) if code else ():
+            assert sorted(code[:k]) == np.flatnonzero(words.contextual(text, i, k)).tolist()
+    assert [bool(code) for code in one["codes"]] == [i >= 0 for i in one["ids"]]
+    assert one["ids"][one["place"]] == max(one["ids"])  # the rarest
 
 
-def test_lsh_has_no_k_and_reset_brings_back_the_beginning(explorer):
-    before = explorer.picture.value
-    explorer.data.value, explorer.method.value, explorer.n_units.value = "words", "LSH", 20
-    assert explorer.n_active.disabled
-    assert "half" in explorer.message.value
-    explorer.reset()
-    assert (explorer.picture.value, errors) == (before, [])
-    for method in METHODS:  # no more units are active than there are
-        explorer.method.value, explorer.n_units.value, explorer.n_active.value = method, 160, 32
-        explorer.n_units.value = 20
-        assert explorer.n_active.value == explorer.state.n_active == 16
-    assert errors == []
+def test_examples_show_the_word_in_brackets_if_it_is_known(explorer):
+    assert [one["words"][one["place"]] for one in explorer.view.sentences[:-1]] == ["shot", "shot", "cold", "cold"]
+    assert len(explorer.example.options) == 5 < len(EXAMPLES)
 
 
-def test_a_typed_word_is_looked_up_and_forgotten_with_the_data(explorer, words):
-    page = render(state(words, "BioHash", 40, 4, 0))
-    assert ("<img" in page, "&lt;img" in page) == (False, True)
-    assert explorer.word.layout.display == "none"
-    explorer.data.value = "words"
-    assert explorer.word.layout.display is None
-    for typed, said in (("wrod17", "word17"), ("<script>", "&lt;script&gt;")):
-        explorer.word.value = typed
-        assert said in explorer.message.value
-    explorer.word.value = " Word17 "
-    assert explorer.state.items.names[explorer.state.query] == "word17"
-    assert explorer.query.disabled
-    explorer.data.value = "digits"
-    explorer.data.value = "words"
-    assert (explorer.word.value, explorer.query.disabled, errors) == ("", False, [])
-
-
-def test_without_widgets_the_picture_and_the_setting_are_shown(explorer):
+def test_without_widgets_neighbours_of_pictures_and_words_are_shown(explorer, words):
+    explorer.sentence.value = "cold war"
+    explorer.view.place = 0
     bundle = explorer._repr_mimebundle_()
-    for kind in ("text/html", "text/plain"):
-        assert "BioHash, 160 units, 8 of them active" in bundle[kind]
-    assert 'src="data:image/svg+xml' in bundle["text/html"]
+    lines = list(ElementTree.fromstring(explorer.static_html()).iter("tr"))
+    assert [line.find("th").text for line in lines[3:]] == ["cold alone", "cold in “cold war”"]
+    for first, *images in (list(line.iter("img")) for line in lines[:3]):
+        assert [image.get("alt") == first.get("alt") for image in images] == ["solid" in i.get("style") for i in images]
+    for query in ("cold", ("cold war", 0)):
+        assert ", ".join(name for name, _ in words.nearest(query, NEIGHBOURS, 16)) in bundle["text/plain"]
+    assert (HOSTILE in bundle["text/html"], "&lt;img/src" in bundle["text/html"]) == (False, True)
 
 
-def test_too_little_data_is_an_error():
-    for n_vectors, n_queries, message in ((5, 2, "as many vectors"), (4, 4, "1 to 3"), (4, 0, "1 to 3")):
-        with pytest.raises(ValueError, match=message):
-            word_items(["a", "b", "c", "d"], np.eye(n_vectors), n_queries)
-    with pytest.raises(ValueError, match="hashes is empty"):
-        HashExplorer({})
+def test_a_typed_word_is_looked_up_and_reset_forgets_it(explorer):
+    view = explorer.view
+    for typed, said in (("flim", "film"), ("<script>", "script"), ("of " * 40, "first 30 words of 40")):
+        explorer.sentence.value = typed
+        assert said in explorer.message.value
+    explorer.sentence.value = " Cold film "
+    assert (view.sentences[view.index]["words"], view.index, explorer.message.value) == (["cold", "film"], 4, "")
+    view.k, view.size, view.item, view.tab = 3, 0, 7, 1
+    explorer.reset()
+    assert all(getattr(view, name) == value for name, value in explorer._start.items())
+    assert (view.index, view.k, explorer.sentence.value, errors) == (0, 16, "", [])
+
+
+def test_too_little_data_is_an_error(digits):
     with pytest.raises(ValueError, match="database has 2 items; 320 units"):
-        Hashes(word_items(["a", "b", "c", "d"], np.eye(4), n_queries=2))
+        Hashes(digits.images, np.arange(2, 360))

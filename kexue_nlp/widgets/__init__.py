@@ -15,7 +15,7 @@ _LESSONS = {
     "sentiment": ("SentimentExplorer",),
     "segmentation": ("SegmentationExplorer",),
     "viewpoint": ("ViewpointExplorer",),
-    "hashing": ("HashExplorer", "Hashes", "picture_items", "word_items"),
+    "hashing": ("HashExplorer", "Hashes"),
 }
 _MODULE_OF = {name: f"lessons.{lesson}.explorer" for lesson, names in _LESSONS.items() for name in names}
 _MODULE_OF |= {"Bet": "widgets.bet", "SlidingKernel": "lessons.segmentation.kernel"}

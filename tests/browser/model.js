@@ -18,7 +18,15 @@ class Model {
   send(content) { this.sent.push(content); }
 }
 
+/** Bytes arrive from the kernel as views; here they come in base 64. */
+function revive(value) {
+  if (Object.prototype.toString.call(value) !== "[object Object]") return value;
+  if ("base64" in value) return new DataView(Uint8Array.from(atob(value.base64), (letter) => letter.charCodeAt(0)).buffer);
+  return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, revive(inner)]));
+}
+
 window.show = async (state, live) => {
+  state = revive(state);
   const model = new Model(state, live), el = document.createElement("div"), style = document.createElement("style");
   style.textContent = state._css ?? "";
   document.head.append(style);

@@ -1,6 +1,7 @@
 """Views alone in a page, with a stand-in for their model: no JupyterLab, no kernel, and so in no time."""
 
 import base64
+import json
 import os
 from pathlib import Path
 
@@ -43,6 +44,9 @@ def page(browser):
 def show(page, view, live=True):
     page.add_script_tag(content=f"window.show || (() => {{ {MODEL.read_text('utf-8')} }})()")
     state = {name: value for name, value in view.get_state().items() if name != "layout"}
+    state = json.loads(
+        json.dumps(state, default=lambda sent: {"base64": base64.b64encode(sent).decode()})
+    )  # as model.js
     page.evaluate("([state, live]) => window.show(state, live)", [state, live])
 
 

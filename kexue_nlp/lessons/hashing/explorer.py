@@ -1,320 +1,288 @@
-"""Hash digits or words, and watch bits, neighbours and retrieval change with sparsity (article 8159)."""
+"""Digits under three hashes side by side, words alone and in a sentence: codes, and what they find (article 8159)."""
 
 import base64
 import difflib
+import html
 import io
-import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
-import scipy.sparse as sp
+import traitlets
 from PIL import Image
-from tqdm import tqdm
 
 from kexue_nlp.datasets import ImageData
-from kexue_nlp.figures import BLUE, GREY, ORANGE, visible
+from kexue_nlp.figures import GREEN, VERMILION
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
-from kexue_nlp.language import _
-from kexue_nlp.scoring import mean_average_precision, neighbour_mean_average_precision
-from kexue_nlp.widgets.base import Explorer, InvalidInput, TextBox, escape, row
-from kexue_nlp.widgets.chart import STYLE, Chart
+from kexue_nlp.language import N_, _
+from kexue_nlp.scoring import mean_average_precision
+from kexue_nlp.text import split_words
+from kexue_nlp.widgets.base import Explorer, TextBox, escape, one_line, row
+from kexue_nlp.widgets.view import View
+from kexue_nlp.word_vectors import BioWord, window_matrix
 
-__all__ = ["HashExplorer", "HashState", "Hashes", "Items", "picture_items", "render", "state", "word_items"]
+__all__ = ["HashExplorer", "Hashes", "read"]
 
 METHODS = ("LSH", "FlyHash", "BioHash")
 UNITS = (20, 40, 80, 160, 320)
-ACTIVE = (1, 2, 4, 8, 16, 32)
+ACTIVE = (1, 2, 4, 8, 16, 32)  # where mean average precision is measured
 NEIGHBOURS = 10
+EXAMPLES = (
+    "he was [shot] with a gun", "the film was [shot] on video", "the [lead] actress is superb",
+    "clues that [lead] the detective to the killer", "a [cold] winter night in the snow",
+    "the [cold] war and the soviet union",
+)  # fmt: skip
 
-_COLOURS = dict(zip(METHODS, (GREY, ORANGE, BLUE), strict=True))
-_RASTER, _ROW = 640, 14  # width of the raster and height of its rows in pixels
-
-_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
-
-
-@dataclass(frozen=True, eq=False)
-class Items:
-    """What is hashed: vectors, and how to show what they stand for."""
-
-    vectors: np.ndarray  # float32 (N, D)
-    names: list[str]  # a digit's class, or the word
-    queries: np.ndarray  # int (Q,), the items that are looked up; all others are the database
-    labels: np.ndarray | None = None  # (N,), which items are alike; if None, the 2 % nearest by Euclidean distance are
-    pictures: list[str] | None = None  # PNG, as ``data:`` addresses
-
-    @property
-    def database(self) -> np.ndarray:
-        """The items that are no queries."""
-        return np.setdiff1d(np.arange(len(self.vectors)), self.queries)
-
-
-def picture_items(data: ImageData, queries: np.ndarray) -> Items:
-    """Make items of pictures, of which those numbered by `queries`, shape (Q,), are looked up."""
-    names = [str(label) for label in data.labels]
-    pictures = [_png(pixels.reshape(data.shape)) for pixels in data.pixels]
-    return Items(data.pixels, names, np.asarray(queries), data.labels, pictures)
+_HERE = Path(__file__).parent
+_MOST = max(ACTIVE)  # units of a code that are sent to the page
+_NONE = 65535  # in place of a unit
+_WORDS_READ = 30  # of a sentence
+_START = {"tab": 0, "k": 16, "size": UNITS.index(160), "index": 0, "place": -1, "typed": ""}
+_WORDS = {
+    "distance": N_("{d} bits differ"), "right": N_("{right} of {all} right"), "query": N_("looked up: {label}"),
+    "ties": N_("As near as the last one ({d} bits differ): {ties}."), "on": N_("{on} of {n} units are on."),
+    "half": N_("{on} of {n} bits are on, whatever k."), "among": N_("among {n} pictures"),
+    "curves": N_("Mean average precision over all queries with {n} units"), "active": N_("active units k"),
+    "nearest": N_("nearest words"), "names": N_("what the strongest units stand for"), "alone": N_("{word} alone"),
+    "within": N_("in this sentence"), "shared": N_("{shared} of {k}"), "unknown": N_("not in the vocabulary"),
+    "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue), the others are new (orange)."),
+    "lonely": N_("The code of “{word}” alone: its {k} most excited units. Now type words around it."),
+    "hint": N_("Point at a neighbour: blue is on in both codes, grey in its own only. A click looks it up."),
+    "empty": N_("Type a word, or a sentence, that film reviews know."),
+}  # fmt: skip
 
 
-def word_items(words: Sequence[str], vectors: np.ndarray, n_queries: int = 200) -> Items:
-    """Make items of words, of which `n_queries`, spread evenly over the list, are looked up.
-
-    There is one vector per word, shape (N, D); they are scaled to length 1, so that near means a large cosine.
-    """
-    vectors = np.asarray(vectors, np.float32)
-    if len(vectors) != len(words):
-        raise ValueError(f"{len(words)} words need as many vectors, not {len(vectors)}")
-    if not 1 <= n_queries < len(words):
-        raise ValueError(f"n_queries must be from 1 to {len(words) - 1}, got {n_queries}")
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    queries = np.unique(np.linspace(0, len(words) - 1, n_queries).astype(int))
-    return Items(vectors / np.where(lengths > 0, lengths, 1), list(words), queries)
+def _strongest(activations: np.ndarray) -> np.ndarray:
+    """Number the units of each row, uint16 of shape (N, 32 or K), the most excited first, of equals the first."""
+    return np.argsort(-activations, axis=1, kind="stable")[:, :_MOST].astype("<u2")
 
 
 class Hashes:
-    """All codes of some items, by method, number of units and number of active units, and what they are worth.
+    """The codes of pictures under three hashes, by number of units and of active units, and what they are worth.
 
-    The hashes are trained on the database, not on the queries. It must hold 320 items, the largest K, or more. In
-    `scores`, (method, K, k) → mean average precision over the queries, for k up to K; LSH has the same at every k.
+    The hashes are trained on the database, all pictures but those numbered by `queries`, shape (Q,). It must hold 320,
+    the largest K, or more. In `scores`, (method, K, k) → mean average precision over the queries, by class, for k up to
+    K; LSH has the same at every k.
     """
 
-    def __init__(self, items: Items, seed: int = 0) -> None:
-        if len(items.database) < max(UNITS):
-            raise ValueError(f"the database has {len(items.database)} items; {max(UNITS)} units need as many")
-        self.items = items
+    def __init__(self, images: ImageData, queries: np.ndarray, seed: int = 0) -> None:
+        self.images, self.queries = images, np.asarray(queries)
+        self.database = np.setdiff1d(np.arange(len(images.labels)), self.queries)
+        if len(self.database) < max(UNITS):
+            raise ValueError(f"the database has {len(self.database)} items; {max(UNITS)} units need as many")
+        self.units: dict[tuple[str, int], np.ndarray] = {}  # bits of LSH, of others the units, the most excited first
         self.scores: dict[tuple[str, int, int], float] = {}
-        self._codes: dict[tuple[str, int, int], sp.csr_array] = {}
-        jobs = [(method, n_units) for n_units in UNITS for method in METHODS]
-        for method, n_units in tqdm(jobs, desc=_("hashing"), file=sys.stdout):
-            self._hash(method, n_units, seed)
+        # Planes through the mean, or all pictures would be on one side of most.
+        centred = images.pixels - images.pixels[self.database].mean(axis=0)
+        for n_units in UNITS:
+            lsh = LSH(n_units, random_state=seed).fit(centred[self.database])
+            self.units["LSH", n_units] = lsh.transform(centred) > 0
+            for method, hasher in (("FlyHash", FlyHash), ("BioHash", BioHash)):
+                units = hasher(n_units, 1, random_state=seed).fit(images.pixels[self.database]).components_
+                self.units[method, n_units] = _strongest(images.pixels @ units.T)
+        for method, n_units in self.units:
+            for k in (k for k in ACTIVE if k <= n_units):
+                self.scores[method, n_units, k] = self._score(method, n_units, k)
 
-    def codes(self, method: str, n_units: int, n_active: int) -> sp.csr_array:
-        """Return the codes of all items: zeros and ones, shape (N, K)."""
-        return self._codes[method, n_units, n_active]
+    def _score(self, method: str, n_units: int, k: int) -> float:
+        if method == "LSH" and k > 1:
+            return self.scores[method, n_units, 1]
+        codes, labels = self.codes(method, n_units, k), self.images.labels
+        return mean_average_precision(
+            *(part[some] for part in (codes, labels) for some in (self.queries, self.database))
+        )
 
-    def _hash(self, method: str, n_units: int, seed: int) -> None:
-        vectors, database = self.items.vectors, self.items.database
+    def codes(self, method: str, n_units: int, n_active: int) -> np.ndarray:
+        """Return the codes of all pictures, bool of shape (N, K)."""
+        units = self.units[method, n_units]
         if method == "LSH":
-            # Planes through the mean, or all pictures would be on one side of most.
-            vectors = vectors - vectors[database].mean(axis=0)
-            hasher = LSH(n_units, random_state=seed)
-        else:
-            hasher = {"FlyHash": FlyHash, "BioHash": BioHash}[method](n_units, 1, random_state=seed)
-        hasher.fit(vectors[database])
-        for k in (k for k in ACTIVE if k <= n_units):
-            if method != "LSH":
-                hasher.set_params(n_active=k)
-            if method != "LSH" or k == ACTIVE[0]:  # LSH has the same codes at every k
-                codes = sp.csr_array(hasher.transform(vectors) > 0, dtype=np.uint8)
-                score = self._score(codes)
-            self._codes[method, n_units, k], self.scores[method, n_units, k] = codes, score
+            return units
+        codes = np.zeros((len(units), n_units), bool)
+        np.put_along_axis(codes, units[:, :n_active].astype(np.intp), True, axis=1)
+        return codes
 
-    def _score(self, codes: sp.csr_array) -> float:
-        items = self.items
-        measure, truth = mean_average_precision, items.labels
-        if truth is None:
-            measure, truth = neighbour_mean_average_precision, items.vectors
-        return measure(*(part[some] for part in (codes, truth) for some in (items.queries, items.database)))
+    def nearest(self, method: str, n_units: int, n_active: int, items: np.ndarray) -> np.ndarray:
+        """Find the ten pictures of the database nearest by Hamming distance to each item, but for itself: (M, 10)."""
+        codes = self.codes(method, n_units, n_active).astype(np.float32)
+        sizes, shared = codes.sum(axis=1), codes[items] @ codes[self.database].T
+        distances = sizes[items, None] + sizes[self.database] - 2 * shared
+        distances[np.asarray(items)[:, None] == self.database] = np.inf
+        return self.database[np.argsort(distances, axis=1, kind="stable")[:, :NEIGHBOURS]]
 
-
-@dataclass(frozen=True, eq=False)
-class HashState:
-    """One query and what its code finds."""
-
-    items: Items
-    method: str
-    n_units: int  # K
-    n_active: int  # k
-    query: int  # number of the item looked up
-    neighbours: np.ndarray  # int (10,), the items nearest by Hamming distance, of equal ones the first
-    distances: np.ndarray  # int (10,), the bits in which they differ
-    ties: int  # items of the database that are as near as the last of them
-    bits: np.ndarray  # bool (11, K), codes of the query and of the neighbours
-    curves: dict[str, dict[int, float]]  # method → k → mean average precision, at this K
+    def telling(self, n_units: int, n_active: int) -> int:
+        """Return the query of whose ten nearest more are right with BioHash than with LSH, by the largest margin."""
+        labels = self.images.labels
+        right = [
+            (labels[self.nearest(method, n_units, n_active, self.queries)] == labels[self.queries, None]).sum(axis=1)
+            for method in ("BioHash", "LSH")
+        ]
+        return int(self.queries[np.argmax(right[0] - right[1])])
 
 
-def state(hashes: Hashes, method: str, n_units: int, n_active: int, query: int) -> HashState:
-    """Look up any one item, which is not among its own neighbours, by codes that were computed."""
-    codes = hashes.codes(method, n_units, n_active)
-    sizes = np.diff(codes.indptr)
-    shared = codes.astype(np.int32) @ codes[[query]].toarray()[0].astype(np.int32)
-    distances = sizes + sizes[query] - 2 * shared
-    candidates = hashes.items.database
-    candidates = candidates[candidates != query]
-    order = candidates[np.argsort(distances[candidates], kind="stable")][:NEIGHBOURS]
-    ks = [k for k in ACTIVE if k <= n_units]
-    curves = {name: {k: hashes.scores[name, n_units, k] for k in ks} for name in METHODS}
-    ties = int((distances[candidates] == distances[order[-1]]).sum())
-    bits = codes[[query, *order]].toarray().astype(bool)
-    return HashState(hashes.items, method, n_units, n_active, query, order, distances[order], ties, bits, curves)
+def read(model: BioWord, text: str) -> dict[str, Any]:
+    """Say in what JSON can hold what the page must know of a text of M words: each word's code in its context.
 
-
-def render(state: HashState) -> str:
-    """Draw a state as HTML: neighbours, codes, and the curve of mean average precision. Names are escaped."""
-    pairs = zip(state.neighbours, state.distances, strict=True)
-    shown = [_item(state, state.query, _("looked up"))]
-    shown += [_item(state, item, _("distance {d}", d=d)) for item, d in pairs]
-    note = _(
-        "As near as the last one shown (distance {d}): {ties:,} of the items, itself included.",
-        **{"d": state.distances[-1], "ties": state.ties},
+    One word stands in square brackets, or else the rarest is the one to look at: ``place`` is its position, None if no
+    word is known. ``ids`` are numbers of words, −1 outside the vocabulary; ``codes`` are as
+    :meth:`BioWord.contextual`'s for k up to 32, the most excited unit first.
+    """
+    words = split_words(text)[:_WORDS_READ]
+    numbers = {word: i for i, word in enumerate(model.words_)}
+    ids = [numbers.get(word, -1) for word in words]
+    known = np.array([i for i in ids if i >= 0], np.int32)
+    half, n_words = model.window // 2, len(model.words_)
+    windows = window_matrix(
+        np.pad(known, half, constant_values=2 * n_words), np.arange(len(known)) + half, half, n_words
     )
-    return (
-        f'<div class="kexue-neighbours">{"".join(shown)}</div>'
-        f'<p class="kexue-quiet">{note}</p>'
-        f'<div class="kexue-plots"><div>{_raster(state)}</div><div>{_curves(state)}</div></div>'
-    )
+    activations = windows @ model.weights_
+    rows = (units[row[units] > 0].tolist() for row, units in zip(activations, _strongest(activations), strict=True))
+    codes = [next(rows) if i >= 0 else [] for i in ids]
+    marked = [ids.index(numbers[word]) for word in split_words(text.partition("[")[2])[:1] if word in numbers]
+    place = marked[0] if marked else ids.index(known.max()) if len(known) else None
+    return {"words": words, "ids": ids, "codes": codes, "place": place}
 
 
-def _item(state: HashState, item: int, caption: str) -> str:
-    items, css = state.items, "kexue-item"
-    name = escape(items.names[item])
-    if items.pictures is None:
-        body = f'<bdi class="kexue-chip">{name}</bdi>'
-    else:
-        mark = ""
-        if item != state.query and items.labels is not None:
-            same = items.labels[item] == items.labels[state.query]
-            css += " kexue-same" if same else " kexue-other"
-            mark = " ✓" if same else " ✗"
-        alt = _("picture of {name}", name=name)
-        body = f'<img width="48" height="48" src="{items.pictures[item]}" alt="{alt}"/>{name}{mark}'
-    return f'<div class="{css}">{body}<div class="kexue-quiet">{caption}</div></div>'
+class HashView(View):
+    """The picture of both tabs. Neighbours are found in the page, out of codes that are sent once."""
 
+    _esm = View.script(_HERE / "codes.js", _HERE / "explorer.js")
+    _css = View.style(_HERE / "explorer.css")
 
-def _raster(state: HashState) -> str:
-    bits, width = state.bits, _RASTER / state.n_units
-    names = [_("looked up"), *(escape(state.items.names[item]) for item in state.neighbours)]
-    height = _ROW * len(bits)
-    shared = bits & bits[0]
-    shared[0] = False
-    layers = ((ORANGE, bits[:1]), (BLUE, shared), (GREY, bits & ~bits[0]))
-    paths = "".join(f'<path fill="{colour}" d="{_cells(part, width)}"/>' for colour, part in layers)
-    labels = "".join(f'<text x="{_RASTER + 6}" y="{_ROW * i + 11}">{name}</text>' for i, name in enumerate(names))
-    caption = _(
-        "The codes, one row each: {ones} of {bits} bits are 1 (orange). Blue: 1 in the query too. Grey: 1 only here.",
-        **{"ones": int(bits[0].sum()), "bits": state.n_units},
-    )
-    ground = f'<rect width="{_RASTER}" height="{height}" fill="{GREY}" fill-opacity=".12"/>'
-    frame = Chart(0, state.n_units, 0, len(bits), width=_RASTER + 90, height=height)
-    return frame.figure(caption, [ground, paths, labels])
-
-
-def _cells(bits: np.ndarray, width: float) -> str:
-    """Make an SVG path of one rectangle per set bit."""
-    drawn = max(width, 1.5)  # thinner than that would vanish
-    corners = ((_ROW * r, width * c) for r, c in zip(*np.nonzero(bits), strict=True))
-    return "".join(f"M{x:.1f} {y + 1}h{drawn:.1f}v{_ROW - 2}h-{drawn:.1f}z" for y, x in corners)
-
-
-def _curves(state: HashState) -> str:
-    ks = [k for k in ACTIVE if k in state.curves[state.method]]
-    frame = Chart(0, max(1, len(ks) - 1), 0, 1, width=330, height=190, left=40, right=70, bottom=34)
-    parts = [frame.y_tick(score, f"{score:g}") for score in (0, 0.25, 0.5, 0.75, 1)]
-    parts += [frame.x_tick(i, str(k)) for i, k in enumerate(ks)]
-    parts.append(frame.x_name(f"{_('active units k, at K =')} {state.n_units}"))
-    lowest = -0.14
-    for last, name in sorted((curve[ks[-1]], name) for name, curve in state.curves.items()):
-        lowest = max(last - 0.03, lowest + 0.1)  # from the bottom up, no label on top of another
-        parts.append(frame.text(frame.x1, lowest, name, dx=8))
-    for name, curve in state.curves.items():
-        dash = "5 3" if name == "LSH" else ""
-        parts.append(frame.line(range(len(ks)), [curve[k] for k in ks], _COLOURS[name], dash))
-    here = state.curves[state.method][state.n_active]
-    parts.append(frame.dot(ks.index(state.n_active), here, _COLOURS[state.method]))
-    alike = _("classes") if state.items.labels is not None else _("true neighbours")
-    caption = _("Mean average precision ({alike}) of {method}:", alike=alike, method=state.method) + f" {here:.3f}"
-    return frame.figure(caption, parts)
-
-
-def _png(pixels: np.ndarray) -> str:
-    """Encode a picture, 0 white and 1 black."""
-    buffer = io.BytesIO()
-    Image.fromarray((255 * (1 - pixels)).astype(np.uint8)).save(buffer, format="png")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+    words = traitlets.Dict(_WORDS).tag(sync=True)
+    labels, shape, queries = (traitlets.List().tag(sync=True) for _ in range(3))
+    pixels, table = (traitlets.Bytes().tag(sync=True) for _ in range(2))
+    codes, measured = (traitlets.Dict().tag(sync=True) for _ in range(2))
+    vocabulary, names, sentences = (traitlets.List().tag(sync=True) for _ in range(3))
+    tab, k, size, item, index, place = (traitlets.Int().tag(sync=True) for _ in range(6))
+    typed = traitlets.Unicode().tag(sync=True)
 
 
 class HashExplorer(Explorer):
-    """Choose a hash and its sparsity, and see codes, neighbours and mean average precision.
+    """Digits under three hashes, in one tab, and words by BioWord, in the other: codes, and what they find.
 
-    The data sets to switch between are given by name. What is shown of them is the attribute ``state``.
+    What is looked up first is the query that tells the hashes apart best; which examples there are for words depends on
+    the vocabulary. What is shown is in the traits of ``view``.
     """
 
-    styles = _STYLE
-
-    def __init__(self, hashes: Mapping[str, Hashes]) -> None:
+    def __init__(self, hashes: Hashes, words: BioWord) -> None:
         super().__init__()
-        if not hashes:
-            raise ValueError("hashes is empty; give at least one data set")
-        self._hashes = dict(hashes)
-        wide = {"width": "420px"}
-        self.data = widgets.ToggleButtons(options=list(hashes), description=_("data"), tooltip=_("what is hashed"))
-        self.method = widgets.ToggleButtons(options=METHODS, description=_("method"), tooltip=_("which hash"))
-        self.data.style.button_width = self.method.style.button_width = "auto"
-        self.data.layout.display = None if len(hashes) > 1 else "none"
-        self.n_units = widgets.SelectionSlider(options=UNITS, description=_("units K"), layout=wide)
-        self.n_active = widgets.SelectionSlider(options=ACTIVE, description=_("active k"), layout=wide)
-        self.query = widgets.IntSlider(description=_("look up"), min=0, max=1, layout=wide)
-        self.word = TextBox(description=_("or a word"), placeholder="film", continuous_update=False)
-        self.on_change(self.data, self._switch)
-        for control in (self.method, self.n_units, self.n_active, self.query, self.word):
-            self.on_change(control, self._refresh)
-        self.lay_out(
-            row(self.data, self.method),
-            row(self.n_units, self.n_active),
-            row(self.query, self.word, self.reset_button()),
+        self._hashes, self._model = hashes, words
+        weights = words.weights_[len(words.words_) : 2 * len(words.words_)]  # of words at the centre
+        table = _strongest(weights)
+        table[np.take_along_axis(weights, table.astype(np.intp), axis=1) <= 0] = _NONE
+        self._most = int((table != _NONE).sum(axis=1).max())  # fewer than 32 where a small file kept fewer weights
+        # A unit is named by words of which it is typical and that are not rare.
+        typical = np.argpartition(-weights * np.log(words.counts_ + 1)[:, None], 3, axis=0)[:3].T
+        names = [[words.words_[i] for i in unit[np.argsort(-weights[unit, j])]] for j, unit in enumerate(typical)]
+        texts = [text for text in EXAMPLES if split_words(text.partition("[")[2])[0] in words.words_]
+        images, scores = hashes.images, hashes.scores
+        units = {name: np.packbits(u, axis=1) if u.dtype == bool else u for name, u in hashes.units.items()}
+        curves = [[[scores[name, n, k] for k in ACTIVE if k <= n] for name in METHODS] for n in UNITS]
+        self._start = _START | {"item": hashes.telling(UNITS[_START["size"]], _START["k"])}
+        self.view = HashView(
+            labels=images.labels.tolist(),
+            shape=list(images.shape),
+            queries=hashes.queries.tolist(),
+            pixels=(255 * images.pixels).astype(np.uint8).tobytes(),
+            codes={f"{method} {n_units}": u.tobytes() for (method, n_units), u in units.items()},
+            measured={"active": ACTIVE, "units": UNITS, "scores": curves},
+            table=table.tobytes(),
+            vocabulary=list(words.words_),
+            names=names,
+            sentences=[read(words, text) for text in (*texts, words.words_[0])],  # the last one until one is typed
+            **self._start,
         )
-        self.reset()
+
+        wide = {"width": "420px", "max_width": "100%"}
+        tabs = (_("digits: three hashes"), _("words: BioWord"))
+        self.data = widgets.ToggleButtons(options=tabs, description=_("data"), tooltip=_("what is hashed"))
+        self.data.style.button_width = "auto"
+        self.k = widgets.IntSlider(description=_("active k"), min=1, max=_MOST, layout=wide)
+        self.n_units = widgets.SelectionSlider(options=UNITS, description=_("units K"), layout=wide)
+        self.item = widgets.IntSlider(description=_("look up"), min=0, max=len(images.labels) - 1, layout=wide)
+        options = [*texts, _("your own")]
+        self.example = widgets.Dropdown(options=options, description=_("example"), layout=wide)
+        self.sentence = TextBox(placeholder=_("or type a word or a sentence"), layout={"flex": "1 1 200px"})
+        reset = self.reset_button()
+        for control in (self.sentence, reset):
+            control.add_class("kexue-needs-kernel")
+        parts = widgets.Stack([row(self.n_units, self.item), row(self.example, self.sentence)])
+        # These ties hold in the page, with or without a kernel.
+        ties = (
+            ((self.data, "index"), "tab"), ((parts, "selected_index"), "tab"), ((self.k, "value"), "k"),
+            ((self.n_units, "index"), "size"), ((self.item, "value"), "item"), ((self.example, "index"), "index"),
+            ((self.sentence, "value"), "typed"),
+        )  # fmt: skip
+        self._ties = [widgets.jslink((self.view, trait), control) for control, trait in ties]
+        for (control, name), trait in ties:
+            setattr(control, name, self._start[trait])
+        self.on_change(self.sentence, self._read)
+        self.lay_out(row(self.data, self.k, reset), parts, self.view)
 
     def reset(self) -> None:
-        """Go back to BioHash with 160 units, 8 of them active, and the first query."""
-        with self.filling():
-            self.data.index = 0
-            self.method.value, self.n_units.value, self.n_active.value = "BioHash", 160, 8
-        self._switch()
+        """Go back to the beginning."""
+        with self.filling(), self.view.hold_sync():
+            self.sentence.value = ""
+            for name, value in self._start.items():
+                setattr(self.view, name, value)
+        self.say()
 
     def static_text(self) -> str:
-        """Return query and neighbours in words."""
-        query, *found = (visible(self.state.items.names[item]) for item in (self.state.query, *self.state.neighbours))
-        return f"{self._describe()}\n{_('Looked up: ')}{query}\n{_('Found: ')}{_(', ').join(found)}"
+        """Return what is found, in words."""
+        return "\n".join(f"{title}: {_(', ').join(names)}" for title, names, _items in self._found())
 
     def static_html(self) -> str:
-        """Return the setting and what it finds."""
-        return f"<p>{self._describe()}</p>{self.picture.value}"
+        """Return what is found: a line of digits for each method, and of words for each code."""
+        lines = []
+        for title, names, items in self._found():
+            shown = (self._picture(item, items[0]) for item in items)
+            shown = "".join(shown) if items else _(", ").join(map(escape, names))
+            lines.append(f"<tr><th scope='row'>{html.escape(title)}</th><td>{shown}</td></tr>")
+        return f"<table>{''.join(lines)}</table>"
 
-    def _describe(self) -> str:
-        now = {"method": self.state.method, "units": self.state.n_units, "active": self.state.bits[0].sum()}
-        return _("{method}, {units} units, {active} of them active", **now)
+    def _found(self) -> list[tuple[str, list[str], list[int]]]:
+        """Return what is found now: titles, names, and of pictures their numbers, the first of which is looked up."""
+        view, labels, lines = self.view, self._hashes.images.labels, []
+        n_units, k = UNITS[view.size], min(view.k, UNITS[view.size])
+        for method in METHODS:
+            items = [view.item, *self._hashes.nearest(method, n_units, k, [view.item])[0].tolist()]
+            active = "" if method == "LSH" else _(", {k} of them active", k=k)
+            title = _("{method}, {n} units", method=method, n=n_units) + active
+            lines.append((title, [str(labels[item]) for item in items], items))
+        sentence = view.sentences[view.index]
+        place = sentence["place"] if view.place < 0 else view.place
+        if place is not None:
+            word, text, k = sentence["words"][place], " ".join(sentence["words"]), min(view.k, self._most)
+            titles = _("{word} alone", word=word), _("{word} in “{text}”", word=word, text=text)
+            for title, query in zip(titles, (word, (text, place))[: 1 + (text != word)], strict=False):
+                lines.append((one_line(title), [name for name, _same in self._model.nearest(query, NEIGHBOURS, k)], []))
+        return lines
 
-    def _switch(self) -> None:
-        items = self._hashes[self.data.value].items
-        with self.filling():
-            self.query.max = len(items.queries) - 1
-            self.query.value, self.word.value = 0, ""
-            self.word.layout.display = "none" if items.pictures else None
-        self._refresh()
+    def _picture(self, item: int, query: int) -> str:
+        """Make an image: what is looked up without a border, of others those that are right in green."""
+        images, buffer = self._hashes.images, io.BytesIO()
+        pixels = (255 * (1 - images.pixels[item])).astype(np.uint8).reshape(images.shape)
+        Image.fromarray(pixels).save(buffer, format="png")
+        right = images.labels[item] == images.labels[query]
+        border = "none" if item == query else f"3px solid {GREEN}" if right else f"3px dashed {VERMILION}"
+        source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
+        return f'<img width="36" height="36" style="border: {border}" alt="{images.labels[item]}" src="{source}"/>'
 
-    def _refresh(self) -> None:
-        hashes = self._hashes[self.data.value]
-        method, n_units, n_active = self.method.value, self.n_units.value, self.n_active.value
-        self.n_active.disabled = method == "LSH"
-        most = max(k for k in ACTIVE if k <= n_units)
-        if n_active > most:
-            with self.filling():
-                self.n_active.value = n_active = most
-        word = self.word.value.strip()
-        self.query.disabled = bool(word)
-        query = self._find(word) if word else int(hashes.items.queries[self.query.value])
-        self.state = state(hashes, method, n_units, n_active, query)
-        self.picture.value = render(self.state)
-        self.say(*([_("LSH has no k: about half of its bits are 1.")] if method == "LSH" else []))
-
-    def _find(self, word: str) -> int:
-        names = self._hashes[self.data.value].items.names
-        for name in (word, word.lower()):
-            if name in names:
-                return names.index(name)
-        close = difflib.get_close_matches(word.lower(), names, n=3)
-        hint = _(" Did you mean {words}?", words=_(" or ").join(close)) if close else ""
-        raise InvalidInput(_("“{word}” is not among the {count:,} words here.", word=word, count=len(names)) + hint)
+    def _read(self) -> None:
+        text = self.sentence.value
+        if not text.strip():
+            return
+        one, count, known = read(self._model, text), len(split_words(text)), self._model.words_
+        with self.view.hold_sync():
+            self.view.sentences, self.view.place = [*self.view.sentences[:-1], one], -1
+            self.view.index = len(self.view.sentences) - 1
+        said = []
+        if one["words"] and one["place"] is None:
+            word = one["words"][0]
+            close = difflib.get_close_matches(word, known, n=3)
+            hint = _(" Did you mean {words}?", words=_(" or ").join(close)) if close else ""
+            said = [_("“{word}” is not among the {count:,} words here.", word=one_line(word), count=len(known)) + hint]
+        if count > _WORDS_READ:
+            said.append(_("Only the first {limit} words of {count:,} are read.", limit=_WORDS_READ, count=count))
+        self.say(*said)

@@ -1,36 +1,49 @@
-"""Edit the list of names and the bonuses of forced alignment, and watch who is praised and who is blamed (4118)."""
+"""Who is praised and who is blamed, by a list of names that can be edited and three ways of decoding (article 4118)."""
 
 import html
-import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import ipywidgets as widgets
 import numpy as np
+import traitlets
 from scipy.special import softmax
 
 from kexue_nlp.entity_decoding import Mention, align_entities, entities_among, name_entities
+from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
+from kexue_nlp.text import fold
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.viterbi import viterbi
-from kexue_nlp.widgets.base import Explorer, TextArea, heading, one_line, row
-from kexue_nlp.widgets.tag_map import STYLE, Panel, render_panels
+from kexue_nlp.widgets.base import Explorer, TextArea, one_line, row
+from kexue_nlp.widgets.view import View
 
-__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "render", "state"]
+__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "state"]
 
-DECODINGS = {N_("tags alone"): "plain", N_("forced alignment"): "forced", N_("names compete"): "names"}
+DECODINGS = {N_("names compete"): "names", N_("forced alignment"): "forced", N_("tags alone"): "plain"}
 BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
-TEXT_LIMIT = 600  # characters of the coloured sentence
-LIST_LIMIT = 40  # entities named below it
+UNSURE = 0.6  # the probability of a polarity below which it is only perhaps so
+TEXT_LIMIT, MAP_LIMIT, LIST_LIMIT = 600, 120, 40  # characters of the sentence and of the heat maps, entities
 
-_SEPARATORS = re.compile("[,，、;；\n]")  # of names
-_TAGS = ((N_("none"), "0"), (N_("positive"), "1"), (N_("neutral"), "2"), (N_("negative"), "3"))
-_WORDS = {"pos": N_("{name} is praised"), "neu": N_("{name} is mentioned"), "neg": N_("{name} is blamed")}
-_SIGNS = {"pos": "+", "neu": "○", "neg": "−"}
-
-_STYLE = STYLE + Path(__file__).with_suffix(".css").read_text("utf-8")
+_HERE = Path(__file__).parent
+_SAID = {"pos": N_("praised"), "neu": N_("mentioned"), "neg": N_("blamed")}
+_COLOURS = {"pos": BLUE, "neu": GREY, "neg": ORANGE}
+_WORDS = {
+    "said": _SAID, "perhaps": N_("perhaps {said}"), "sure": N_("probability {p}"), "nothing": N_("No name is found."),
+    "more": N_("and {count} more"), "cut": N_("and {left} more characters"),
+    "first": N_("Shown: the first {n} characters."), "known": N_("known names in this sentence"),
+    "none": N_("No name of the list occurs in the sentence."),
+    "remove": N_("take {name} off the list"), "restore": N_("put {name} back on the list"), "add": N_("add a name"),
+    "box": N_("type a name, or select it in the sentence"),
+    "dropped": N_("Tagged by force, but dropped, because the network tags nothing there: {names}"),
+    "network": N_("The network"), "after": N_("After decoding"), "bonus": N_("log-probability {x}"),
+    "tags": [N_("none"), N_("positive"), N_("neutral"), N_("negative")],
+    "map": N_("The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin."),
+    "frames": N_("Green frames: what the list adds to."),
+}  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,100 +100,50 @@ def state(
     return ViewpointState(text, tagger.gazetteer, decoding, log_p, bonuses, before, after, mentions, dropped)
 
 
-def render(state: ViewpointState) -> str:
-    """Draw a state as HTML: the sentence with its entities, and the heat maps. What a user typed is escaped."""
-    if not state.text:
-        return f'<p class="kexue-quiet">{_("Type a sentence that names something.")}</p>'
-    return f'<div class="kexue-fixed">{_sentence(state)}{_list(state)}</div>{_map(state)}'
+class ViewpointView(View):
+    """The picture: verdicts, sentence, names and heat maps, and what was added to the list or taken off it."""
 
+    _esm = View.script(_HERE / "explorer.js")
+    _css = View.style(_HERE / "explorer.css")
 
-def _sentence(state: ViewpointState) -> str:
-    shown, place = "", 0
-    for mention in state.mentions:
-        if mention.end > TEXT_LIMIT:
-            break
-        sign = f"<sup>{_SIGNS[mention.polarity]} {mention.probability:.2f}</sup>"
-        shown += _safe(state.text[place : mention.start])
-        shown += f'<mark class="kexue-{mention.polarity}">{_safe(mention.name)}{sign}</mark>'
-        place = mention.end
-    shown += _safe(state.text[place:TEXT_LIMIT])
-    left = len(state.text) - TEXT_LIMIT
-    more = _("and {left:,} more characters", left=left)
-    rest = f' <span class="kexue-quiet">{more}</span>' if left > 0 else ""
-    return f'<p class="kexue-sentence"><bdi lang="zh">{shown}</bdi>{rest}</p>'
-
-
-def _safe(text: str) -> str:
-    return html.escape(one_line(text))
-
-
-def _found(state: ViewpointState, name_of: Callable[[str], str]) -> list[str]:
-    return [f"{_(_WORDS[m.polarity], name=name_of(m.name))} ({m.probability:.2f})" for m in state.mentions]
-
-
-def _list(state: ViewpointState) -> str:
-    found = _joined(_found(state, lambda name: f'<bdi lang="zh">{_safe(name)}</bdi>'))
-    lines = f"<p>{_('{found}.', found=found or _('No entity is found'))}</p>"
-    if state.dropped:
-        dropped = _joined([f"<bdi>{_safe(state.text[start:end])}</bdi>" for start, end in state.dropped])
-        what = _("Tagged by force, but dropped, because the network tags nothing there: ")
-        lines += f"<p>{what}{dropped}</p>"
-    return lines
-
-
-def _joined(items: list[str]) -> str:
-    rest = _("; and {count:,} more", count=len(items) - LIST_LIMIT) if len(items) > LIST_LIMIT else ""
-    return _("; ").join(items[:LIST_LIMIT]) + rest
-
-
-def _map(state: ViewpointState) -> str:
-    caption = _("The bluer a cell, the more probable the tag. Digits, line: the best path. Bars: entities begin.")
-    before = softmax(state.log_probabilities, axis=1)
-    places = np.arange(len(before))
-    cuts = np.isin(places, [start for start, _, _ in tags_to_entities(state.tags_before)])
-    panels = [Panel(_("The network"), before, state.tags_before, np.zeros_like(before), cuts)]
-    if state.decoding != "plain":
-        after = softmax(state.log_probabilities + state.bonuses, axis=1)
-        cuts = np.isin(places, [mention.start for mention in state.mentions])
-        panels.append(Panel(_("After decoding"), after, state.tags_after, state.bonuses, cuts))
-        if state.decoding == "forced":
-            caption += _(" Green frames: what the list adds to.")
-    tags = [(_(name), letter) for name, letter in _TAGS]
-    return render_panels(state.text, tags, panels, caption, lambda bonus: _("log-probability {x:+g}", x=bonus))
+    words = traitlets.Dict(_WORDS).tag(sync=True)
+    shown = traitlets.Dict().tag(sync=True)
+    added, removed = (traitlets.List(traitlets.Unicode()).tag(sync=True) for _ in range(2))
 
 
 class ViewpointExplorer(Explorer):
-    """Type a sentence, edit the list of names, and see tags and polarities without and with it.
+    """Type a sentence, and see who is praised in it and who is blamed; edit the list of names, and move the bonuses.
 
     The tagger, with the four tags of :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is
-    shown. `names` is the gazetteer to begin with; by default those of the tagger's names that occur in the examples.
+    shown. `names` is the list to begin with, by default the tagger's; names are found whatever their case, width and
+    script. What another tool, ``judge(text)``, says is shown below under its name, if `judges` maps one to it.
     """
 
-    styles = _STYLE
-
-    def __init__(self, tagger: ViewpointTagger, examples: Sequence[str], names: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        tagger: ViewpointTagger,
+        examples: Sequence[str],
+        names: Sequence[str] | None = None,
+        judges: dict[str, Callable[[str], Sequence[Mention]]] | None = None,
+    ) -> None:
         super().__init__()
         if isinstance(examples, str) or not len(examples):
             raise ValueError("examples must be a list of at least one sentence")
         if tagger.scheme is not POLARITY:
             raise ValueError("the explorer shows four tags; give a tagger without begin tags")
-        if names is None:
-            names = [name for name in tagger.gazetteer if any(name in text for text in examples)]
-        if cut := [name for name in names if _SEPARATORS.search(name)]:
-            raise ValueError(f"names may hold no comma, semicolon or line break, which separate them; {cut[0]!r} does")
-        self._tagger = ViewpointTagger(tagger.network, tagger.characters, names)
-        self._examples, self._start = list(examples), ", ".join(self._tagger.gazetteer)
+        names = tagger.gazetteer if names is None else names
+        self._tagger = ViewpointTagger(tagger.network, tagger.characters, names, fold=True)
+        self._examples, self._names, self._judges = list(examples), self._tagger.gazetteer, judges or {}
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
         options = list(zip(numbered, range(len(numbered)), strict=True))
         self.example = widgets.Dropdown(options=options, description=_("example"), layout={"width": "640px"})
         self.sentence = TextArea(description=_("sentence"), rows=2, layout={"width": "auto"})
-        self.names = TextArea(description=_("names"), rows=3, placeholder="本田, 丰田", layout={"width": "auto"})
         what = (
-            _("Viterbi on what the network says"),
-            _("the article's: names of the list get bonuses, then Viterbi again"),
             _("only names of the list can be entities; those that overlap compete"),
+            _("the article's: names of the list get bonuses, then Viterbi again"),
+            _("Viterbi on what the network says"),
         )
         options = [(_(name), name) for name in DECODINGS]
         self.decoding = widgets.ToggleButtons(options=options, description=_("decoding"), tooltips=what)
@@ -192,48 +155,93 @@ class ViewpointExplorer(Explorer):
         self.outside = widgets.SelectionSlider(options=BONUSES, description=_("bonus outside"), tooltip=what, **size)
         tip = _("the probability of neutral is multiplied by this")
         self.neutral = widgets.FloatLogSlider(min=-1, max=1, step=0.05, description=_("neutral ×"), tooltip=tip, **size)
+        self.view = ViewpointView()
         self.on_change(self.example, self._take_example)
-        for control in (self.sentence, self.names, self.decoding, self.inside, self.outside, self.neutral):
+        for control in (self.sentence, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
-        known = heading(_("Known names, with commas, semicolons or line breaks between them"))
-        sliders = row(self.inside, self.outside, self.neutral, self.reset_button())
-        self.lay_out(self.example, self.sentence, known, self.names, self.decoding, sliders)
+        self.view.observe(lambda change: self._filling or self._run(self._refresh), names=["added", "removed"])
+        sliders = row(self.neutral, self.inside, self.outside, self.reset_button())
+        for part in (self.example, self.sentence, self.decoding, sliders):
+            part.add_class("kexue-needs-kernel")
+        self.lay_out(self.example, self.sentence, self.decoding, self.view, sliders)
         self.reset()
 
     def reset(self) -> None:
         """Go back to the first example, the list of the beginning, and the article's bonuses."""
         with self.filling():
-            self.example.value, self.sentence.value = 0, self._examples[0]
-            self.names.value, self.decoding.value = self._start, "forced alignment"
+            self.example.value, self.sentence.value, self.decoding.value = 0, self._examples[0], "names compete"
+            self.view.added, self.view.removed = [], []
             self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
         self._refresh()
 
     def static_text(self) -> str:
         """Return what is found, in words."""
-        found = _("; ").join(_found(self.state, one_line))
-        names = one_line(_(", ").join(self.state.names))
-        return f"{one_line(self.state.text)}\n{_('Names: ')}{names}\n{found or _('No entity is found')}"
+        found = [f"{one_line(m.name)}: {_verdict(m)} ({m.probability:.2f})" for m in self.state.mentions]
+        return "\n".join([one_line(self.state.text), *(found or [_("No name is found.")])])
 
     def static_html(self) -> str:
-        """Return sentence, entities and heat maps."""
-        return f"<p>{_('Known names: ')}{_safe(_(', ').join(self.state.names))}</p>{self.picture.value}"
+        """Return the sentence and a table of what is found."""
+        rows = "".join(
+            f'<tr><th scope="row" lang="zh" style="border-left: 6px solid {_COLOURS[m.polarity]}">'
+            f"{html.escape(one_line(m.name))}</th><td>{_verdict(m)}</td><td>{m.probability:.2f}</td></tr>"
+            for m in self.state.mentions
+        )
+        text = html.escape(one_line(self.state.text))
+        return f'<p lang="zh">{text}</p><table>{rows or _("No name is found.")}</table>'
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
 
     def _refresh(self) -> None:
-        text = self.sentence.value
-        names = tuple(name.strip() for name in _SEPARATORS.split(self.names.value))
+        text, gone = self.sentence.value, {fold(name) for name in self.view.removed}
+        names = tuple(name for name in (*self._names, *self.view.added) if fold(name) not in gone)
         if self._asked != (text, names):
             with self.busy():
                 self._tagger.gazetteer = names
                 self._answer = self._tagger.log_probabilities([text])[0]
+                self._judged = {name: list(judge(text)) for name, judge in self._judges.items()}
             self._asked = text, names
         decoding = DECODINGS[self.decoding.value]
         for slider in (self.inside, self.outside):
-            slider.disabled = decoding != "forced"
+            slider.layout.display = None if decoding == "forced" else "none"
         weights = self.inside.value, self.outside.value, self.neutral.value
         self.state = state(self._tagger, text, decoding, *weights, self._answer)
-        self.picture.value = render(self.state)
-        known = len(self._tagger.matcher.find(text)[0])
-        self.say(*[] if known else [_("No name of the list occurs in the sentence.")])
+        self.view.shown = self._for_page(self.state)
+
+    def _for_page(self, state: ViewpointState) -> dict[str, Any]:
+        """Say in what JSON can hold what the page draws."""
+        before = softmax(state.log_probabilities, axis=1)
+        cuts = [start for start, _end, _tag in tags_to_entities(state.tags_before)]
+        maps = [(before, state.tags_before, np.zeros_like(before), cuts)]
+        if state.decoding != "plain":
+            after = softmax(state.log_probabilities + state.bonuses, axis=1)
+            maps.append((after, state.tags_after, state.bonuses, [mention.start for mention in state.mentions]))
+        starts, ends, _names = self._tagger.matcher.find(state.text)
+        spans = sorted(zip(starts.tolist(), ends.tolist(), strict=True))
+        known = dict.fromkeys([state.text[a:b] for a, b in spans][:LIST_LIMIT])
+        found = {fold(name) for name in known}
+        unused = [name for name in self._tagger.gazetteer if name in self.view.added and fold(name) not in found]
+        return {
+            "characters": [one_line(character) for character in state.text[:TEXT_LIMIT]],
+            "left": max(0, len(state.text) - TEXT_LIMIT),
+            "verdicts": {name: _listed(mentions) for name, mentions in {"": state.mentions, **self._judged}.items()},
+            "known": [*known, *unused],
+            "gone": [name for name in self.view.removed if fold(name) in fold(state.text)],
+            "dropped": [one_line(state.text[a:b]) for a, b in state.dropped][:LIST_LIMIT],
+            "maps": [
+                {"p": p[:MAP_LIMIT].round(3).tolist(), "path": path[:MAP_LIMIT].tolist(),
+                 "bonuses": bonuses[:MAP_LIMIT].tolist(), "cuts": cuts}
+                for p, path, bonuses, cuts in maps
+            ],
+        }  # fmt: skip
+
+
+def _verdict(mention: Mention) -> str:
+    said = _(_SAID[mention.polarity])
+    return said if mention.probability >= UNSURE else _("perhaps {said}", said=said)
+
+
+def _listed(mentions: Sequence[Mention]) -> dict[str, Any]:
+    """Return the first mentions as the page reads them, and how many there are."""
+    shown = [asdict(m) | {"name": one_line(m.name), "sure": m.probability >= UNSURE} for m in mentions[:LIST_LIMIT]]
+    return {"mentions": shown, "more": len(mentions) - len(shown)}

@@ -1,18 +1,14 @@
-"""A few hundred digits, and made-up vectors of words."""
+"""A few hundred digits, and words of two sentences."""
 
 from dataclasses import replace
 
 import numpy as np
 
 from kexue_nlp.datasets import load_images
-from kexue_nlp.widgets import Hashes, HashExplorer, picture_items, word_items
+from kexue_nlp.widgets import Hashes, HashExplorer
+from kexue_nlp.word_vectors import BioWord
 
 digits = load_images()
 few = replace(digits, pixels=digits.pixels[:360], labels=digits.labels[:360])
-vectors = np.random.default_rng(0).normal(size=(340, 4))
-HashExplorer(
-    {
-        "digits": Hashes(picture_items(few, np.arange(0, 360, 10))),
-        "words": Hashes(word_items([f"word{i}" for i in range(340)], vectors, n_queries=20)),
-    }
-)
+texts = ["he was shot with a gun in a cold winter night", "the film was shot on video and it shows"] * 50
+HashExplorer(Hashes(few, np.arange(0, 360, 10)), BioWord(n_units=20, n_active=4, window=5).fit(texts))

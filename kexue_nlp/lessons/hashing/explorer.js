@@ -1,0 +1,161 @@
+// Digits under three hashes side by side, and words alone and in a sentence: codes, and what they find.
+
+const METHODS = ["LSH", "FlyHash", "BioHash"]; // the colour of each stands in explorer.css
+
+/** All units of a code as a field of squares: what is on, and what it has in common with another code, or has not. */
+function field(n, columns, code, other, label, whole) {
+  const squares = (units) => units.map((unit) => `M${(unit % columns) * 10 + 1} ${Math.floor(unit / columns) * 10 + 1}h8v8h-8z`).join("");
+  const on = new Set(code), also = new Set(other);
+  const [shared, own] = [true, false].map((both) => code.filter((unit) => also.has(unit) === both));
+  const apart = whole ? other.filter((unit) => !on.has(unit)) : [];
+  const parts = { "kx-off": [...Array(n).keys()], "kx-apart": apart, "kx-own": own, "kx-shared": shared };
+  return element("svg", { class: "kx-units", viewBox: `0 0 ${columns * 10} ${Math.ceil(n / columns) * 10}`, role: "img", "aria-label": label },
+    ...Object.entries(parts).map(([name, units]) => element("path", { class: name, d: squares(units) })));
+}
+
+/** A field, and what lights up another code in it while a neighbour is pointed at or has the focus. */
+function lighting(n, columns, code, other, label) {
+  const holder = element("div"), show = (also, whole) => holder.replaceChildren(field(n, columns, code, also, label, whole));
+  const off = () => show(other, false);
+  off();
+  return { holder, by: (also) => ({ pointerenter: () => show(also, true), pointerleave: off, focus: () => show(also, true), blur: off }) };
+}
+
+function render({ model, el }) {
+  const words = model.get("words"), get = (name) => model.get(name);
+  const set = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
+    model.save_changes();
+  };
+  // -- digits --
+  const labels = get("labels"), [height, width] = get("shape"), pixels = get("pixels"), queries = new Set(get("queries"));
+  const tables = {}; // unpacked when first asked for
+  const tableOf = (method, n) => (tables[`${method} ${n}`] ??=
+    (method === "LSH" ? unpacked : ranked)(get("codes")[`${method} ${n}`], labels.length, n));
+
+  function picture(row) {
+    const canvas = element("canvas", { width, height, "aria-hidden": "true" }), pen = canvas.getContext("2d");
+    const image = pen.createImageData(width, height);
+    for (let i = 0; i < width * height; i++) {
+      image.data.set(Array(3).fill(255 - pixels.getUint8(row * width * height + i)), 4 * i);
+      image.data[4 * i + 3] = 255;
+    }
+    pen.putImageData(image, 0, 0);
+    return canvas;
+  }
+
+  function drawMethod(method, item, n, k) {
+    const table = tableOf(method, n), all = method === "LSH" ? n : k, code = codeOf(table, item, all);
+    const { found, ties } = nearest(table, code, all, hamming, (row) => row === item || queries.has(row));
+    const right = found.filter(({ row }) => labels[row] === labels[item]).length;
+    const counts = { right, all: found.length, on: code.length, n, d: -(found.at(-1)?.score ?? 0), ties };
+    const { holder, by } = lighting(n, n > 160 ? 80 : 40, code, [], phrase(words.on, counts));
+    const thumbs = found.map(({ row, score }, i) => {
+      const same = labels[row] === labels[item];
+      const label = `${labels[row]} ${same ? "✓" : "✗"} ${phrase(words.distance, { d: -score })}`;
+      return element("button", {
+        type: "button", class: `kx-thumb ${same ? "kx-same" : "kx-else"}`, title: label, "aria-label": label,
+        "data-key": `${method} ${i}`, "data-row": row, on: { ...by(codeOf(table, row, all)), click: () => set({ item: row }) },
+      }, picture(row));
+    });
+    return element("div", { class: "kx-method", "data-method": method },
+      element("div", {}, element("b", {}, method), ` ${phrase(words.right, counts)} `,
+        element("span", { class: "kx-quiet" }, phrase(words.ties, counts))),
+      element("div", { class: "kx-thumbs" }, ...thumbs),
+      element("div", {}, holder,
+        element("div", { class: "kx-quiet" }, phrase(method === "LSH" ? words.half : words.on, counts))));
+  }
+
+  /** Mean average precision against k, at this number of units. */
+  function drawCurves(size, k) {
+    const { active, units, scores } = get("measured"), curves = scores[size], n = units[size];
+    const ks = active.filter((one) => one <= n), last = Math.log2(ks.at(-1));
+    const x = scale(0, Math.max(last, 1), 40, 300), y = scale(0, 1, 150, 10), at = x(Math.log2(Math.min(k, n)));
+    const ends = METHODS.map((method, i) => [curves[i].at(-1), method]).sort(([a], [b]) => b - a);
+    ends.forEach((end, i) => { end[2] = Math.max(y(end[0]), i ? ends[i - 1][2] + 15 : 0); }); // no name on another
+    const here = METHODS.map((method, i) => `${method} ${curves[i][ks.indexOf(k)]?.toFixed(2)}`).join(", ");
+    const caption = phrase(words.curves, { n }) + (ks.includes(k) ? `: ${here}` : "");
+    return element("div", { class: "kx-curves" }, element("div", { class: "kx-quiet" }, caption),
+      element("svg", { viewBox: "0 0 380 190", role: "img", "aria-label": caption },
+        ...[0, 0.5, 1].flatMap((p) => [
+          element("path", { class: "kx-tick", d: `M40 ${y(p)}H300` }),
+          element("text", { class: "kx-quiet", x: 34, y: y(p) + 4, "text-anchor": "end" }, p)]),
+        ...ks.map((one) => element("text", { class: "kx-quiet", x: x(Math.log2(one)), y: 168, "text-anchor": "middle" }, one)),
+        element("text", { class: "kx-quiet", x: 170, y: 186, "text-anchor": "middle" }, words.active),
+        element("path", { class: "kx-here", d: `M${at} 10V150` }),
+        ...METHODS.map((method, i) => element("path", { class: `kx-curve kx-${method}`, d: `M${ks.map((one, j) => `${x(Math.log2(one))} ${y(curves[i][j])}`).join("L")}` })),
+        ...ends.map(([, method, top]) => element("text", { x: 308, y: top + 4 }, method))));
+  }
+
+  const methods = element("div"), query = element("div", { class: "kx-query" }), curves = element("div");
+  const digits = element("div", {}, element("div", { class: "kx-digits" }, query, methods), curves);
+  function drawDigits() {
+    const size = get("size"), n = get("measured").units[size], k = Math.min(get("k"), n), item = get("item");
+    redraw(query, picture(item), element("div", {}, phrase(words.query, { label: labels[item] })),
+      element("div", { class: "kx-quiet" }, phrase(words.among, { n: labels.length - queries.size })));
+    redraw(methods, ...METHODS.map((method) => drawMethod(method, item, n, k)));
+    redraw(curves, drawCurves(size, get("k")));
+  }
+
+  // -- words --
+  const vocabulary = get("vocabulary"), names = get("names"), table = ranked(get("table"), vocabulary.length);
+  const bar = (shared, k) => element("span", { class: "kx-bar" }, element("span", { style: `width: ${(100 * shared) / k}%` }));
+
+  /** A code, what its strongest units stand for, and the words whose codes share most with it. */
+  function drawCode(where, title, code, other, word, k) {
+    const { found } = nearest(table, code, k, cosine, (row) => row === word);
+    const counts = { on: code.length, n: names.length };
+    const { holder, by } = lighting(names.length, 40, code, other, phrase(words.on, counts));
+    return element("div", { class: "kx-panel", "data-where": where },
+      element("div", {}, element("b", {}, title)),
+      holder,
+      element("div", { class: "kx-quiet" }, phrase(words.on, counts)),
+      element("ol", { class: "kx-names", "aria-label": words.names },
+        ...code.slice(0, 4).map((unit) => element("li", { class: other.includes(unit) && "kx-stays" }, names[unit].join(" ")))),
+      element("div", { class: "kx-quiet" }, words.nearest),
+      ...found.map(({ row, shared }, i) => element("button", {
+        type: "button", class: "kx-near", "data-key": `${where} ${i}`, "data-row": row,
+        on: { ...by(codeOf(table, row, k)), click: () => lookUp(row) },
+      }, element("span", {}, vocabulary[row]), bar(shared, code.length), phrase(words.shared, { shared, k: code.length }))));
+  }
+
+  /** A word alone needs no kernel: its code is in the table. */
+  function lookUp(row) {
+    const own = { words: [vocabulary[row]], ids: [row], codes: [codeOf(table, row, table.width)], place: 0 };
+    const sentences = get("sentences");
+    set({ sentences: [...sentences.slice(0, -1), own], index: sentences.length - 1, typed: vocabulary[row] });
+  }
+
+  const chips = element("div", { class: "kx-sentence" }), told = element("div", { class: "kx-told", role: "status" });
+  const panels = element("div", { class: "kx-panels" }), sentence = element("div", {}, chips, told, panels);
+  function drawWords() {
+    const one = get("sentences")[get("index")], k = get("k");
+    const place = one.ids[get("place")] >= 0 ? get("place") : one.place;
+    redraw(chips, ...one.words.map((word, i) => element("button", {
+      type: "button", class: "kx-button", "data-key": `chip ${i}`, disabled: one.ids[i] < 0, "aria-pressed": String(i === place),
+      title: one.ids[i] < 0 ? words.unknown : undefined, on: { click: () => set({ place: i }) },
+    }, word)));
+    if (place === null) {
+      told.textContent = words.empty;
+      return redraw(panels);
+    }
+    const word = one.ids[place], alone = codeOf(table, word, k), within = one.codes[place].slice(0, k);
+    const stay = alone.filter((unit) => within.includes(unit)).length, lonely = one.ids.filter((id) => id >= 0).length < 2;
+    told.textContent = phrase(lonely ? words.lonely : words.stay, { word: one.words[place], k: alone.length, stay });
+    redraw(panels, drawCode("alone", phrase(words.alone, { word: one.words[place] }), alone, lonely ? [] : within, word, k),
+      !lonely && drawCode("within", words.within, within, alone, word, k));
+  }
+
+  function draw() {
+    for (const [i, part] of [digits, sentence].entries()) part.hidden = get("tab") !== i;
+    (get("tab") ? drawWords : drawDigits)();
+  }
+  el.classList.add("kx");
+  el.append(digits, sentence, element("div", { class: "kx-quiet" }, words.hint));
+  draw();
+  const ends = [follow(model, ["tab", "k", "size", "item", "place"], draw)];
+  ends.push(follow(model, ["index", "sentences"], () => { model.set("place", -1); draw(); })); // as the sentence has it
+  return () => ends.forEach((end) => end());
+}
+
+export default { render };

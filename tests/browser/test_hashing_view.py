@@ -1,0 +1,77 @@
+"""The hashing explorer's picture, alone in a page: it finds the neighbours that Python does, and nothing is cut off."""
+
+# ruff: noqa: F811
+import numpy as np
+from test_explorer_hashing import HOSTILE, digits, explorer, words  # noqa: F401
+from test_views import page, show, trait  # noqa: F401
+
+from kexue_nlp.lessons.hashing.explorer import METHODS, UNITS, read
+
+SET = "(changes) => { for (const [name, value] of Object.entries(changes)) window.models[0].set(name, value); }"
+ROWS = "all => all.map((one) => Number(one.dataset.row))"
+
+
+def lit(page, place):
+    """Count squares of a field by colour."""
+    paths = [f"{place} .kx-units .kx-{name}" for name in ("own", "shared", "apart")]
+    return [page.locator(path).get_attribute("d").count("M") for path in paths]
+
+
+def test_page_finds_the_pictures_of_python(page, explorer):
+    show(page, explorer.view)
+    rng, hashes = np.random.default_rng(1), explorer._hashes
+    for size, item, k in rng.integers([0, 0, 1], [5, 360, 33], (60, 3)).tolist():
+        page.evaluate(SET, {"size": size, "item": item, "k": k})
+        found, now = page.locator(".kx-thumb").evaluate_all(ROWS), (UNITS[size], min(k, UNITS[size]))
+        for method, rows in zip(METHODS, np.reshape(found, (3, 10)), strict=True):
+            assert rows.tolist() == hashes.nearest(method, *now, [item])[0].tolist()
+    codes = hashes.codes("BioHash", *now)
+    distances = (codes[hashes.database[hashes.database != item]] != codes[item]).sum(axis=1)
+    last = np.sort(distances)[9]
+    assert f"({last} bits differ): {(distances == last).sum()}." in page.locator("[data-method=BioHash]").inner_text()
+
+
+def test_page_finds_the_words_of_python(page, explorer):
+    show(page, explorer.view)
+    rng, model = np.random.default_rng(2), explorer._model
+    known = [word for word in model.words_ if word != HOSTILE]
+    assert any(model.static(word, 32).sum() < 32 for word in known)
+    for n_words in rng.integers(1, 6, 60):
+        words, (k, place) = rng.choice(known, n_words).tolist(), rng.integers([1, 0], [33, n_words]).tolist()
+        page.evaluate(SET, {"tab": 1, "sentences": [read(model, " ".join(words))], "index": 0, "k": k, "place": place})
+        for where, query in (("alone", words[place]), ("within", (words, place)))[:n_words]:
+            rows = page.locator(f"[data-where={where}] .kx-near").evaluate_all(ROWS)
+            assert [name for name, _ in model.nearest(query, 10, k)] == [model.words_[i] for i in rows]
+        alone, within = model.static(words[place], k), model.contextual(words, place, k)
+        both = int((alone & within).sum()) if n_words > 1 else 0
+        assert lit(page, "[data-where=alone]") == [alone.sum() - both, both, 0]
+
+
+def test_what_is_pointed_at_lights_up_and_can_be_looked_up(page, explorer):
+    show(page, explorer.view)
+    thumb = page.locator("[data-method=BioHash] .kx-thumb").nth(9)
+    row, differ = int(thumb.get_attribute("data-row")), int(thumb.get_attribute("aria-label").split()[2]) // 2
+    thumb.hover()
+    assert lit(page, "[data-method=BioHash]") == [differ, 16 - differ, differ]
+    page.mouse.move(0, 0)
+    assert lit(page, "[data-method=BioHash]") == [16, 0, 0]
+    thumb.press("Enter")
+    assert trait(page, "item") == row
+    page.evaluate(SET, {"tab": 1, "sentences": [read(explorer._model, "gun unheard film")], "index": 0})
+    assert page.get_by_role("button", name="unheard").is_disabled()
+    page.get_by_role("button", name="gun", exact=True).click()
+    assert "units of “gun” stay" in page.get_by_role("status").inner_text()
+    page.locator("[data-where=alone] .kx-near", has_text=HOSTILE).click()
+    assert (trait(page, "typed"), page.locator(".kx-sentence").inner_text()) == (HOSTILE, HOSTILE)
+    assert (page.title(), page.locator("img").count()) == ("", 0)
+
+
+def test_nothing_is_cut_off_with_the_largest_codes(page, explorer):
+    show(page, explorer.view)
+    wider = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).map((e) => e.outerHTML)"
+    tops = "all => new Set(all.map((e) => e.getBoundingClientRect().top)).size"
+    for width, tab in ((560, 0), (560, 1), (1000, 0), (1000, 1)):
+        page.set_viewport_size({"width": width, "height": 700})
+        page.evaluate(SET, {"tab": tab, "size": 4, "k": 32, "index": 0})
+        assert page.locator(".kx, .kx div, .kx button").evaluate_all(wider) == []
+        assert page.locator(".kx-thumb").evaluate_all(tops) == (3, 1)[tab]
