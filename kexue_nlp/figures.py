@@ -22,7 +22,7 @@ from PIL import Image
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
-__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap", "hashing_diagram"]
+__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap"]
 __all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font", "viewpoint_diagram", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
@@ -124,36 +124,6 @@ def emission_heatmap(
     marked = "" if path is None else _("; one tag of each is marked")
     ax.figure.alt = _("Probability of each tag at each character of “{text}”{more}.", text=visible(text), more=marked)
     return ax.figure
-
-
-def hashing_diagram() -> Figure:
-    """Draw the idea of article 8159: three ways from a vector to a binary code."""
-    rng, inputs = np.random.default_rng(1), np.arange(6)
-    panels = (
-        ("LSH", _("few random directions, signs:\nhalf of the bits are active"), 4, 2),
-        ("FlyHash", _("many sparse random sums,\nthe k largest win"), 16, 3),
-        ("BioHash", _("units learned from the data,\nthe k nearest win"), 9, 3),
-    )
-    figure = Figure(figsize=(9.5, 2.9), layout="constrained")
-    for ax, (name, note, n_units, k) in zip(figure.subplots(1, 3), panels, strict=True):
-        units = np.linspace(-1, 6, n_units)
-        wins = np.isin(np.arange(n_units), rng.permutation(n_units)[:k])
-        for x, won in zip(units, wins, strict=True):
-            for source in rng.permutation(inputs)[:2] if name == "FlyHash" else inputs:
-                width = rng.uniform(0.3, 2.6) if name == "BioHash" else 1.0
-                ax.plot([source, x], [0, 1], color=BLUE if won else FAINT, lw=width, zorder=int(won))
-            ax.text(x, 1.17, str(int(won)), ha="center", size=9)
-        ax.scatter(inputs, np.zeros(len(inputs)), 90, "white", edgecolors=GREY, zorder=3)
-        ax.scatter(units, np.ones(n_units), 90, np.where(wins, ORANGE, "white"), edgecolors=GREY, zorder=3)
-        ax.text(2.5, -0.42, note, ha="center", va="center", size=9.5)
-        ax.set_title(name, size=12)
-        ax.set_ylim(-0.62, 1.32)
-        ax.set_axis_off()
-    figure.alt = _(
-        "Three networks of six inputs. LSH: four units, two active. FlyHash: sixteen units of two inputs each, three "
-        "active. BioHash: nine units with learned weights, three active."
-    )
-    return figure
 
 
 def margin_diagram() -> Figure:

@@ -60,7 +60,7 @@ def test_workers_cut_a_folder_and_go_on_after_a_stop(run, stop):
     Path("words").write_text("长江大桥,always", "utf-8")
     command = [*COMMAND, "in", "out", "--workers", "2", "--lexicon", "words"]
     process = psutil.Popen(command, stderr=subprocess.PIPE)
-    while process.poll() is None and not [*Path(".").glob("out/2.*.part")]:
+    while process.poll() is None and not any(p.stat().st_size for p in Path(".").glob("out/2.*.part")):
         time.sleep(0.01)
     workers = process.children(recursive=True)
     process.send_signal(getattr(signal, stop))
