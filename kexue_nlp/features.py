@@ -17,6 +17,7 @@ N_PATTERNS = 256
 # three, one of more goes on through here.
 _BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (0, 64, 128)
 _LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
+_END = np.uint32(2**21 - 1)  # behind a text; above all code points
 
 _FEW = 200  # numbers to look up
 # What `normalise` makes of each character up to the last one that it changes; it changes none between the two ranges.
@@ -115,23 +116,23 @@ class Features:
     def _patterns(self, points: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Say which of the eight statements about known words are true at each position."""
         patterns = np.zeros(len(points), dtype=np.int32)
+        points = np.append(points, _END)  # with which no word goes on
         # All positions go down the trie at once, by one character at each level, until no word goes on from any.
         starts = np.arange(len(numbers))
         for length, (keys, is_word) in enumerate(self._trie, start=2):
             nodes = keys.find(numbers)
             known = (nodes >= 0).nonzero()[0]
-            starts, nodes = starts[known], nodes[known]
-            words = starts[is_word[nodes]]
-            kind = min(length, 4) - 2
-            patterns[words] |= _BEGINS[kind]
-            patterns[words + length - 1] |= _ENDS[kind]
-            for inner in range(1, length - 1):
-                patterns[words + inner] |= _INSIDE[kind]
-            going_on = starts + length < len(points)
-            starts, nodes = starts[going_on], nodes[going_on]
-            if not starts.size:
+            if not known.size:
                 break
-            numbers = _steps(nodes, points[starts + length])
+            starts, nodes = starts.take(known), nodes.take(known)
+            words = starts[is_word.take(nodes)]
+            if words.size:
+                kind = min(length, 4) - 2
+                patterns[words] |= _BEGINS[kind]
+                patterns[words + (length - 1)] |= _ENDS[kind]
+                if length > 2:
+                    patterns[words + np.arange(1, length - 1)[:, None]] |= _INSIDE[kind]
+            numbers = _steps(nodes, points.take(starts + length))
         return patterns
 
 
@@ -162,7 +163,7 @@ class _Keys:
         """Return where each number stands among those given, int32, or −1."""
         if len(numbers) < _FEW:  # bisection takes fewer steps in Python, hashing fewer for each number
             places = self._sorted.searchsorted(numbers)
-            return np.where(self._sorted[places] == numbers, self._order[places], np.int32(-1))
+            return np.where(self._sorted.take(places) == numbers, self._order.take(places), np.int32(-1))
         places = self._hash(numbers)
         there = self._numbers.take(places)
         elsewhere = ((there != numbers) & (there != self._EMPTY)).nonzero()[0]
