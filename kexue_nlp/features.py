@@ -17,6 +17,7 @@ N_PATTERNS = 256
 # three, one of more goes on through here.
 _BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (0, 64, 128)
 _LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
+_BITS = np.uint64(21)  # of a code point
 _END = np.uint32(2**21 - 1)  # behind a text; above all code points
 
 _FEW = 200  # numbers to look up
@@ -106,9 +107,9 @@ class Features:
         features = np.zeros((4, len(points)), dtype=np.int32)  # a column is read at a time
         features[0] = ids
         numbers = _pair_numbers(points)
-        pairs = self._pair_keys.find(numbers) + 2
-        pairs[pairs == 1] = UNKNOWN
-        pairs[(ids[1:] == PAD) | (ids[:-1] == PAD)] = PAD
+        pairs = self._pair_keys.find(numbers) + 2  # what is not found is −1, so UNKNOWN
+        blank = ids == PAD
+        pairs[blank[1:] | blank[:-1]] = PAD
         features[1, 1:] = features[2, : len(pairs)] = pairs
         features[3] = self._patterns(points, numbers)
         return features.T
@@ -193,8 +194,8 @@ def _trie(words: str) -> list[tuple[_Keys, np.ndarray]]:
 
 
 def _steps(nodes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Make one number of each node, or first character, and the character that follows, which has 21 bits."""
-    return nodes.astype(np.uint64) << np.uint64(21) | points.astype(np.uint64)
+    """Make one number of each node, or first character, and the code point that follows."""
+    return nodes.astype(np.uint64) << _BITS | points
 
 
 def _pair_numbers(points: np.ndarray) -> np.ndarray:
