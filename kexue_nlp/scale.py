@@ -31,7 +31,7 @@ def segment(texts: Any, segmenter: Segmenter | str | Path = "pretrained") -> Any
     """Cut each text of a Dask Bag or Series into words: a collection of the same kind, of lists of words.
 
     A `segmenter` by file, or "pretrained" or "closed", is loaded once in each process, so the file must be there on
-    every machine; any other is sent once to each worker. What is no str raises TypeError, which counts from its partition's start.
+    every machine; any other is sent once to each worker. What is no str raises TypeError, with its number there.
 
     Examples
     --------
