@@ -39,7 +39,7 @@ def segment(texts: Any, segmenter: Segmenter | str | Path = "pretrained") -> Any
     >>> segment(texts).compute(scheduler="threads")
     [['扫描', '二维码'], ['南京市', '长江', '大桥']]
     """
-    if not hasattr(texts, "map_partitions") or hasattr(texts, "columns"):
+    if not hasattr(texts, "map_partitions") or getattr(texts, "ndim", 1) != 1:
         raise TypeError(f"a Dask Bag or Series of texts is needed (of a table one column), got {type(texts).__name__}")
     tool = str(segmenter) if isinstance(segmenter, str | Path) else delayed(segmenter, traverse=False)
     options = {} if isinstance(texts, dask.bag.Bag) else {"meta": (texts.name, object)}

@@ -1,11 +1,16 @@
 """Language models: what they learn, what they return, what they refuse (article 4374's traps)."""
 
+import os
+import subprocess
+import sys
 from itertools import count
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
+import kexue_nlp
 from kexue_nlp.language_model import LanguageModel, NextToken, Perplexity, WindowBatches, _stateful_rows
 from kexue_nlp.models import encoder_head, window_language_model
 from kexue_nlp.text import Vocabulary
@@ -126,6 +131,31 @@ def test_training_goes_on_after_loading_the_trainer_as_if_never_stopped(tmp_path
     second.trainer().load_weights(tmp_path / "state.weights.h5")
     second.fit(CYCLE, steps=10, verbose=0)
     np.testing.assert_allclose(second.encode(["abc"]), whole.encode(["abc"]), atol=1e-6)
+
+
+def learned():
+    model = small(n_sampled=100)  # as above, so that it is not compiled again
+    model.trainer(batch_size=4, learning_rate=0.03)
+    return [*model.fit(CYCLE, epochs=3, steps=10, verbose=0), model.perplexity(CYCLE[:1])]
+
+
+ON_TWO_DEVICES = """
+import kexue_nlp, keras, jax
+keras.distribution.set_distribution(keras.distribution.DataParallel())
+from test_language_model import learned
+print(jax.device_count(), *learned())
+"""
+
+
+@pytest.mark.skipif(keras.backend.backend() != "jax", reason="keras.distribution shares out batches on JAX")
+def test_two_devices_that_share_each_batch_learn_what_one_learns():
+    environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=2"}
+    environment["PYTHONPATH"] = os.pathsep.join([str(Path(kexue_nlp.__file__).parents[1]), str(Path(__file__).parent)])
+    command = [sys.executable, "-c", ON_TWO_DEVICES]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, check=True, timeout=300).stdout
+    n_devices, *perplexities = map(float, said.split())
+    assert n_devices == 2
+    np.testing.assert_allclose(perplexities, learned(), rtol=1e-4)
 
 
 def test_perplexity_agrees_with_probabilities_step_by_step(model):
