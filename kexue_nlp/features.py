@@ -18,7 +18,7 @@ N_PATTERNS = 256
 _BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (0, 64, 128)
 _LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
 _BITS = np.uint64(21)  # of a code point
-_END = np.uint32(2**21 - 1)  # behind a text; above all code points
+_END = np.array([2**21 - 1], np.uint32)  # behind a text: above all code points, so that no word goes on with it
 
 _FEW = 200  # numbers to look up
 # What `normalise` makes of each character up to the last one that it changes; it changes none between the two ranges.
@@ -117,23 +117,24 @@ class Features:
     def _patterns(self, points: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Say which of the eight statements about known words are true at each position."""
         patterns = np.zeros(len(points), dtype=np.int32)
-        points = np.append(points, _END)  # with which no word goes on
+        points = np.concatenate((points, _END))
         # All positions go down the trie at once, by one character at each level, until no word goes on from any.
-        starts = np.arange(len(numbers))
+        starts, places, bits = np.arange(len(numbers)), [], []
         for length, (keys, is_word) in enumerate(self._trie, start=2):
-            nodes = keys.find(numbers)
-            known = (nodes >= 0).nonzero()[0]
+            known, nodes = keys.known(numbers)
             if not known.size:
                 break
-            starts, nodes = starts.take(known), nodes.take(known)
+            starts = starts.take(known)
             words = starts[is_word.take(nodes)]
             if words.size:
                 kind = min(length, 4) - 2
-                patterns[words] |= _BEGINS[kind]
-                patterns[words + (length - 1)] |= _ENDS[kind]
-                if length > 2:
-                    patterns[words + np.arange(1, length - 1)[:, None]] |= _INSIDE[kind]
+                inside = [words + inner for inner in range(1, length - 1)]
+                places += [words, words + (length - 1), *inside]
+                bits += [_BEGINS[kind], _ENDS[kind], *(_INSIDE[kind] for _ in inside)]
             numbers = _steps(nodes, points.take(starts + length))
+        if places:
+            true = np.repeat(np.array(bits, np.int32), [len(where) for where in places])
+            np.bitwise_or.at(patterns, np.concatenate(places), true)
         return patterns
 
 
@@ -159,6 +160,16 @@ class _Keys:
 
     def _hash(self, numbers: np.ndarray) -> np.ndarray:
         return ((numbers * np.uint64(0x9E3779B97F4A7C15)) >> self._shift).astype(np.intp)
+
+    def known(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of the numbers are among those given, and where these stand."""
+        if len(numbers) < _FEW:
+            places = self._sorted.searchsorted(numbers)
+            known = (self._sorted.take(places) == numbers).nonzero()[0]
+            return known, self._order.take(places.take(known))
+        found = self.find(numbers)
+        known = (found >= 0).nonzero()[0]
+        return known, found.take(known)
 
     def find(self, numbers: np.ndarray) -> np.ndarray:
         """Return where each number stands among those given, int32, or −1."""

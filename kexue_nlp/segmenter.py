@@ -72,7 +72,8 @@ class _Stream:
     @classmethod
     def of(cls, texts: Sequence[str], keep_whole: bool = False) -> Self:
         text = "".join(texts)
-        raw, points = code_points(text), normal_points(code_points(simplify(text)))
+        raw, simple = code_points(text), simplify(text)
+        points = normal_points(raw if simple is text else code_points(simple))
         offsets = np.array([0, *accumulate(map(len, texts))])
         attached: list[int] = []
         unusual = _COMBINES.take(raw, mode="clip").nonzero()[0]
@@ -223,11 +224,11 @@ class Segmenter(SavedModel):
         """Return the words of each text; the texts go through network and decoder together."""
         stream = _Stream.of(texts, self.keep_whole)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
-        bounds = np.append((tags < 2).nonzero()[0], len(tags))  # s or b
-        words = [stream.text[start:end] for start, end in pairwise(bounds.tolist())]
+        begins = (tags < 2).nonzero()[0]  # s or b
+        words = [stream.text[start:end] for start, end in pairwise([*begins.tolist(), len(tags)])]
         if len(texts) == 1:
             return [words]
-        first_words = np.searchsorted(bounds, stream.offsets).tolist()
+        first_words = np.searchsorted(begins, stream.offsets).tolist()  # behind the last, their number
         return [words[first:last] for first, last in pairwise(first_words)]
 
     def _log_probabilities(self, stream: _Stream) -> np.ndarray:
@@ -245,8 +246,10 @@ class Segmenter(SavedModel):
 
         # Say what needs no network.
         log_probabilities = np.log(np.maximum(probabilities, _TINY))
-        log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
-        log_probabilities[stream.attached, :2] = _IMPOSSIBLE
+        if stream.blank.size:
+            log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
+        if stream.attached.size:
+            log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
 
     def _run(self, ids: np.ndarray) -> np.ndarray:
@@ -329,8 +332,9 @@ def _best_tags(log_probabilities: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """
     s, b, m, e = log_probabilities.T
     with np.errstate(invalid="ignore"):  # what is infinite is left to Viterbi
-        part = np.minimum(s - b, e - m)[:-1] + np.minimum(b - m, s - e)[1:]
-        join = np.minimum(b - s, m - e)[:-1] + np.minimum(m - b, e - s)[1:]
+        s_b, e_m, b_m, s_e = s - b, e - m, b - m, s - e
+        part = np.minimum(s_b, e_m)[:-1] + np.minimum(b_m, s_e)[1:]
+        join = -np.maximum(s_b, e_m)[:-1] - np.maximum(b_m, s_e)[1:]
     begins = np.zeros(len(log_probabilities) + 1, dtype=bool)
     begins[1:-1] = (part > _SURE) & (part < np.inf)
     begins[cuts] = True
