@@ -107,7 +107,9 @@ class Features:
         features = np.zeros((4, len(points)), dtype=np.int32)  # a column is read at a time
         features[0] = ids
         numbers = _pair_numbers(points)
-        pairs = self._pair_keys.find(numbers) + 2  # what is not found is −1, so UNKNOWN
+        pairs = np.full(len(numbers), UNKNOWN, dtype=np.int32)
+        known, places = self._pair_keys.find(numbers)
+        pairs[known] = places + 2
         blank = ids == PAD
         pairs[blank[1:] | blank[:-1]] = PAD
         features[1, 1:] = features[2, : len(pairs)] = pairs
@@ -121,7 +123,7 @@ class Features:
         # All positions go down the trie at once, by one character at each level, until no word goes on from any.
         starts, places, bits = np.arange(len(numbers)), [], []
         for length, (keys, is_word) in enumerate(self._trie, start=2):
-            known, nodes = keys.known(numbers)
+            known, nodes = keys.find(numbers)
             if not known.size:
                 break
             starts = starts.take(known)
@@ -161,21 +163,12 @@ class _Keys:
     def _hash(self, numbers: np.ndarray) -> np.ndarray:
         return ((numbers * np.uint64(0x9E3779B97F4A7C15)) >> self._shift).astype(np.intp)
 
-    def known(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return which of the numbers are among those given, and where these stand."""
-        if len(numbers) < _FEW:
+    def find(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of some numbers are among those given, and where each of these stands there."""
+        if len(numbers) < _FEW:  # bisection takes fewer steps in Python, hashing fewer for each number
             places = self._sorted.searchsorted(numbers)
             known = (self._sorted.take(places) == numbers).nonzero()[0]
             return known, self._order.take(places.take(known))
-        found = self.find(numbers)
-        known = (found >= 0).nonzero()[0]
-        return known, found.take(known)
-
-    def find(self, numbers: np.ndarray) -> np.ndarray:
-        """Return where each number stands among those given, int32, or −1."""
-        if len(numbers) < _FEW:  # bisection takes fewer steps in Python, hashing fewer for each number
-            places = self._sorted.searchsorted(numbers)
-            return np.where(self._sorted.take(places) == numbers, self._order.take(places), np.int32(-1))
         places = self._hash(numbers)
         there = self._numbers.take(places)
         elsewhere = ((there != numbers) & (there != self._EMPTY)).nonzero()[0]
@@ -183,7 +176,8 @@ class _Keys:
             places[elsewhere] = (places[elsewhere] + 1) & self._last
             there[elsewhere] = met = self._numbers[places[elsewhere]]
             elsewhere = elsewhere[(met != numbers[elsewhere]) & (met != self._EMPTY)]
-        return np.where(there == numbers, self._found.take(places), np.int32(-1))
+        known = (there == numbers).nonzero()[0]
+        return known, self._found.take(places.take(known))
 
 
 def _trie(words: str) -> list[tuple[_Keys, np.ndarray]]:

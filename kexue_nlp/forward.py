@@ -81,8 +81,7 @@ class SegmentationNetwork:
         if self._residual:
             x = _relu(x)
         for kernel, bias in self._convolutions:
-            if padding.size:
-                x[padding] = 0
+            x[padding] = 0
             y = _convolve(x, kernel)
             y += bias
             _relu(y)

@@ -1,8 +1,7 @@
 """The tools over Dask: a corpus in partitions is cut, hashed and searched by the processes of one machine or of many.
 
-Texts are a Dask Bag or Series; vectors and codes are a Dask array, chunked along its rows, or a Bag of matrices. Which
-threads, processes or machines work, ``dask.distributed.Client`` decides; what one held that died, another makes again.
-Needs ``pip install 'kexue_nlp[scale]'``.
+Texts are a Dask Bag or Series; vectors and codes are a Dask array, chunked along its rows, or a Bag of matrices. What a
+worker held that died, another makes again. Needs ``pip install 'kexue_nlp[scale]'``.
 """
 
 from collections.abc import Iterable
@@ -23,8 +22,6 @@ from kexue_nlp.hashing import _INPUT, BATCH, BioHash, _assign, _directions, chec
 from kexue_nlp.segmenter import Segmenter
 
 __all__ = ["IndexShards", "fit", "segment", "transform"]
-
-_BRANCHES = 16  # sums that one task adds up
 
 
 def segment(texts: Any, segmenter: Segmenter | str | Path = "pretrained") -> Any:
@@ -48,13 +45,11 @@ def segment(texts: Any, segmenter: Segmenter | str | Path = "pretrained") -> Any
 
 def transform(hasher: Any, X: Any) -> Any:
     """Hash the rows of a Dask array or Bag of matrices by a fitted hasher: a collection of the same kind, of codes."""
-    tool = delayed(hasher, traverse=False)
-    if isinstance(X, dask.bag.Bag):
-        return X.map(lambda block, tool: tool.transform(block), tool)
-    _blocks(X)
-    like = hasher.transform(np.zeros((1, X.shape[1]), X.dtype))
-    chunks = X.chunks[0], like.shape[1:]
-    return X.map_blocks(lambda block, tool: tool.transform(block), tool, chunks=chunks, meta=like[:0])
+    tool, options, _ = delayed(hasher, traverse=False), {}, _blocks(X)
+    if not isinstance(X, dask.bag.Bag):
+        like = hasher.transform(np.zeros((1, X.shape[1]), X.dtype))
+        options = {"chunks": (X.chunks[0], like.shape[1:]), "meta": like[:0]}
+    return (X.map_blocks if options else X.map)(lambda block, tool: tool.transform(block), tool, **options)
 
 
 def fit(hasher: BioHash, X: Any) -> BioHash:
@@ -79,7 +74,8 @@ def fit(hasher: BioHash, X: Any) -> BioHash:
         units = delayed(hasher.components_)
         sums = [delayed(_assign)(block, units) for block in blocks]
         while len(sums) > 1:
-            sums = [delayed(_add)(sums[i : i + _BRANCHES]) for i in range(0, len(sums), _BRANCHES)]
+            branches = [sums[i : i + 16] for i in range(0, len(sums), 16)]
+            sums = [delayed(lambda parts: [sum(column) for column in zip(*parts, strict=True)])(b) for b in branches]
         hasher._sums, total, hasher.counts_ = sums[0].compute()
         hasher.components_ = _directions(hasher._sums, otherwise=hasher.components_)
         hasher.objectives_.append(total / n)
@@ -115,10 +111,6 @@ _loaded = lru_cache(maxsize=2)(Segmenter.load)  # in each process
 def _words(texts: Iterable[str], segmenter: Segmenter | str) -> Any:
     words = list((_loaded(segmenter) if isinstance(segmenter, str) else segmenter).pipe(texts))
     return type(texts)(words, texts.index, object, texts.name) if hasattr(texts, "iloc") else words
-
-
-def _add(parts: list[tuple]) -> tuple:
-    return tuple(map(sum, zip(*parts, strict=True)))
 
 
 def _blocks(X: Any) -> list:

@@ -246,8 +246,7 @@ class Segmenter(SavedModel):
 
         # Say what needs no network.
         log_probabilities = np.log(np.maximum(probabilities, _TINY))
-        if stream.blank.size:
-            log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
+        log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
         if stream.attached.size:
             log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
