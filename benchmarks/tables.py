@@ -182,6 +182,38 @@ def viewpoint_speed() -> str:
     return f"{markdown(rows)}\n\n{note}"
 
 
+def scale() -> str:
+    """Growing work, and what follows from it on paper."""
+    speed = measured("scale")
+    cut = [
+        {
+            "segmented by `pipe`": f"{int(size) / 1e6:,.0f} M characters",
+            "seconds": f"{run['seconds']:,.0f}",
+            "of processor time": f"{run['cpu_s']:,.0f}",
+            "peak MB": f"{run['peak_mb']:.0f}",
+        }
+        for size, run in speed["segment"].items()
+    ]
+    learned = [
+        {
+            "BioHash by map and reduce": f"{n} process" + "es" * (n != "1"),
+            "seconds per round, start included": f"{run['seconds'] / run['rounds']:.1f}",
+            "times as fast": f"{speed['learn']['1']['seconds'] / run['seconds']:.1f}",
+        }
+        for n, run in speed["learn"].items()
+    ]
+    size = max(speed["segment"], key=int)
+    largest = speed["segment"][size]
+    hours = 1e9 / largest["lines"] * largest["cpu_s"] / 3600  # of a billion lines on one core
+    loads = [run["load_average"] for kind in ("segment", "learn") for run in speed[kind].values()]
+    note = (
+        f"Once each on {speed['machine']}, other work beside (load average {min(loads)} to {max(loads)}). On paper, "
+        f"from the largest run: 10⁹ lines of {int(size) / largest['lines']:.0f} characters are {hours:.0f} hours of "
+        f"such a core, {hours / 100:.1f} hours of 100 of them."
+    )
+    return f"{markdown(cut)}\n\n{markdown(learned)}\n\n{note}"
+
+
 def explorer_latency() -> str:
     """Time from a key to the changed picture, in a browser."""
     rows = [
@@ -208,6 +240,7 @@ BLOCKS = {
     "segmentation_speed": segmentation_speed,
     "viewpoint_speed": viewpoint_speed,
     "hashing_speed": hashing_speed,
+    "scale": scale,
     "latency": explorer_latency,
 }
 

@@ -17,6 +17,8 @@ N_PATTERNS = 256
 # three, one of more goes on through here.
 _BEGINS, _ENDS, _INSIDE = (1, 2, 4), (8, 16, 32), (0, 64, 128)
 _LONGEST = 8  # characters of a known word; longer ones are rare and decided long before their end
+_BITS = np.uint64(21)  # of a code point
+_END = np.array([2**21 - 1], np.uint32)  # behind a text: above all code points, so that no word goes on with it
 
 _FEW = 200  # numbers to look up
 # What `normalise` makes of each character up to the last one that it changes; it changes none between the two ranges.
@@ -105,9 +107,11 @@ class Features:
         features = np.zeros((4, len(points)), dtype=np.int32)  # a column is read at a time
         features[0] = ids
         numbers = _pair_numbers(points)
-        pairs = self._pair_keys.find(numbers) + 2
-        pairs[pairs == 1] = UNKNOWN
-        pairs[(ids[1:] == PAD) | (ids[:-1] == PAD)] = PAD
+        pairs = np.full(len(numbers), UNKNOWN, dtype=np.int32)
+        known, places = self._pair_keys.find(numbers)
+        pairs[known] = places + 2
+        blank = ids == PAD
+        pairs[blank[1:] | blank[:-1]] = PAD
         features[1, 1:] = features[2, : len(pairs)] = pairs
         features[3] = self._patterns(points, numbers)
         return features.T
@@ -115,23 +119,24 @@ class Features:
     def _patterns(self, points: np.ndarray, numbers: np.ndarray) -> np.ndarray:
         """Say which of the eight statements about known words are true at each position."""
         patterns = np.zeros(len(points), dtype=np.int32)
+        points = np.concatenate((points, _END))
         # All positions go down the trie at once, by one character at each level, until no word goes on from any.
-        starts = np.arange(len(numbers))
+        starts, places, bits = np.arange(len(numbers)), [], []
         for length, (keys, is_word) in enumerate(self._trie, start=2):
-            nodes = keys.find(numbers)
-            known = (nodes >= 0).nonzero()[0]
-            starts, nodes = starts[known], nodes[known]
-            words = starts[is_word[nodes]]
-            kind = min(length, 4) - 2
-            patterns[words] |= _BEGINS[kind]
-            patterns[words + length - 1] |= _ENDS[kind]
-            for inner in range(1, length - 1):
-                patterns[words + inner] |= _INSIDE[kind]
-            going_on = starts + length < len(points)
-            starts, nodes = starts[going_on], nodes[going_on]
-            if not starts.size:
+            known, nodes = keys.find(numbers)
+            if not known.size:
                 break
-            numbers = _steps(nodes, points[starts + length])
+            starts = starts.take(known)
+            words = starts[is_word.take(nodes)]
+            if words.size:
+                kind = min(length, 4) - 2
+                inside = [words + inner for inner in range(1, length - 1)]
+                places += [words, words + (length - 1), *inside]
+                bits += [_BEGINS[kind], _ENDS[kind], *(_INSIDE[kind] for _ in inside)]
+            numbers = _steps(nodes, points.take(starts + length))
+        if places:
+            true = np.repeat(np.array(bits, np.int32), [len(where) for where in places])
+            np.bitwise_or.at(patterns, np.concatenate(places), true)
         return patterns
 
 
@@ -158,11 +163,12 @@ class _Keys:
     def _hash(self, numbers: np.ndarray) -> np.ndarray:
         return ((numbers * np.uint64(0x9E3779B97F4A7C15)) >> self._shift).astype(np.intp)
 
-    def find(self, numbers: np.ndarray) -> np.ndarray:
-        """Return where each number stands among those given, int32, or −1."""
+    def find(self, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which of some numbers are among those given, and where each of these stands there."""
         if len(numbers) < _FEW:  # bisection takes fewer steps in Python, hashing fewer for each number
             places = self._sorted.searchsorted(numbers)
-            return np.where(self._sorted[places] == numbers, self._order[places], np.int32(-1))
+            known = (self._sorted.take(places) == numbers).nonzero()[0]
+            return known, self._order.take(places.take(known))
         places = self._hash(numbers)
         there = self._numbers.take(places)
         elsewhere = ((there != numbers) & (there != self._EMPTY)).nonzero()[0]
@@ -170,7 +176,8 @@ class _Keys:
             places[elsewhere] = (places[elsewhere] + 1) & self._last
             there[elsewhere] = met = self._numbers[places[elsewhere]]
             elsewhere = elsewhere[(met != numbers[elsewhere]) & (met != self._EMPTY)]
-        return np.where(there == numbers, self._found.take(places), np.int32(-1))
+        known = (there == numbers).nonzero()[0]
+        return known, self._found.take(places.take(known))
 
 
 def _trie(words: str) -> list[tuple[_Keys, np.ndarray]]:
@@ -192,8 +199,8 @@ def _trie(words: str) -> list[tuple[_Keys, np.ndarray]]:
 
 
 def _steps(nodes: np.ndarray, points: np.ndarray) -> np.ndarray:
-    """Make one number of each node, or first character, and the character that follows, which has 21 bits."""
-    return nodes.astype(np.uint64) << np.uint64(21) | points.astype(np.uint64)
+    """Make one number of each node, or first character, and the code point that follows."""
+    return nodes.astype(np.uint64) << _BITS | points
 
 
 def _pair_numbers(points: np.ndarray) -> np.ndarray:

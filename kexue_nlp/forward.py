@@ -75,13 +75,16 @@ class SegmentationNetwork:
         padding = (ids[:, 0] == 0).nonzero()[0] + 1
         # Embed: of each table the row that the id says; added up. A row of zeros stands before and behind the text.
         x = np.zeros((len(ids) + 2, self._tables[0].shape[1]), np.float32)
+        inner = x[1:-1]
         for table, column in zip(self._tables, ids.T, strict=True):
-            x[1:-1] += table.take(column, axis=0)
+            inner += table.take(column, axis=0)
         if self._residual:
             x = _relu(x)
         for kernel, bias in self._convolutions:
             x[padding] = 0
-            y = _relu(_convolve(x, kernel) + bias)
+            y = _convolve(x, kernel)
+            y += bias
+            _relu(y)
             if self._residual:
                 x[1:-1] += y
             else:
@@ -99,6 +102,9 @@ def _convolve(x: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     if len(kernel) == 1:
         return _product(x[1:-1], kernel[0])
     # The left neighbours, the characters themselves and the right neighbours, each times a matrix of their own.
+    if len(x) - 2 <= _PRODUCT // kernel[0].size:  # all three in one call
+        shifted = np.ndarray((3, len(x) - 2, x.shape[1]), x.dtype, x, 0, (x.strides[0], *x.strides))
+        return np.add.reduce(shifted @ kernel)
     y = _product(x[:-2], kernel[0])
     y += _product(x[1:-1], kernel[1])
     y += _product(x[2:], kernel[2])

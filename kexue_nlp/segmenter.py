@@ -53,7 +53,11 @@ for _bit, (_first, _second) in enumerate((("0", ".,:/%-·∶‰"), ("/", "/"), (
     _KINDS[code_points(_second)] |= 16 << _bit
 
 
-@dataclass(frozen=True)
+_NO_SPANS = np.empty((0, 2), dtype=np.intp)
+_TINY = np.finfo(np.float32).tiny
+
+
+@dataclass(slots=True)
 class _Stream:
     """Texts one after another, and what is known of where they are cut before the network is asked."""
 
@@ -69,7 +73,8 @@ class _Stream:
     @classmethod
     def of(cls, texts: Sequence[str], keep_whole: bool = False) -> Self:
         text = "".join(texts)
-        raw, points = code_points(text), normal_points(code_points(simplify(text)))
+        raw, simple = code_points(text), simplify(text)
+        points = normal_points(raw if simple is text else code_points(simple))
         offsets = np.array([0, *accumulate(map(len, texts))])
         attached: list[int] = []
         unusual = _COMBINES.take(raw, mode="clip").nonzero()[0]
@@ -81,22 +86,24 @@ class _Stream:
                     attached.extend(range(offsets[number] + cluster.start() + 1, offsets[number] + cluster.end()))
         begins = np.zeros(len(text) + 1, dtype=bool)
         begins[1:] = _ENDS_SENTENCE.take(points, mode="clip")
-        begins[attached] = False
+        joined = np.array(attached, dtype=np.intp)
+        begins[joined] = False
         begins[offsets] = True
-        sentences = begins.nonzero()[0]
+        sentences = cuts = begins.nonzero()[0]
         blank = (points == ord(" ")).nonzero()[0]
-        begins[blank] = begins[blank + 1] = True
-        begins[attached] = False
-        cuts = begins.nonzero()[0]
-        fixed = [np.empty((0, 2), dtype=np.intp)]
+        if blank.size:
+            begins[blank] = begins[blank + 1] = True
+            begins[joined] = False
+            cuts = begins.nonzero()[0]
+        fixed = _NO_SPANS
         if keep_whole:
             # Only texts that have a digit before a sign, or what addresses have, are searched.
             kinds = _KINDS.take(points, mode="clip")
             hints = (kinds[:-1] & kinds[1:] >> 4).nonzero()[0]
-            for number in np.unique(offsets.searchsorted(hints, side="right") - 1).tolist():
-                fixed.append(np.transpose(fixed_spans(texts[number])) + offsets[number])
-        joined = np.array(attached, dtype=np.intp)
-        return cls(text, points, offsets, sentences, cuts, blank, joined, np.concatenate(fixed))
+            if hints.size:
+                numbers = np.unique(offsets.searchsorted(hints, side="right") - 1).tolist()
+                fixed = np.concatenate([np.transpose(fixed_spans(texts[n])) + offsets[n] for n in numbers])
+        return cls(text, points, offsets, sentences, cuts, blank, joined, fixed)
 
 
 class Segmenter(SavedModel):
@@ -263,25 +270,31 @@ class Segmenter(SavedModel):
         """Return the words of each text; the texts go through network and decoder together."""
         stream = _Stream.of(texts, self.keep_whole)
         tags = _decode(stream, self._log_probabilities(stream), self.lexicon)
-        bounds = np.append((tags < 2).nonzero()[0], len(tags))  # s or b
-        words = [stream.text[start:end] for start, end in pairwise(bounds.tolist())]
-        first_words = np.searchsorted(bounds, stream.offsets).tolist()
+        begins = (tags < 2).nonzero()[0]  # s or b
+        words = [stream.text[start:end] for start, end in pairwise([*begins.tolist(), len(tags)])]
+        if len(texts) == 1:
+            return [words]
+        first_words = np.searchsorted(begins, stream.offsets).tolist()  # behind the last, their number
         return [words[first:last] for first, last in pairwise(first_words)]
 
     def _log_probabilities(self, stream: _Stream) -> np.ndarray:
         """Run the network over sentences that do not see each other, (T, 4)."""
-        # A space is padding to the network, so spaces between sentences are the gaps.
-        gaps_before = np.repeat(np.arange(len(stream.sentences) - 1) * self._gap, np.diff(stream.sentences))
-        places = np.arange(len(stream.text)) + gaps_before
-        points = np.full(places[-1] + 1 if len(places) else 0, ord(" "), dtype=stream.points.dtype)
-        points[places] = stream.points
-        ids = self.features.of_points(points)
-        probabilities = self._run(ids).T.take(places, axis=1).T  # a tag's numbers stay side by side
+        if len(stream.sentences) <= 2:
+            probabilities = self._run(self.features.of_points(stream.points))
+        else:
+            # A space is padding to the network, so spaces between sentences are the gaps.
+            gaps_before = np.repeat(np.arange(len(stream.sentences) - 1) * self._gap, np.diff(stream.sentences))
+            places = np.arange(len(stream.text)) + gaps_before
+            points = np.full(places[-1] + 1, ord(" "), dtype=stream.points.dtype)
+            points[places] = stream.points
+            ids = self.features.of_points(points)
+            probabilities = self._run(ids).T.take(places, axis=1).T  # a tag's numbers stay side by side
 
         # Say what needs no network.
-        log_probabilities = np.log(np.maximum(probabilities, np.finfo(np.float32).tiny))
+        log_probabilities = np.log(np.maximum(probabilities, _TINY))
         log_probabilities[stream.blank] = _SPACE_LOG_PROBABILITY
-        log_probabilities[stream.attached, :2] = _IMPOSSIBLE
+        if stream.attached.size:
+            log_probabilities[stream.attached, :2] = _IMPOSSIBLE
         return log_probabilities
 
     def _run(self, ids: np.ndarray) -> np.ndarray:
@@ -369,8 +382,9 @@ def _best_tags(log_probabilities: np.ndarray, cuts: np.ndarray) -> np.ndarray:
     """
     s, b, m, e = log_probabilities.T
     with np.errstate(invalid="ignore"):  # what is infinite is left to Viterbi
-        part = np.minimum(s - b, e - m)[:-1] + np.minimum(b - m, s - e)[1:]
-        join = np.minimum(b - s, m - e)[:-1] + np.minimum(m - b, e - s)[1:]
+        s_b, e_m, b_m, s_e = s - b, e - m, b - m, s - e
+        part = np.minimum(s_b, e_m)[:-1] + np.minimum(b_m, s_e)[1:]
+        join = -np.maximum(s_b, e_m)[:-1] - np.maximum(b_m, s_e)[1:]
     begins = np.zeros(len(log_probabilities) + 1, dtype=bool)
     begins[1:-1] = (part > _SURE) & (part < np.inf)
     begins[cuts] = True

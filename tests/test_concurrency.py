@@ -3,13 +3,17 @@
 import copy
 import multiprocessing
 import pickle
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import partial
 
 import keras
 import numpy as np
 import pytest
-from joblib.externals.loky import ProcessPoolExecutor
+from joblib import Parallel, delayed, parallel_config
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import Pipeline
 
 from kexue_nlp import saved_model
 from kexue_nlp.features import Features
@@ -17,18 +21,21 @@ from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.language_model import LanguageModel, NextToken, Perplexity
 from kexue_nlp.models import article_segmenter, article_tagger
 from kexue_nlp.segmenter import Segmenter
+from kexue_nlp.self_trained_lsa import SelfTrainedLSA
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.word_vectors import BioWord
 
 SAVED = (Segmenter, ViewpointTagger, LanguageModel, BioWord)
 DIGITS = np.random.default_rng(0).normal(size=(40, 8))
+REVIEWS, STARS = ["good film indeed", "bad film again", "a good one", "a bad one"] * 6, [1, 0] * 12
 QUESTIONS = {  # of each model: a method and what it is asked
     "Segmenter": ("__call__", ["本田好", "好本田，本田"]),
     "ViewpointTagger": ("log_probabilities", ["本田好", "好本田，本田"]),
     "LanguageModel": ("encode", ["ab", "cab" * 9]),
     "BioWord": ("nearest", "river"),
     **dict.fromkeys(("LSH", "FlyHash", "BioHash"), ("transform", DIGITS)),
+    "SelfTrainedLSA": ("decision_function", REVIEWS),
 }
 loaded = []  # by a process that forks
 
@@ -48,6 +55,7 @@ def models():
         LanguageModel(Vocabulary("abc"), unit="character", embedding=4, units=6, cell="gru"),
         BioWord(n_units=8, n_active=2, window=3, random_state=0).fit(["the river bank", "a bank and a river"] * 9),
         *(hasher.fit(DIGITS) for hasher in (LSH(8, 0), FlyHash(20, 4, random_state=0), BioHash(8, 2, random_state=0))),
+        SelfTrainedLSA(3, 3, 2, 1, random_state=0).fit(REVIEWS, STARS),
     ]
     return {type(model).__name__: (model, ask(model)) for model in made}
 
@@ -75,11 +83,15 @@ def load_and_ask(folder, kinds):
     return [ask(model) for model in loaded]
 
 
-def ask_inherited(number):
+def ask_or_say(model):
     try:
-        return ask(loaded[number])
+        return ask(model)
     except RuntimeError as error:
         return str(error)
+
+
+def ask_inherited(number):
+    return ask_or_say(loaded[number])
 
 
 def in_forks(function, *questions):
@@ -107,16 +119,48 @@ def test_workers_answer_like_the_model_and_a_late_fork_says_what_to_do(models, t
     network = keras.Model(states, keras.ops.softmax(NextToken(n_sampled=3)(states, keras.ops.ones((5, 3)))))
     network.compile("sgd", "sparse_categorical_crossentropy", metrics=[Perplexity()])
     network.save(tmp_path / "network.keras")
-    with ProcessPoolExecutor(1) as worker:  # of loky, which joblib works with
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as worker:
         early, itself, late, probabilities = worker.submit(in_a_new_process, tmp_path).result(timeout=300)
-        of_pickles = [worker.submit(ask, model).result(timeout=100) for model, _ in models.values()]
-    np.testing.assert_equal(of_pickles, [answer for _, answer in models.values()])
     np.testing.assert_equal(itself, expected)
     np.testing.assert_allclose(probabilities, network.predict_on_batch(np.ones((1, 4))), rtol=1e-5)
     if late:  # not where there are no forks
         # Segmenter and BioWord have no network in Keras.
         np.testing.assert_equal([*early, late[0], late[-1]], [expected[1:2], expected[0], expected[-1]])
         assert all(word in said for said in late[1:-1] for word in ("spawn", "loky", "load the model in the worker"))
+
+
+@pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing", "dask"])
+def test_joblib_answers_like_the_model_or_says_what_to_do(models, backend):
+    cluster = nullcontext()
+    if backend == "dask":
+        cluster = pytest.importorskip("distributed").Client(n_workers=1, threads_per_worker=2, dashboard_address=None)
+    forked = backend == "multiprocessing" and multiprocessing.get_start_method() == "fork"
+    with cluster, parallel_config(backend, n_jobs=2):
+        for name, (model, answer) in models.items():
+            answers = Parallel(timeout=10 if forked else 200)(delayed(ask_or_say)(model) for _ in range(2))
+            if forked and name in ("ViewpointTagger", "LanguageModel"):
+                assert all("spawn" in said for said in answers)
+            else:
+                np.testing.assert_equal(answers, [answer] * 2)
+
+
+@pytest.mark.parametrize(
+    ("model", "grid"),
+    [
+        (LSH(random_state=0), {"n_bits": [4, 16]}),
+        (FlyHash(20, random_state=0), {"n_active": [2, 4]}),
+        (BioHash(random_state=0), {"n_units": [4, 8]}),
+        (SelfTrainedLSA(3, 3, min_df=1, random_state=0), {"rounds": [1, 2]}),
+    ],
+    ids=["LSH", "FlyHash", "BioHash", "SelfTrainedLSA"],
+)
+def test_a_grid_search_by_two_processes_finds_what_one_finds(model, grid):
+    X = REVIEWS
+    if hasattr(model, "transform"):
+        grid, X = {f"hasher__{name}": values for name, values in grid.items()}, DIGITS[:24]
+        model = Pipeline([("hasher", model), ("classifier", LogisticRegression())])
+    one, two = (GridSearchCV(model, grid, n_jobs=n, cv=3, error_score="raise").fit(X, STARS) for n in (1, 2))
+    np.testing.assert_equal(one.cv_results_["mean_test_score"], two.cv_results_["mean_test_score"])
 
 
 @pytest.mark.skipif(keras.backend.backend() != "jax", reason="the others are not asked whether they have begun")

@@ -24,7 +24,7 @@ import kexue_nlp
 ROOT = Path(__file__).resolve().parent.parent
 PYTHONS = ("3.11", "3.12", "3.13")
 PLATFORMS = [(python, system) for python in PYTHONS for system in ("linux", "darwin")]
-EXTRAS = ("lab", "test", "bench", "browser")
+EXTRAS = ("lab", "test", "scale", "bench", "browser")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 
 

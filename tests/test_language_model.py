@@ -1,6 +1,10 @@
 """Language models: what they learn, what they return, what they refuse (article 4374's traps)."""
 
+import os
+import subprocess
+import sys
 from itertools import count
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -126,6 +130,29 @@ def test_training_goes_on_after_loading_the_trainer_as_if_never_stopped(tmp_path
     second.trainer().load_weights(tmp_path / "state.weights.h5")
     second.fit(CYCLE, steps=10, verbose=0)
     np.testing.assert_allclose(second.encode(["abc"]), whole.encode(["abc"]), atol=1e-6)
+
+
+def learned():
+    model = small(n_sampled=100)  # as above, so that it is not compiled again
+    model.trainer(batch_size=4, learning_rate=0.03)
+    return [*model.fit(CYCLE, epochs=3, steps=10, verbose=0), model.perplexity(CYCLE[:1])]
+
+
+ON_TWO_DEVICES = """import kexue_nlp, keras, jax
+keras.distribution.set_distribution(keras.distribution.DataParallel())
+from test_language_model import learned
+print(jax.device_count(), *learned())"""
+
+
+def test_two_devices_that_share_each_batch_learn_what_one_learns():
+    options = {
+        "env": os.environ | {"XLA_FLAGS": "--xla_force_host_platform_device_count=2"},
+        "cwd": Path(__file__).parent,
+    }
+    said = subprocess.check_output([sys.executable, "-c", ON_TWO_DEVICES], **options)
+    n_devices, *perplexities = map(float, said.split())
+    assert n_devices == 2
+    np.testing.assert_allclose(perplexities, learned(), rtol=1e-4)
 
 
 def test_perplexity_agrees_with_probabilities_step_by_step(model):
