@@ -258,6 +258,18 @@ def test_em_does_not_copy_examples_or_make_them_dense(form):
     assert peak < allowed * math.prod(X.shape) * 4
 
 
+def test_codes_of_more_examples_take_no_more_memory_than_themselves():
+    hasher, peaks = FlyHash(n_units=4000, n_active=4, random_state=0).fit(np.eye(2, 20, dtype=np.float32)), []
+    for n in (2_000, 20_000):
+        X = np.random.default_rng(0).random((n, 20), np.float32)
+        tracemalloc.start()
+        codes = hasher.transform(X)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    size = codes.data.nbytes + codes.indices.nbytes + codes.indptr.nbytes
+    assert peaks[1] - peaks[0] < 3 * size < 0.01 * codes.shape[0] * 4000 * 4
+
+
 @pytest.mark.parametrize(("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)])
 def test_local_step_is_the_rule_of_the_paper(X, p, delta, rank):
     W = np.random.default_rng(1).normal(size=(6, 8))
