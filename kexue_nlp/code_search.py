@@ -31,7 +31,7 @@ class InvertedIndex:
     """
 
     def __init__(self, codes: Any) -> None:
-        bits = _bits(codes)
+        bits = active_bits(codes)
         lists = bits.tocsc()
         self.shape, self._ones = bits.shape, np.diff(bits.indptr)
         self._starts, self._items = lists.indptr, lists.indices
@@ -46,7 +46,7 @@ class InvertedIndex:
 
         Both are of shape (Q, n) for queries of shape (Q, K). Of items at equal distances the first come first.
         """
-        bits = _bits(queries)
+        bits = active_bits(queries, "queries")
         if bits.shape[1] != self.shape[1]:
             raise ValueError(f"queries have {bits.shape[1]} bits, but the database's codes {self.shape[1]}")
         check_number("n", n, 1, self.shape[0])
@@ -78,18 +78,18 @@ def pack_bits(codes: Any) -> np.ndarray:
     >>> pack_bits([[1, 0, 0, 0, 0, 0, 0, 1, 1]]).tolist()
     [[129, 128]]
     """
-    return np.packbits(_bits(codes).toarray(), axis=1)
+    return np.packbits(active_bits(codes).toarray(), axis=1)
 
 
-def _bits(codes: Any) -> sp.csr_array:
+def active_bits(codes: Any, name: str = "codes") -> sp.csr_array:
     """Return the ones of codes as a sparse matrix; refuse what is no bit, such as a probability."""
     bits = codes.tocsr(copy=True) if sp.issparse(codes) else np.asarray(codes)
     if bits.ndim != 2:
-        raise ValueError(f"codes must have two dimensions, (items, bits); got shape {bits.shape}")
+        raise ValueError(f"{name} must have shape (codes, bits), got {bits.shape}")
     if sp.issparse(bits):
         bits.sum_duplicates()
     values = bits.data if sp.issparse(bits) else bits
     signs = values.size == np.prod(bits.shape) and np.isin(values, (-1, 1)).all()  # nothing is left out as a zero
     if not signs and not np.isin(values, (0, 1)).all():
-        raise ValueError("codes hold values other than the bits of one kind, 0 and 1 or -1 and 1")
+        raise ValueError(f"{name} hold values other than the bits of one kind, 0 and 1 or -1 and 1")
     return sp.csr_array(bits > 0)

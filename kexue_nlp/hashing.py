@@ -53,8 +53,7 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     winners = activations >= _nth_largest(few, n_active)
     # Some rows have more: of these take the threshold itself and, of ties at it, drop the last.
     crowded = np.flatnonzero(np.count_nonzero(winners, axis=1) > n_active)
-    rest = activations[crowded]
-    threshold = _nth_largest(rest, n_active)
+    threshold = _nth_largest(rest := activations[crowded], n_active)
     tied, sure = rest == threshold, rest > threshold
     room = n_active - np.count_nonzero(sure, axis=1, keepdims=True)
     winners[crowded] = sure | (tied & (np.cumsum(tied, axis=1) <= room))

@@ -78,7 +78,7 @@ def test_shapes_and_numbers_that_do_not_fit_are_refused():
             InvertedIndex(np.eye(3)).search(np.eye(3), n)
     with pytest.raises(ValueError, match="queries have 4 bits, but the database's codes 3"):
         InvertedIndex(np.eye(3)).search(np.eye(4), 1)
-    with pytest.raises(ValueError, match=r"two dimensions, \(items, bits\); got shape \(3,\)"):
+    with pytest.raises(ValueError, match=r"codes must have shape \(codes, bits\), got \(3,\)"):
         InvertedIndex([1, 0, 1])
 
 
