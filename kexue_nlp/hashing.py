@@ -16,6 +16,7 @@ from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_array, check_random_state, gen_batches
 from sklearn.utils.extmath import row_norms, safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 __all__ = ["LSH", "BioHash", "FlyHash", "em_round", "local_step", "winner_take_all"]
 
@@ -23,6 +24,7 @@ BATCH = 4096  # examples whose activations are held at a time in training
 _CELLS = 1 << 20  # activations held at a time where codes are made: 4 MB, which a processor's cache keeps
 _GROUP = 8  # units of which only the largest activation is looked at first
 _INPUT = {"accept_sparse": "csr", "dtype": [np.float32, np.float64]}  # what scikit-learn is to check and convert to
+_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")  # its threads would wait for each other and for ours
 _TINY = np.finfo(float).tiny  # the smallest positive number
 
 Matrix = np.ndarray | sp.csr_array
@@ -121,6 +123,7 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _n_features_out(self) -> int:
         return self.components_.shape[0]
 
+    @_one_thread
     def transform(self, X: Any) -> Matrix:
         """Hash examples, an array or sparse matrix of shape (N, D), to codes of shape (N, K).
 
@@ -349,6 +352,7 @@ class BioHash(_Hasher):
             check_number(name, getattr(self, name), least, kind=numbers.Real)
 
 
+@_one_thread
 def _far_apart(X: Matrix, n: int, rng: np.random.RandomState) -> np.ndarray:
     """Choose `n` rows of length 1 or 0 as scikit-learn's ``kmeans_plusplus`` does, which takes twice the time."""
     squares, transposed = row_norms(X, squared=True), X.T.tocsr() if sp.issparse(X) else np.ascontiguousarray(X.T)
@@ -368,11 +372,12 @@ def _far_apart(X: Matrix, n: int, rng: np.random.RandomState) -> np.ndarray:
 
 
 def map_batches(function: Callable[[slice], Any], n: int, size: int) -> Iterator[Any]:
-    """Do batches of `n` examples in two threads: while one waits for the memory or for Python, the other computes."""
+    """Do batches of `n` examples in two threads."""
     with ThreadPoolExecutor(2) as pool:
         yield from pool.map(function, [slice(start, min(start + size, n)) for start in range(0, n, size)])
 
 
+@_one_thread
 def _assign(X: Matrix, directions: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Give each example to its best unit; return sums of examples per unit, total of the best products, counts."""
     sums, total, counts = np.zeros_like(directions), 0.0, np.zeros(len(directions), np.int64)
