@@ -258,16 +258,14 @@ def test_em_does_not_copy_examples_or_make_them_dense(form):
     assert peak < allowed * math.prod(X.shape) * 4
 
 
-def test_codes_of_more_examples_take_no_more_memory_than_themselves():
-    hasher, peaks = FlyHash(n_units=4000, n_active=4, random_state=0).fit(np.eye(2, 20, dtype=np.float32)), []
-    for n in (2_000, 20_000):
-        X = np.random.default_rng(0).random((n, 20), np.float32)
-        tracemalloc.start()
-        codes = hasher.transform(X)
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
-    size = codes.data.nbytes + codes.indices.nbytes + codes.indptr.nbytes
-    assert peaks[1] - peaks[0] < 3 * size < 0.01 * codes.shape[0] * 4000 * 4
+def test_memory_for_codes_does_not_grow_with_the_number_of_examples():
+    X = np.random.default_rng(0).random((20_000, 20), np.float32)
+    hasher = FlyHash(n_units=4000, n_active=4, random_state=0).fit(X)
+    tracemalloc.start()
+    hasher.transform(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 50e6  # all activations at once would take 320 MB
 
 
 @pytest.mark.parametrize(("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)])
