@@ -5,21 +5,26 @@ of the bits are active. FlyHash draws many sparse ones and keeps the k largest. 
 """
 
 import numbers
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.cluster import kmeans_plusplus
 from sklearn.preprocessing import normalize
 from sklearn.utils import Tags, check_array, check_random_state, gen_batches
-from sklearn.utils.extmath import safe_sparse_dot
+from sklearn.utils.extmath import row_norms, safe_sparse_dot
 from sklearn.utils.validation import check_is_fitted, validate_data
+from threadpoolctl import threadpool_limits
 
 __all__ = ["LSH", "BioHash", "FlyHash", "em_round", "local_step", "winner_take_all"]
 
-BATCH = 4096  # examples whose activations are held at a time
+BATCH = 4096  # examples whose activations are held at a time in training
+_CELLS = 1 << 20  # activations held at a time where codes are made: 4 MB, which a processor's cache keeps
+_GROUP = 8  # units of which only the largest activation is looked at first
 _INPUT = {"accept_sparse": "csr", "dtype": [np.float32, np.float64]}  # what scikit-learn is to check and convert to
+_one_thread = threadpool_limits.wrap(limits=1, user_api="blas")  # its threads would wait for each other and for ours
 _TINY = np.finfo(float).tiny  # the smallest positive number
 
 Matrix = np.ndarray | sp.csr_array
@@ -43,17 +48,25 @@ def winner_take_all(activations: np.ndarray, n_active: int) -> sp.csr_array:
     check_number("n_active", n_active, 1, n_units)
     if np.isnan(activations).any():
         raise ValueError(f"activations of example {np.isnan(activations).any(axis=1).argmax()} are not numbers (NaN)")
-    threshold = np.partition(activations, n_units - n_active, axis=1)[:, n_units - n_active, None]
-    winners = activations >= threshold
-    # Ties at the threshold leave too many: of these, drop the last.
+    # As many groups of units as there are winners reach the k-th largest of the groups' maxima, so no winner is below.
+    few, n_groups = activations, n_units // _GROUP
+    if n_groups >= n_active:
+        few = activations[:, : _GROUP * n_groups].reshape(-1, _GROUP, n_groups).max(axis=1)
+    winners = activations >= _nth_largest(few, n_active)
+    # Some rows have more: of these take the threshold itself and, of ties at it, drop the last.
     crowded = np.flatnonzero(np.count_nonzero(winners, axis=1) > n_active)
-    tied = activations[crowded] == threshold[crowded]
-    sure = winners[crowded] & ~tied
+    threshold = _nth_largest(rest := activations[crowded], n_active)
+    tied, sure = rest == threshold, rest > threshold
     room = n_active - np.count_nonzero(sure, axis=1, keepdims=True)
     winners[crowded] = sure | (tied & (np.cumsum(tied, axis=1) <= room))
-    indices = np.nonzero(winners)[1].astype(np.int32)
+    indices = (np.flatnonzero(winners) % n_units).astype(np.int32)
     starts = np.arange(0, len(indices) + 1, n_active, dtype=np.int32)
     return sp.csr_array((np.ones(len(indices), np.uint8), indices, starts), shape=activations.shape)
+
+
+def _nth_largest(values: np.ndarray, n: int) -> np.ndarray:
+    place = values.shape[1] - n
+    return np.partition(values, place, axis=1)[:, place, None]
 
 
 def em_round(X: Matrix, components: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
@@ -110,6 +123,7 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     def _n_features_out(self) -> int:
         return self.components_.shape[0]
 
+    @_one_thread
     def transform(self, X: Any) -> Matrix:
         """Hash examples, an array or sparse matrix of shape (N, D), to codes of shape (N, K).
 
@@ -120,7 +134,8 @@ class _Hasher(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, **_INPUT)
         # A dense product is several times as fast as one with FlyHash's sparse weights, and leaves rows contiguous.
         weights = self.components_.T if sp.issparse(X) else _dense(self.components_).T
-        codes = [self._code(_dense(X[batch] @ weights)) for batch in gen_batches(X.shape[0], BATCH)]
+        size = max(1, _CELLS // weights.shape[1])
+        codes = list(map_batches(lambda batch: self._code(_dense(X[batch] @ weights)), X.shape[0], size))
         return sp.vstack(codes, format="csr") if sp.issparse(codes[0]) else np.vstack(codes)
 
     def _code(self, activations: np.ndarray) -> Matrix:
@@ -306,9 +321,8 @@ class BioHash(_Hasher):
             return X, rng
         # Spread out over directions, as k-means++ does; a sample of the examples is enough for that.
         sample = X[rng.permutation(n)[: max(BATCH, 4 * self.n_units)]]
-        # In double precision, because scikit-learn would convert the sample to it for each unit anew.
-        sample = normalize(sample.astype(np.float64), copy=False)
-        start = _dense(kmeans_plusplus(sample, self.n_units, random_state=rng)[0])
+        sample = normalize(sample.astype(np.float64), copy=False)  # in which large squares do not overflow
+        start = _dense(sample[_far_apart(sample.astype(X.dtype, copy=False), self.n_units, rng)])
         nowhere = ~start.any(axis=1)  # a zero vector points nowhere
         start[nowhere] = rng.standard_normal((np.count_nonzero(nowhere), X.shape[1]))
         self.components_ = _directions(start).astype(X.dtype)
@@ -338,17 +352,48 @@ class BioHash(_Hasher):
             check_number(name, getattr(self, name), least, kind=numbers.Real)
 
 
+@_one_thread
+def _far_apart(X: Matrix, n: int, rng: np.random.RandomState) -> np.ndarray:
+    """Choose `n` rows of length 1 or 0 as scikit-learn's ``kmeans_plusplus`` does, which takes twice the time."""
+    squares, transposed = row_norms(X, squared=True), X.T.tocsr() if sp.issparse(X) else np.ascontiguousarray(X.T)
+    chosen, nearest = np.empty(n, np.intp), np.inf
+    candidates = np.array([rng.choice(len(squares), p=np.full(len(squares), 1 / len(squares)))])
+    for place in range(n):
+        if place:  # draw some, the likelier the farther they are from what has been chosen
+            mass = nearest.cumsum(dtype=np.float64)
+            drawn = rng.uniform(size=2 + int(np.log(n))) * mass[-1]
+            candidates = np.searchsorted(mass, drawn).clip(max=len(squares) - 1)
+        # The distances of all that each of them would leave, squared; take the one that leaves least.
+        left = squares[candidates, None] + squares - 2 * _dense(X[candidates] @ transposed)
+        left = np.minimum(left.clip(0), nearest)
+        best = left.sum(axis=1, dtype=np.float64).argmin()
+        chosen[place], nearest = candidates[best], left[best]
+    return chosen
+
+
+def map_batches(function: Callable[[slice], Any], n: int, size: int) -> Iterator[Any]:
+    """Do batches of `n` examples in two threads."""
+    with ThreadPoolExecutor(2) as pool:
+        yield from pool.map(function, [slice(start, min(start + size, n)) for start in range(0, n, size)])
+
+
+@_one_thread
 def _assign(X: Matrix, directions: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
     """Give each example to its best unit; return sums of examples per unit, total of the best products, counts."""
     sums, total, counts = np.zeros_like(directions), 0.0, np.zeros(len(directions), np.int64)
-    for batch in gen_batches(X.shape[0], BATCH):
+
+    def best(batch: slice) -> tuple[np.ndarray, float, np.ndarray]:
         part = X[batch]
         activations = safe_sparse_dot(part, directions.T)
-        winners, size = activations.argmax(axis=1), part.shape[0]
-        total += float(activations.max(axis=1).sum(dtype=np.float64))
-        counts += np.bincount(winners, minlength=len(counts))
-        chosen = sp.csr_array((np.ones(size, X.dtype), (winners, np.arange(size))), shape=(len(counts), size))
-        sums += _dense(chosen @ part)
+        winners, rows = activations.argmax(axis=1), np.arange(part.shape[0])
+        chosen = sp.csr_array((np.ones(len(rows), X.dtype), (winners, rows)), shape=(len(counts), len(rows)))
+        largest = float(activations[rows, winners].sum(dtype=np.float64))
+        return _dense(chosen @ part), largest, np.bincount(winners, minlength=len(counts))
+
+    for some, largest, won in map_batches(best, X.shape[0], BATCH):
+        sums += some
+        total += largest
+        counts += won
     return sums, total, counts
 
 

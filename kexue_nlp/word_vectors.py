@@ -2,7 +2,7 @@
 
 A window of text is a binary vector of 2V entries: which words occur around its centre, and which word the centre
 is. BioHash on such vectors gives K units, each a cluster of windows. The code of a word says which k units it
-excites most: alone (static), or together with the words around it (contextual).
+excites most: by itself, at the centre and around it (static), or with the words around it (contextual).
 
 No vector of 2V entries is ever formed: a window is a row of a sparse matrix with at most one entry per word.
 """
@@ -21,21 +21,27 @@ from typing import Any, Self
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.base import BaseEstimator
 
 from kexue_nlp.hashing import check_number, winner_take_all
 from kexue_nlp.saved_model import SavedModel
 from kexue_nlp.text import split_words
 
-__all__ = ["BioWord", "count_winners", "lift", "paper_weights", "window_matrix"]
+__all__ = ["BioWord", "count_winners", "lift", "paper_weights", "unquoted_words", "window_matrix"]
 
 _CHUNK = 4096  # windows whose activations are held at a time
 _FLOOR = 1e-4  # added to word frequencies, or a few rare words would decide where a window belongs
 _FORGET = 0.8  # share of what a unit has counted that is kept from one batch to the next
 _BATCH = 51_200  # windows between two updates of the weights
-_LEVELS = 63  # of a weight in a small file
+_LEVELS = 65_535  # of a weight in a small file: enough for equal ones to be rare
 _PARAMETERS = ("n_units", "n_active", "window", "vocabulary_size", "n_learning", "n_winners", "weighting")
 
 Place = tuple[str | Sequence[str], int]  # a text or its words, and the position of one of them
+
+
+def unquoted_words(text: str) -> list[str]:
+    """Cut a text by :func:`kexue_nlp.text.split_words`, without quotation marks: ``'film'`` is film."""
+    return [word for part in split_words(text) if (word := part.strip("'"))]
 
 
 def window_matrix(ids: np.ndarray, centres: np.ndarray, half: int, n_words: int) -> sp.csr_array:
@@ -109,7 +115,7 @@ def _divide(counts: np.ndarray, frequencies: np.ndarray, out: np.ndarray | None)
 _WEIGHTINGS = {"lift": lift, "paper": paper_weights}
 
 
-class BioWord(SavedModel):
+class BioWord(SavedModel, BaseEstimator):
     """Binary word vectors learned by clustering windows of text.
 
     Each window excites K units by the inner product ⟨W, v⟩ of its binary vector v with their weights. Training
@@ -164,8 +170,8 @@ class BioWord(SavedModel):
     def fit(self, documents: Iterable[str | Iterable[str]]) -> Self:
         """Learn the units from documents, which are read once and kept as one array of numbers.
 
-        A document is a text, cut into lower-case words by :func:`kexue_nlp.text.split_words`, or an iterable of words,
-        as a language without spaces needs; anything else raises TypeError.
+        A document is a text, cut into lower-case words by :func:`unquoted_words`, or an iterable of words, as a
+        language without spaces needs; anything else raises TypeError.
         """
         self._check()
         weigh, half = _WEIGHTINGS[self.weighting], self.window // 2
@@ -198,8 +204,17 @@ class BioWord(SavedModel):
         self._set(words, counts, weigh(totals, frequencies, out=weights))
         return self
 
+    def __contains__(self, word: object) -> bool:
+        return word in self._fitted()._ids
+
+    def __len__(self) -> int:
+        return len(getattr(self, "words_", ()))
+
+    def __getitem__(self, word: str) -> np.ndarray:
+        return self.static(word)
+
     def static(self, word: str, k: int | None = None) -> np.ndarray:
-        """Return the code of a word alone, uint8 of shape (K,): ones where its weights as a centre are largest."""
+        """Return the code of a word alone, uint8 (K,): its weights at and around the centre are added up."""
         return self.codes([word], k).toarray()[0]
 
     def contextual(self, words: str | Sequence[str], i: int, k: int | None = None) -> np.ndarray:
@@ -215,7 +230,7 @@ class BioWord(SavedModel):
             raise TypeError(f"words is one str, {words!r}; give a list of words, or call static for one")
         n_words = len(self._fitted().words_)
         ids = np.arange(n_words) if words is None else np.array([self._id(word) for word in words], np.intp)
-        return _winners(self.weights_[n_words + ids], self._k(k))
+        return _winners(self.weights_[ids] + self.weights_[n_words + ids], self._k(k))
 
     def nearest(self, query: str | Place, n: int = 10, k: int | None = None) -> list[tuple[str, float]]:
         """Find the `n` words whose static codes are most similar to that of a word, alone or in a context.
@@ -242,18 +257,20 @@ class BioWord(SavedModel):
         return float((x & y).sum() / np.sqrt(x.sum(dtype=np.int64) * y.sum(dtype=np.int64)))
 
     def to_keyed_vectors(self, k: int | None = None) -> Any:
-        """Return the static codes of the vocabulary as gensim's KeyedVectors, of float32 zeros and ones."""
+        """Return the static codes of the vocabulary and its counts as gensim's KeyedVectors, float32 zeros and ones."""
         from gensim.models import KeyedVectors
 
         vectors = KeyedVectors(self._fitted().weights_.shape[1])
-        vectors.add_vectors(list(self.words_), self.codes(k=k).toarray().astype(np.float32))
+        codes = self.codes(k=k).toarray().astype(np.float32)
+        vectors.add_vectors(list(self.words_), codes)
+        vectors.expandos["count"] = self.counts_
         return vectors
 
     def save(self, path: str | Path, n_kept: int | None = None) -> None:
         """Write the model to one file, all or nothing.
 
-        With `n_kept` only so many weights of each row are kept, the largest, in 6 bits each; the rest become 0. With 40
-        a model of 20,000 words and 400 units needs 3.1 MB.
+        With `n_kept` only so many weights of each row are kept, the largest, in 16 bits each; the rest become 0. With
+        40 a model of 20,000 words and 400 units needs 5 MB.
         """
         self._write(path, *self._parts(n_kept))
 
@@ -266,7 +283,7 @@ class BioWord(SavedModel):
             kept = winner_take_all(weights, n_kept).toarray()
             scales = weights.max(axis=1, keepdims=True) / _LEVELS
             levels = np.ceil(weights / np.where(scales > 0, scales, 1))  # up: what is kept does not become 0
-            weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint8)
+            weights = (kept * np.minimum(levels, _LEVELS)).astype(np.uint16)
         meta = {name: getattr(self, name) for name in _PARAMETERS}
         meta |= {"words": self.words_, "n_kept": n_kept or self._n_kept, "n_units": n_units}
         return meta, {"counts": self.counts_, "weights": weights, "scales": scales}
@@ -316,7 +333,7 @@ class BioWord(SavedModel):
         if not is_pair or not isinstance(query[1], numbers.Integral) or isinstance(query[1], bool):
             raise TypeError(f"give a word, or a text or words and an integer position; got {reprlib.repr(query)}")
         words, i = query
-        words = split_words(words) if isinstance(words, str) else list(words)
+        words = unquoted_words(words) if isinstance(words, str) else list(words)
         if not -len(words) <= i < len(words):
             raise IndexError(f"i={i} is none of the positions of {len(words)} words")
         self._id(words[i])
@@ -371,7 +388,7 @@ def _encode(
     stream = array("i", gap)
     for position, document in enumerate(documents):
         try:
-            words = split_words(document) if isinstance(document, str) else document
+            words = unquoted_words(document) if isinstance(document, str) else document
             stream.extend(map(numbering.__getitem__, words))
         except TypeError as error:  # no iterable, or a list for a word
             raise TypeError(f"document {position} is neither text nor words: {error}") from error

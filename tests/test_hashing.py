@@ -258,6 +258,16 @@ def test_em_does_not_copy_examples_or_make_them_dense(form):
     assert peak < allowed * math.prod(X.shape) * 4
 
 
+def test_memory_for_codes_does_not_grow_with_the_number_of_examples():
+    X = np.random.default_rng(0).random((20_000, 20), np.float32)
+    hasher = FlyHash(n_units=4000, n_active=4, random_state=0).fit(X)
+    tracemalloc.start()
+    hasher.transform(X)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # all activations at once would take 320 MB
+
+
 @pytest.mark.parametrize(("p", "delta", "rank"), [(2, 0, 2), (2, 0.4, 2), (2, 0.4, 5), (3, 0.4, 2), (2.5, 0, 2)])
 def test_local_step_is_the_rule_of_the_paper(X, p, delta, rank):
     W = np.random.default_rng(1).normal(size=(6, 8))

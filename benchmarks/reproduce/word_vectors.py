@@ -37,8 +37,7 @@ from scipy.stats import spearmanr
 from kexue_nlp.datasets import DatasetUnavailable, load_word_similarity
 from kexue_nlp.datasets.imdb import load_imdb
 from kexue_nlp.hashing import LSH, FlyHash, winner_take_all
-from kexue_nlp.text import split_words
-from kexue_nlp.word_vectors import BioWord
+from kexue_nlp.word_vectors import BioWord, unquoted_words
 
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "word_vectors.jsonl"
@@ -62,7 +61,7 @@ def documents() -> list[list[str]]:
     texts = data.train + data.test + data.unlabelled
     order = np.random.default_rng(0).permutation(len(texts))
     known: dict[str, str] = {}  # one string object per word: 23 million would need 1.3 GB
-    return [[known.setdefault(w, w) for w in split_words(texts[i].replace("<br />", " "))] for i in order]
+    return [[known.setdefault(w, w) for w in unquoted_words(texts[i].replace("<br />", " "))] for i in order]
 
 
 class PeakMemory:

@@ -28,7 +28,7 @@ from gensim.models import Word2Vec
 from sklearn.preprocessing import normalize
 from sklearn.random_projection import GaussianRandomProjection
 
-from kexue_nlp.code_search import InvertedIndex, faiss_index, pack_bits
+from kexue_nlp.code_search import InvertedIndex, pack_bits
 from kexue_nlp.datasets import load_images, load_imdb, retrieval_split
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.text import split_words
@@ -156,7 +156,9 @@ def search(X: np.ndarray, labels: np.ndarray, queries: np.ndarray, database: np.
     """Find the nearest neighbours of the queries; compare them with the nearest by cosine."""
     bio = BioHash(N_UNITS, N_ACTIVE, random_state=0).fit(X[database])
     codes, query_codes = bio.transform(X[database]), bio.transform(X[queries])
-    inverted, flat, packed = InvertedIndex(codes), faiss_index(codes), pack_bits(query_codes)
+    inverted, packed = InvertedIndex(codes), pack_bits(query_codes)
+    flat = faiss.IndexBinaryFlat(N_UNITS)
+    flat.add(pack_bits(codes))
     unit, query_unit = normalize(X[database]), normalize(X[queries])
     tools = {
         "InvertedIndex over BioHash": lambda: inverted.search(query_codes, NEIGHBOURS)[1],

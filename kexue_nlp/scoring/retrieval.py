@@ -110,23 +110,12 @@ def neighbour_mean_average_precision(
 
 def _bits(codes, name: str):
     """Return codes as zeros and ones, sparse (CSR) or dense, in float32: fast, and exact up to 16 million bits."""
-    from scipy import sparse
+    from kexue_nlp.code_search import active_bits
 
-    if sparse.issparse(codes):
-        bits = sparse.csr_array(codes).astype(np.float32)
-        bits.sum_duplicates()
-        bits.eliminate_zeros()
-        valid = (bits.data == 1).all()
-    else:
-        codes = np.asarray(codes)
-        ones = codes == 1
-        valid = (ones | (codes == 0)).all() or (ones | (codes == -1)).all()
-        bits = ones.astype(np.float32)
-    if bits.ndim != 2 or not bits.shape[0]:
-        raise ValueError(f"{name} must have shape (codes, bits), with at least one code, got {bits.shape}")
-    if not valid:
-        raise ValueError(f"{name} holds values other than the bits of one kind, 0 and 1 or -1 and 1")
-    return bits
+    bits = active_bits(codes, name).astype(np.float32)
+    if not bits.shape[0]:
+        raise ValueError(f"{name} must hold at least one code, got shape {bits.shape}")
+    return bits if hasattr(codes, "tocsr") else bits.toarray()
 
 
 def _mean_over_queries(queries, database, relevant: Callable[[slice], np.ndarray]) -> float:
