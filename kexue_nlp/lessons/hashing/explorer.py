@@ -17,10 +17,9 @@ from kexue_nlp.figures import GREEN, VERMILION
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.language import N_, _
 from kexue_nlp.scoring import mean_average_precision
-from kexue_nlp.text import split_words
 from kexue_nlp.widgets.base import Explorer, TextBox, escape, one_line, row
 from kexue_nlp.widgets.view import View
-from kexue_nlp.word_vectors import BioWord, window_matrix
+from kexue_nlp.word_vectors import BioWord, unquoted_words, window_matrix
 
 __all__ = ["HashExplorer", "Hashes", "read"]
 
@@ -127,7 +126,7 @@ def read(model: BioWord, text: str) -> dict[str, Any]:
     word is known. ``ids`` are numbers of words, −1 outside the vocabulary; ``codes`` are as
     :meth:`BioWord.contextual`'s for k up to 32, the most excited unit first.
     """
-    words = split_words(text)[:_WORDS_READ]
+    words = unquoted_words(text)[:_WORDS_READ]
     numbers = {word: i for i, word in enumerate(model.words_)}
     ids = [numbers.get(word, -1) for word in words]
     known = np.array([i for i in ids if i >= 0], np.int32)
@@ -138,7 +137,7 @@ def read(model: BioWord, text: str) -> dict[str, Any]:
     activations = windows @ model.weights_
     rows = (units[row[units] > 0].tolist() for row, units in zip(activations, _strongest(activations), strict=True))
     codes = [next(rows) if i >= 0 else [] for i in ids]
-    marked = [ids.index(numbers[word]) for word in split_words(text.partition("[")[2])[:1] if word in numbers]
+    marked = [ids.index(numbers[word]) for word in unquoted_words(text.partition("[")[2])[:1] if word in numbers]
     place = marked[0] if marked else ids.index(known.max()) if len(known) else None
     return {"words": words, "ids": ids, "codes": codes, "place": place}
 
@@ -168,14 +167,16 @@ class HashExplorer(Explorer):
     def __init__(self, hashes: Hashes, words: BioWord) -> None:
         super().__init__()
         self._hashes, self._model = hashes, words
-        weights = words.weights_[len(words.words_) : 2 * len(words.words_)]  # of words at the centre
+        weights = np.add(
+            *words.weights_[: 2 * len(words.words_)].reshape(2, len(words.words_), -1)
+        )  # as for static codes
         table = _strongest(weights)
         table[np.take_along_axis(weights, table.astype(np.intp), axis=1) <= 0] = _NONE
         self._most = int((table != _NONE).sum(axis=1).max())  # fewer than 32 where a small file kept fewer weights
         # A unit is named by words of which it is typical and that are not rare.
         typical = np.argpartition(-weights * np.log(words.counts_ + 1)[:, None], 3, axis=0)[:3].T
         names = [[words.words_[i] for i in unit[np.argsort(-weights[unit, j])]] for j, unit in enumerate(typical)]
-        texts = [text for text in EXAMPLES if split_words(text.partition("[")[2])[0] in words.words_]
+        texts = [text for text in EXAMPLES if unquoted_words(text.partition("[")[2])[0] in words.words_]
         images, scores = hashes.images, hashes.scores
         units = {name: np.packbits(u, axis=1) if u.dtype == bool else u for name, u in hashes.units.items()}
         curves = [[[scores[name, n, k] for k in ACTIVE if k <= n] for name in METHODS] for n in UNITS]
@@ -273,7 +274,7 @@ class HashExplorer(Explorer):
         text = self.sentence.value
         if not text.strip():
             return
-        one, count, known = read(self._model, text), len(split_words(text)), self._model.words_
+        one, count, known = read(self._model, text), len(unquoted_words(text)), self._model.words_
         with self.view.hold_sync():
             self.view.sentences, self.view.place = [*self.view.sentences[:-1], one], -1
             self.view.index = len(self.view.sentences) - 1
