@@ -13,7 +13,7 @@ Each occurrence of a name is a candidate: no entity, praised, mentioned or blame
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby
+from itertools import pairwise
 from typing import Self
 
 import numpy as np
@@ -246,9 +246,7 @@ class ViewpointClassifier(MentionFinder):
         spans = zip(reading.texts.tolist(), *reading.spans.T.tolist(), strict=True)
         truth = np.array([known.get(span, 0) for span in spans], dtype=np.intp)
         if len(set(truth)) < 4:
-            raise ValueError(
-                "no name of the gazetteer is labelled pos, or neu, or neg, or stands there without a label"
-            )
+            raise ValueError("no name of the gazetteer is labelled pos, or neu, or neg, or has no label")
         folded = [fold_text(name) for name in self.gazetteer]
         names, counted = [folded[i] for i in reading.names], reading.texts < n
         layers = [_Layer.untrained(sequence, min_df) for sequence in (reading.characters, reading.cues)]
@@ -342,7 +340,7 @@ class ViewpointClassifier(MentionFinder):
         likely = np.exp(odds - odds.max(axis=2, keepdims=True))
         likely = (likely / likely.sum(axis=2, keepdims=True)).mean(axis=0)
         bounds = np.searchsorted(reading.texts, np.arange(len(texts) + 1))
-        return [(reading.spans[a:b], likely[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+        return [(reading.spans[a:b], likely[a:b]) for a, b in pairwise(bounds)]
 
     def _tag(self, texts: Sequence[str]) -> list[list[Mention]]:
         return [self._choose(text, *found) for text, found in zip(texts, self.probabilities(texts), strict=True)]
