@@ -33,7 +33,7 @@ from kexue_nlp.text import fold as fold_text
 __all__ = ["ViewpointClassifier"]
 
 _POLARITIES = ("pos", "neu", "neg")
-_NAME, _END, _BREAK, _FIRST = range(1, 5)  # tokens; the classes of cues follow
+_NAME, _END, _BREAK, _FIRST = range(1, 5)  # tokens; from the last on, characters or classes of cues
 _BREAKS = [ord(c) for c in ",。!?;… "]  # of a normalised text: between clauses
 _BITS = 20  # of a hashed n-gram
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing
@@ -91,7 +91,7 @@ class _Reading:
         np.add.at(covered, starts[longest], 1)
         np.add.at(covered, ends[longest], -1)
         covered = covered.cumsum()[:-1] > 0
-        characters = code_points(normal).astype(np.intp)
+        characters = np.maximum(code_points(normal).astype(np.intp), _FIRST)  # a text may hold control characters
         characters[stops] = _END
         characters[starts[longest]] = _NAME
         breaks = np.isin(characters, [*_BREAKS, _END])
@@ -102,7 +102,7 @@ class _Reading:
         free = np.append(0, covered.cumsum())
         first, last, words = (a[free[last] == free[first]] for a in (first, last, words))
         words, first = (a[leftmost_longest(first, last)] for a in (words, first))
-        tokens = np.where(breaks, _BREAK, 0)
+        tokens = np.where(breaks & ~covered, _BREAK, 0)
         tokens[first] = classes[words]
         tokens[stops], tokens[starts[longest]] = _END, _NAME
         kept = tokens > 0
@@ -199,10 +199,10 @@ class ViewpointClassifier(MentionFinder):
         seed: int = 0,
     ) -> None:
         self.cues = {name: tuple(words) for name, words in cues.items()}
-        pairs = [(normalise(word), i) for i, name in enumerate(self.cues, _FIRST + 1) for word in self.cues[name]]
+        pairs = [(normalise(word), i) for i, name in enumerate(self.cues, _FIRST) for word in self.cues[name]]
         if not all(word for word, _ in pairs) or not 0 <= threshold <= 1:
             raise ValueError(f"cues must be words, none of them empty, and the threshold from 0 to 1, got {threshold}")
-        nothing = _FIRST + 1 + list(self.cues).index("none") if "none" in self.cues else -1
+        nothing = _FIRST + list(self.cues).index("none") if "none" in self.cues else -1
         self._cues = Matcher(word for word, _ in pairs)
         self._classes = np.array([0 if i == nothing else i for _, i in pairs], dtype=np.intp)
         self.threshold, self.fold, self.seed, self.gazetteer = threshold, fold, seed, gazetteer
