@@ -213,7 +213,7 @@ class ViewpointClassifier(MentionFinder):
 
     def fit_reviews(self, texts: Sequence[str], labels: Sequence[bool], min_df: int = 20) -> Self:
         """Learn which n-grams praise from whole texts, True for praise, whatever they are about; before `fit`."""
-        sequence = self._read(texts, Matcher([])).characters
+        sequence = _Reading(texts, Matcher([]), self._cues, self._classes).characters
         layer = _Layer.untrained(sequence, min_df)
         ends = np.flatnonzero(np.diff(sequence.texts, append=-1))
         whole = np.append(0, ends[:-1] + 1)
@@ -241,7 +241,7 @@ class ViewpointClassifier(MentionFinder):
             raise ValueError(f"{len(texts)} texts have {len(entities)} lists of entities; give one for each")
         for text, one in zip(texts, entities, strict=True):
             entities_to_tags(len(text), one)  # which refuses what is no entity
-        reading = self._read(texts)
+        reading = _Reading(texts, self.matcher, self._cues, self._classes)
         known = {(i, a, b): 1 + _POLARITIES.index(p) for i, one in enumerate(entities) for a, b, p in one}
         spans = zip(reading.texts.tolist(), *reading.spans.T.tolist(), strict=True)
         truth = np.array([known.get(span, 0) for span in spans], dtype=np.intp)
@@ -258,17 +258,17 @@ class ViewpointClassifier(MentionFinder):
         inputs = None
         for rest, held_out in GroupKFold(5, shuffle=True, random_state=self.seed).split(features, groups=groups):
             self._learn(features, truth, names, rest, counted, layers)
-            inputs = self._inputs(reading) if inputs is None else inputs
-            inputs[held_out] = self._inputs(reading)[held_out]
+            said = self._inputs(reading)
+            inputs = said if inputs is None else inputs
+            inputs[held_out] = said[held_out]
         self._learn(features, truth, names, np.arange(len(truth)), counted, layers)
-        mean, scale = inputs.mean(axis=0), inputs.std(axis=0) + 1e-6
-        parts = []
+        # What they read has one scale, as a perceptron needs it.
+        mean, scale = inputs.mean(axis=0).astype(np.float32), (inputs.std(axis=0) + 1e-6).astype(np.float32)
+        inputs, size, parts = (inputs - mean) / scale, min(256, len(truth)), []
         for i in range(3):
-            model = MLPClassifier(
-                32, alpha=3, batch_size=min(256, len(truth)), learning_rate_init=2e-3, random_state=self.seed + i
-            )
+            model = MLPClassifier(32, alpha=3, batch_size=size, learning_rate_init=2e-3, random_state=self.seed + i)
             for _ in range(12):
-                model.partial_fit((inputs - mean) / scale, truth, classes=np.arange(4))
+                model.partial_fit(inputs, truth, classes=np.arange(4))
             parts.append([*model.coefs_, *model.intercepts_])
         w1, w2, b1, b2 = (np.stack(part).astype(np.float32) for part in zip(*parts, strict=True))
         self._perceptrons = {"mean": mean, "scale": scale, "w1": w1, "w2": w2, "b1": b1, "b2": b2}
@@ -287,9 +287,6 @@ class ViewpointClassifier(MentionFinder):
             begin += part.shape[1]
         counts = Counter((names[i], truth[i]) for i in chosen[counted[chosen]].tolist())
         self._counts = {name: [counts[name, k] for k in range(4)] for name, _ in counts}
-
-    def _read(self, texts: Sequence[str], matcher: Matcher | None = None) -> _Reading:
-        return _Reading(texts, self.matcher if matcher is None else matcher, self._cues, self._classes)
 
     def _inputs(self, reading: _Reading) -> np.ndarray:
         """What the perceptrons read of each candidate, (N, features)."""
@@ -315,24 +312,18 @@ class ViewpointClassifier(MentionFinder):
             (a, b), (c, d) = reading.spans.T, reading.spans[near].T
             overlap = same & (a < d) & (c < b)
             neighbours += [mine[near] * same[:, None], mine[near][:, [0, 4]] * overlap[:, None], overlap]
-        n_longest = np.append(0, reading.longest.cumsum())
-        rank = n_longest[np.arange(n)] - n_longest[begin]
-        counted = [
-            reading.longest,
-            rank,
-            n_longest[end] - n_longest[begin],
-            end - begin,
-            np.diff(reading.spans).ravel(),
-        ]
+        up_to = np.append(0, reading.longest.cumsum())
+        places = [reading.longest, up_to[:-1] - up_to[begin], up_to[end] - up_to[begin], end - begin]
+        numbers = [counts.sum(axis=1), labelled, *places, np.diff(reading.spans), reading.characters.distances]
         praise = self._reviews(reading.characters)[:, :, 0]
-        logs = np.log1p(np.column_stack([counts.sum(axis=1), labelled, *counted, reading.characters.distances]))
-        return np.column_stack([*(s.reshape(n, -1) for s in sums), mine, others, *neighbours, praise, logs])
+        sums = [one.reshape(n, -1) for one in sums]
+        return np.column_stack([*sums, mine, others, *neighbours, praise, np.log1p(np.column_stack(numbers))])
 
     def probabilities(self, texts: Sequence[str]) -> list[tuple[np.ndarray, np.ndarray]]:
         """Return of each text the spans of its candidates, int (N, 2), and float64 (N, 4): none, pos, neu, neg."""
         if not self._perceptrons:
             raise ValueError("this classifier has not learned anything; call fit, or load one")
-        reading, p = self._read(texts), self._perceptrons
+        reading, p = _Reading(texts, self.matcher, self._cues, self._classes), self._perceptrons
         if not len(reading.texts):
             return [(np.empty((0, 2), dtype=np.intp), np.empty((0, 4)))] * len(texts)
         inputs = (self._inputs(reading) - p["mean"]) / p["scale"]
