@@ -344,7 +344,9 @@ class ViewpointClassifier(MentionFinder):
             if 1 - likely[i, 0] < self.threshold:
                 break
             if all(end <= other.start or other.end <= start for other in mentions):
-                mentions.append(Mention(text[start:end], start, end, _POLARITIES[best], float(likely[i, 1 + best])))
+                mentions.append(
+                    Mention(text[start:end], start, end, _POLARITIES[best], round(float(likely[i, 1 + best]), 6))
+                )
         return sorted(mentions, key=lambda mention: mention.start)
 
     def _parts(self) -> tuple[dict, dict[str, np.ndarray]]:

@@ -67,7 +67,7 @@ def test_nine_in_ten_of_others_like_them_are_right(pretrained, half):
     assert share_right(pretrained, rows) >= 0.9
 
 
-def test_names_are_found_in_any_case_width_and_script_unless_switched_off(pretrained):
+def test_names_are_found_in_any_case_unless_switched_off(pretrained):
     names = [mention.name for mentions in pretrained(["哈弗h6不错", "ｐｏｌｏ省油", "豐田好"]) for mention in mentions]
     assert names == ["哈弗h6", "ｐｏｌｏ", "豐田"]
     exact = copy.deepcopy(pretrained)
