@@ -6,8 +6,9 @@ Each occurrence of a name is a candidate: no entity, praised, mentioned or blame
 
 1. Logistic regressions weigh n-grams of both sequences by where they stand, seen from the candidate. What they say of a
    sentence that they have not learned from is the input of 2 (stacked generalisation, Wolpert 1992).
-2. A small multilayer perceptron reads these scores, those of the other candidates, the places of all, what labelled
-   reviews say of the n-grams, and how often the name was labelled, and with what.
+2. Small multilayer perceptrons, and boosted trees for whether it is an entity at all, read these scores, those of the
+   other candidates, the places of all, what labelled reviews say of the n-grams, and how often the name was labelled,
+   and with what.
 """
 
 import warnings
@@ -18,6 +19,7 @@ from typing import Self
 
 import numpy as np
 import scipy.sparse as sp
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold
@@ -37,6 +39,7 @@ _NAME, _END, _BREAK, _FIRST = range(1, 5)  # tokens; from the last on, character
 _BREAKS = [ord(c) for c in ",。!?;… "]  # of a normalised text: between clauses
 _BITS = 20  # of a hashed n-gram
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # Fibonacci hashing
+_DEPTH = 5  # of a boosted tree
 _SCALE = 1024  # weights are whole numbers of 1/1024: their sums are exact, whatever else is in the batch
 
 
@@ -170,7 +173,8 @@ class ViewpointClassifier(MentionFinder):
         Classes of words that tell praise from blame, such as ``{"good": ["好"], "not": ["不"]}``. At each place the
         longest counts; the words of the class "none" are only there to keep others from being read in them.
     threshold : float
-        From which probability of being an entity on a name is found. May be set later.
+        From which probability on a name is found: the mean of that of being an entity, and of having this polarity. May
+        be set later.
     seed : int
         Decides how `fit` divides the sentences, and with what it begins.
 
@@ -194,7 +198,7 @@ class ViewpointClassifier(MentionFinder):
         self,
         gazetteer: Iterable[str],
         cues: Mapping[str, Sequence[str]],
-        threshold: float = 0.4,
+        threshold: float = 0.38,
         fold: bool = True,
         seed: int = 0,
     ) -> None:
@@ -271,7 +275,8 @@ class ViewpointClassifier(MentionFinder):
                 model.partial_fit(inputs, truth, classes=np.arange(4))
             parts.append([*model.coefs_, *model.intercepts_])
         w1, w2, b1, b2 = (np.stack(part).astype(np.float32) for part in zip(*parts, strict=True))
-        self._perceptrons = {"mean": mean, "scale": scale, "w1": w1, "w2": w2, "b1": b1, "b2": b2}
+        trees = _trees(inputs, truth > 0, self.seed)
+        self._perceptrons = {"mean": mean, "scale": scale, "w1": w1, "w2": w2, "b1": b1, "b2": b2} | trees
         return self
 
     def _learn(self, features, truth, names, chosen, counted, layers) -> None:
@@ -330,6 +335,10 @@ class ViewpointClassifier(MentionFinder):
         odds = np.maximum(inputs @ p["w1"] + p["b1"][:, None], 0) @ p["w2"] + p["b2"][:, None]  # (3, N, 4)
         likely = np.exp(odds - odds.max(axis=2, keepdims=True))
         likely = (likely / likely.sum(axis=2, keepdims=True)).mean(axis=0)
+        # The trees have as much to say of whether it is an entity at all.
+        entity = (1 - likely[:, 0] + _ask_trees(inputs, p)) / 2
+        likely[:, 1:] *= (entity / likely[:, 1:].sum(axis=1))[:, None]
+        likely[:, 0] = 1 - entity
         bounds = np.searchsorted(reading.texts, np.arange(len(texts) + 1))
         return [(reading.spans[a:b], likely[a:b]) for a, b in pairwise(bounds)]
 
@@ -339,9 +348,10 @@ class ViewpointClassifier(MentionFinder):
     def _choose(self, text: str, spans: np.ndarray, likely: np.ndarray) -> list[Mention]:
         """Choose the most probable candidates that do not overlap."""
         mentions: list[Mention] = []
-        for i in np.argsort(likely[:, 0], kind="stable").tolist():
+        sure = (1 - likely[:, 0] + likely[:, 1:].max(axis=1)) / 2
+        for i in np.argsort(-sure, kind="stable").tolist():
             (start, end), best = spans[i].tolist(), int(likely[i, 1:].argmax())
-            if 1 - likely[i, 0] < self.threshold:
+            if sure[i] < self.threshold:
                 break
             if all(end <= other.start or other.end <= start for other in mentions):
                 mentions.append(
@@ -382,3 +392,42 @@ def _whole_numbers(weights: np.ndarray) -> np.ndarray:
     """Turn weights (outputs, regions, V) into int16 (V + 1, regions, outputs) with a row of 0 before them."""
     whole = np.clip(np.rint(weights.T * _SCALE), -32767, 32767).astype(np.int16)
     return np.concatenate([np.zeros_like(whole[:1]), whole])
+
+
+def _trees(inputs: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, np.ndarray]:
+    """Learn boosted trees, and return their nodes, (trees, nodes); a leaf leads to itself."""
+    model = HistGradientBoostingClassifier(
+        learning_rate=0.08,
+        max_leaf_nodes=10,
+        max_depth=_DEPTH,
+        min_samples_leaf=40,
+        l2_regularization=5,
+        early_stopping=False,
+        random_state=seed,
+    )
+    trees = [tree.nodes for (tree,) in model.fit(inputs, labels)._predictors]
+    made = np.zeros((len(trees), max(map(len, trees))), dtype=trees[0].dtype)
+    for row, tree in zip(made, trees, strict=True):
+        row[: len(tree)] = tree
+    own = np.arange(made.shape[1])
+    left, right = (np.where(made["is_leaf"], own, made[side]).astype(np.int16) for side in ("left", "right"))
+    value = made["value"].astype(np.float32)
+    value[0] += float(model._baseline_prediction.ravel()[0])
+    limit = np.nan_to_num(made["num_threshold"]).astype(np.float32)
+    return {
+        "feature": made["feature_idx"].astype(np.int16),
+        "limit": limit,
+        "left": left,
+        "right": right,
+        "value": value,
+    }
+
+
+def _ask_trees(inputs: np.ndarray, trees: dict[str, np.ndarray]) -> np.ndarray:
+    """Probabilities (N,) by boosted trees."""
+    rows, which = np.arange(len(inputs))[:, None], np.arange(len(trees["value"]))
+    node = np.zeros((len(inputs), len(which)), dtype=np.intp)
+    for _ in range(_DEPTH):
+        left = inputs[rows, trees["feature"][which, node]] <= trees["limit"][which, node]
+        node = np.where(left, trees["left"][which, node], trees["right"][which, node])
+    return 1 / (1 + np.exp(-trees["value"][which, node].sum(axis=1, dtype=np.float64)))

