@@ -277,7 +277,7 @@ ARTICLE, NAMES = Training(), Training("names", weights=False)
 TWO = tuple(replace(NAMES, seed=seed) for seed in range(2))
 
 
-CARRIED_CLASSIFIER = "the same, names as the package carries them"
+CARRIED_CLASSIFIER = "classifier of candidates, names as the package carries them"
 CARRIED = "the same, names labelled twice in the other folds: as the package carries it"
 
 
@@ -394,13 +394,16 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "tagger that sees the names, names compete",
         functools.partial(classified, cues=False, reviews=False, clear=False),
     ),
-    "and cues: classes of words": (
+    "classifier of candidates, characters and cues": (
         "classifier of candidates, characters only",
         functools.partial(classified, reviews=False, clear=False),
     ),
-    "and labelled reviews": ("and cues: classes of words", functools.partial(classified, clear=False)),
-    "and made-up clear sentences": ("and labelled reviews", classified),
-    CARRIED_CLASSIFIER: ("and made-up clear sentences", functools.partial(classified, supplied=False)),
+    "classifier of candidates, characters, cues and reviews": (
+        "classifier of candidates, characters and cues",
+        functools.partial(classified, clear=False),
+    ),
+    "classifier of candidates": ("tagger that sees the names, names compete", classified),
+    CARRIED_CLASSIFIER: ("classifier of candidates", functools.partial(classified, supplied=False)),
     "ceiling: labels as four tags and back": (None, functools.partial(ceiling, POLARITY)),
     "ceiling: labels as seven tags and back": (
         "ceiling: labels as four tags and back",
