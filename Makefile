@@ -141,8 +141,8 @@ slides: install-lab ## export the lessons, as they are stored, to slides in buil
 live: install-lab ## write lesson 03's explorer into one HTML file that runs in a browser alone (needs npm)
 	$(venv_python) benchmarks/live_page.py $(ARGS)
 
-.PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger
-pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger ## train every network that the package carries
+.PHONY: pretrain pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger pretrain-classifier
+pretrain: pretrain-segmenter pretrain-bioword pretrain-lm pretrain-tagger pretrain-classifier ## train all that the package carries
 pretrain-segmenter: install-bench ## train the word segmenters that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/segmentation.py --pretrain $(ARGS)
 pretrain-bioword: install-bench ## train the word vectors that the package carries
@@ -150,7 +150,9 @@ pretrain-bioword: install-bench ## train the word vectors that the package carri
 pretrain-lm: install-bench ## train the language model that the package carries (resumes where it stopped)
 	$(venv_python) benchmarks/reproduce/pretrain_lm.py $(ARGS)
 pretrain-tagger: install-bench ## train the viewpoint tagger that the package carries (keeps what is finished)
-	$(venv_python) benchmarks/reproduce/viewpoint.py --pretrain $(ARGS)
+	$(venv_python) benchmarks/reproduce/viewpoint.py --pretrain tagger $(ARGS)
+pretrain-classifier: install-bench ## train the viewpoint classifier that the package carries
+	$(venv_python) benchmarks/reproduce/viewpoint.py --pretrain classifier $(ARGS)
 
 .PHONY: reproduce
 reproduce: install-bench ## run every article-scale experiment (resumes where it stopped)

@@ -11,26 +11,16 @@ from operator import itemgetter
 import numpy as np
 
 from kexue_nlp.lexicon import Matcher, leftmost_longest
+from kexue_nlp.mentions import Mention
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, TagScheme, tags_to_entities
 from kexue_nlp.viterbi import viterbi
 
-__all__ = ["Entity", "Mention", "align_entities", "entities_among", "find_entities", "polarity_probabilities"]
+__all__ = ["Entity", "align_entities", "entities_among", "find_entities", "polarity_probabilities"]
 
 Entity = tuple[int, int, str]
 """Start, end and polarity ("pos", "neu" or "neg"): ``text[start:end]`` is the name."""
 
 _POLARITIES = POLARITY.tags[1:]
-
-
-@dataclass(frozen=True)
-class Mention:
-    """An entity that was found: its name is ``text[start:end]``."""
-
-    name: str
-    start: int
-    end: int
-    polarity: str  # "pos", "neu" or "neg"
-    probability: float  # how sure the tagger is of the polarity: :func:`polarity_probabilities`
 
 
 def find_entities(text: str, labels: Iterable[tuple[str, str]], gazetteer: Matcher) -> list[Entity]:

@@ -5,17 +5,16 @@ three decoders makes entities of the tags.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from functools import lru_cache
 from typing import Literal, Self
 
 import keras
 import numpy as np
 
 from kexue_nlp.batching import batches_by_length, pad
-from kexue_nlp.entity_decoding import Entity, Mention, align_entities, entities_among, name_entities
-from kexue_nlp.lexicon import Matcher, leftmost_longest
-from kexue_nlp.saved_model import SavedModel, check_process, network_parts, predict, restore_network
-from kexue_nlp.streaming import read_texts
+from kexue_nlp.entity_decoding import Entity, align_entities, entities_among, name_entities
+from kexue_nlp.lexicon import leftmost_longest
+from kexue_nlp.mentions import Mention, MentionFinder
+from kexue_nlp.saved_model import check_process, network_parts, predict, restore_network
 from kexue_nlp.tagging import POLARITY, POLARITY_BEGIN, entities_to_tags, tags_to_entities
 from kexue_nlp.text import SENTENCE_END, Vocabulary, normalise
 from kexue_nlp.viterbi import viterbi
@@ -29,7 +28,6 @@ _SCHEMES = {len(scheme.tags): scheme for scheme in (POLARITY, POLARITY_BEGIN)}
 _LENGTHS = (32, 64, 128, 256)
 _READING_LENGTHS = (32, 48, 64, 96, 128, 192, 256)
 _READING_TOKENS = 8192
-_CHUNK_CHARACTERS = 50_000  # of many texts, handled together
 
 
 def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) -> np.ndarray:
@@ -49,7 +47,7 @@ def neutral_weights(entities: Sequence[Sequence[Entity]], prior: float = 3.0) ->
     return (prior / (np.array(neutral, dtype=np.float32) + prior)).astype(np.float32)
 
 
-class ViewpointTagger(SavedModel):
+class ViewpointTagger(MentionFinder):
     """Find the names in a sentence, and whether each is praised, blamed, or only mentioned.
 
     The pretrained tagger has learned from the sentences of BDCI 2016 and knows the 782 names that are labelled there at
@@ -112,23 +110,6 @@ class ViewpointTagger(SavedModel):
             raise ValueError(f"decoding must be in {allowed} with {len(self.scheme.tags)} tags; got {decoding!r}")
         self._decoding = decoding
 
-    @property
-    def gazetteer(self) -> tuple[str, ...]:
-        """The known names."""
-        return self._gazetteer
-
-    @gazetteer.setter
-    def gazetteer(self, names: Iterable[str]) -> None:
-        names = names if isinstance(names, str) else list(names)
-        if isinstance(names, str) or not all(isinstance(name, str) for name in names):
-            raise TypeError(f"a gazetteer is a list of names, each a str; got {names!r:.60}")
-        self._gazetteer = tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
-
-    @property
-    def matcher(self) -> Matcher:
-        """What finds the known names in a text."""
-        return _matcher(self.gazetteer, self.fold)
-
     def features(self, text: str) -> np.ndarray:
         """Encode a text of length T as the network reads it, int32 (T, 2): ids of characters and places in names.
 
@@ -174,18 +155,6 @@ class ViewpointTagger(SavedModel):
         features = self.features(text)
         return features if len(self.network.input_shape) == 3 else features[:, 0]
 
-    def __call__(self, texts: str | Iterable[str]) -> list[Mention] | list[list[Mention]]:
-        """Tag one text (list of Mention, from left to right, without overlap) or many (a list of such lists)."""
-        if isinstance(texts, str):
-            return self._tag([texts])[0]
-        return list(self.pipe(texts))
-
-    def pipe(
-        self, texts: Iterable[str], batch_size: int | None = None, errors: str = "raise"
-    ) -> Iterator[list[Mention]]:
-        """Tag texts one after another in bounded memory; yields the mentions of each; see ``Segmenter.pipe``."""
-        return read_texts(self._tag, texts, _CHUNK_CHARACTERS, batch_size, errors)
-
     def _tag(self, texts: Sequence[str]) -> list[list[Mention]]:
         read = self.log_probabilities(texts)
         return [self.mentions(text, log_p) for text, log_p in zip(texts, read, strict=True)]
@@ -229,11 +198,6 @@ class ViewpointTagger(SavedModel):
         network = restore_network(meta["network"], arrays)
         options = meta["decoding"], meta["bonus"], meta.get("fold", False)
         return cls(network, Vocabulary(meta["characters"]), meta["views"], *options)
-
-
-@lru_cache(maxsize=8)
-def _matcher(names: tuple[str, ...], fold: bool) -> Matcher:
-    return Matcher(names, fold)
 
 
 class _Batches(keras.utils.PyDataset):

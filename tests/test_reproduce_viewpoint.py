@@ -77,6 +77,26 @@ def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_pat
     assert before[1:] == after[1:]
 
 
+def test_a_classifier_sees_no_label_of_the_held_out_fold(contest, monkeypatch):
+    monkeypatch.setattr(script, "N_CLEAR", 40)
+
+    def said():
+        script.classifier.cache_clear()
+        found = script.classified(0, reviews=False, supplied=False)
+        return script.classifier(0, reviews=False, supplied=False).gazetteer, found
+
+    before = said()
+    changed = list(contest.labels)
+    for i in np.flatnonzero(script.folds() == 0):
+        changed[i] = ((contest.sentences[i][:3], "neg"),)
+    monkeypatch.setattr(script, "data", lambda: dataclasses.replace(contest, labels=changed))
+    assert said() == before
+    changed = [tuple((view, "neg") for view, _ in labels) for labels in contest.labels]
+    changed[-1] = changed[-2] = ((contest.gazetteer[0], "pos"), (contest.gazetteer[1], "neu"))
+    monkeypatch.setattr(script, "data", lambda: dataclasses.replace(contest, labels=changed))
+    assert said() != before  # those of the others do matter
+
+
 def test_every_training_is_kept_and_not_done_again(monkeypatch):
     flags = itertools.product(("article", "names"), *[(False, True)] * 4, (0, 1), (0, 1))
     assert len({script.Training(*values).key for values in flags}) == 2**7

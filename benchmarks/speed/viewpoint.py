@@ -29,6 +29,7 @@ import keras
 
 from kexue_nlp.datasets import DatasetUnavailable, load_viewpoints
 from kexue_nlp.models import article_tagger
+from kexue_nlp.viewpoint_classifier import ViewpointClassifier
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 
 RESULT = Path(__file__).parents[1] / "results" / "viewpoint_speed.json"
@@ -60,6 +61,8 @@ def main() -> None:
     tagger = ViewpointTagger.load("pretrained")
     tagger.gazetteer = names = list(data.gazetteer)
     log_p = tagger.log_probabilities(texts)
+    classifier = ViewpointClassifier.load()
+    classifier.gazetteer = names
     smaller = ViewpointTagger(article_tagger(len(tagger.characters)), tagger.characters, names)  # untrained
 
     def decode(decoding: str, n: int) -> None:
@@ -71,6 +74,8 @@ def main() -> None:
     # The longest first, so that the expression finds what the leftmost-longest rule does.
     pattern = re.compile("|".join(map(re.escape, sorted(names, key=len, reverse=True))))
     ways: dict[str, tuple[int, Callable]] = {
+        "classifier, one call": (len(texts), lambda: classifier(texts)),
+        "classifier, one sentence at a time": (FEW, lambda: [classifier(text) for text in few]),
         "tagger, one call": (len(texts), lambda: tagger(texts)),
         "tagger, one sentence at a time": (FEW, lambda: [tagger(text) for text in few]),
         "its network alone": (len(texts), lambda: tagger.log_probabilities(texts)),
