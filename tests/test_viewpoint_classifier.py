@@ -1,8 +1,10 @@
 """The viewpoint classifier: obvious opinions, reading, learning, files."""
 
 import copy
+import importlib
 import json
 import pickle
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -11,11 +13,13 @@ import pytest
 from sklearn.ensemble import HistGradientBoostingClassifier
 
 import kexue_nlp
-from kexue_nlp import viewpoint_classifier
 from kexue_nlp.datasets import load_viewpoints
 from kexue_nlp.entity_decoding import find_entities
 from kexue_nlp.scoring import score_viewpoints
-from kexue_nlp.viewpoint_classifier import ViewpointClassifier
+from kexue_nlp.viewpoint_classifier import ViewpointClassifier, _ask_trees
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
+training = importlib.import_module("train_classifier")
 
 CUES = {"good": ["好", "省油", "喜欢"], "bad": ["费油", "失望"], "not": ["不"], "than": ["比"], "none": ["不错"]}
 OBVIOUS = """
@@ -41,7 +45,7 @@ def data():
 @pytest.fixture(scope="module")
 def learned(data):
     texts, labels = data.sentences[:500], data.labels[:500]
-    classifier = ViewpointClassifier(data.gazetteer, CUES)
+    classifier = training.ViewpointLearner(data.gazetteer, CUES)
     entities = [find_entities(*pair, classifier.matcher) for pair in zip(texts, labels, strict=True)]
     return classifier.fit_reviews(["很好", "失望"] * 20, [True, False] * 20).fit(texts, entities)
 
@@ -99,10 +103,10 @@ def test_boosted_trees_say_what_those_of_scikit_learn_say(monkeypatch):
             said["p"] = self.predict_proba(X)[:, 1]
             return self
 
-    monkeypatch.setattr(viewpoint_classifier, "HistGradientBoostingClassifier", Kept)
+    monkeypatch.setattr(training, "HistGradientBoostingClassifier", Kept)
     X = np.random.default_rng(0).integers(0, 9, (500, 3)).astype(float)
-    trees = viewpoint_classifier._trees(X, X[:, 0] > X[:, 1], 0)
-    np.testing.assert_allclose(viewpoint_classifier._ask_trees(X, trees), said["p"], atol=1e-6)
+    trees = training._trees(X, X[:, 0] > X[:, 1], 0)
+    np.testing.assert_allclose(_ask_trees(X, trees), said["p"], atol=1e-6)
 
 
 def test_names_side_by_side_and_texts_side_by_side_stay_apart(learned):
@@ -131,7 +135,7 @@ def test_the_seed_decides(data, learned):
     texts = data.sentences[:200]
     entities = [find_entities(*pair, learned.matcher) for pair in zip(texts, data.labels, strict=False)]
     one, same, other = (
-        ViewpointClassifier(data.gazetteer, CUES, seed=s).fit(texts, entities)(texts) for s in (1, 1, 2)
+        training.ViewpointLearner(data.gazetteer, CUES).fit(texts, entities, seed=s)(texts) for s in (1, 1, 2)
     )
     assert one == same != other
 
@@ -142,7 +146,7 @@ def test_the_seed_decides(data, learned):
         (lambda c: ViewpointClassifier("本田", CUES), "each a str; got '本田'"),
         (lambda c: ViewpointClassifier(["本田"], {"good": ["好", ""]}), "none of them empty"),
         (lambda c: ViewpointClassifier(["本田"], CUES, threshold=40), "from 0 to 1, got 40"),
-        (lambda c: ViewpointClassifier(["本田"], CUES)("本田好"), "call fit, or load"),
+        (lambda c: ViewpointClassifier(["本田"], CUES)("本田好"), "load one that has"),
         (lambda c: c(["本田", None]), "text 1 is NoneType None"),
         (lambda c: c({"text": "本田"}), "got a dict; give one column"),
         (lambda c: c.fit(["本田好", "好"], [[]]), "2 texts have 1 list"),
