@@ -221,49 +221,6 @@ def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["loss", *columns]).set_index("loss")
 
 
-def margin_stopped(runs: list[dict[str, Any]]) -> pd.DataFrame:
-    """Summarise the runs of the margin loss that were stopped by the accuracy on held-out reviews, paired by seed.
-
-    Returns
-    -------
-    pandas.DataFrame of str
-        The baselines of :func:`margin_table`, then one row per network and loss: the number of runs, accuracy on the
-        test in per cent after the chosen epoch, mean ± standard deviation over seeds, its mean paired difference to
-        cross-entropy in points with the 95 % interval (Student's t), the mean number of the chosen epoch, and the
-        calibration error after it as in :func:`margin_table`.
-    """
-
-    def chosen(run: dict[str, Any]) -> int:
-        accuracy = run["epochs"]["held_out_accuracy"]
-        return accuracy.index(max(accuracy))
-
-    def stopped(run: dict[str, Any]) -> float:
-        return 100 * run["epochs"]["test_accuracy"][chosen(run)]
-
-    rows = [
-        [f"{run['loss']}, {run['network']}", "1", f"{100 * run['epochs']['test_accuracy'][-1]:.1f}", "", "", ""]
-        for run in load_results("margin_loss")
-        if run["seed"] is None
-    ]
-    for network in ("lstm", "cnn"):
-        baseline = _by_seed(runs, network, "cross-entropy", 0.6)
-        for loss in ("cross-entropy", "margin", "focal", "label smoothing"):
-            if by_seed := _by_seed(runs, network, loss, 0.6):
-                same = list(by_seed.values())
-                rows.append(
-                    [
-                        f"{network.upper()}, {'margin 0.6' if loss == 'margin' else loss}",
-                        str(len(same)),
-                        _mean_and_spread([stopped(run) for run in same]),
-                        "" if loss == "cross-entropy" else _paired(by_seed, baseline, stopped),
-                        f"{statistics.mean(1 + chosen(run) for run in same):.1f}",
-                        _calibration([run["calibration"] for run in same]),
-                    ]
-                )
-    columns = ["runs", "accuracy, %", "minus cross-entropy [95 %]", "chosen epoch", "calibration error"]
-    return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
-
-
 def semi_supervised_table(runs: list[dict[str, Any]], n_labels: int = 1000) -> pd.DataFrame:
     """Summarise the runs that learn the sentiment of IMDB reviews from few labels.
 
@@ -368,7 +325,6 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
 TABLES: dict[str, tuple[Callable[[list[dict[str, Any]]], pd.DataFrame], str]] = {
     "margin_loss": (margin_table, "margin_loss"),
     "margin_sweep": (margin_sweep, "margin_loss"),
-    "margin_stopped": (margin_stopped, "margin_loss_stopped"),
     "semi_supervised": (semi_supervised_table, "semi_supervised"),
     "label_curve": (label_curve, "semi_supervised"),
     "segmentation": (segmentation_table, "segmentation"),

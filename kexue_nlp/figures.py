@@ -23,7 +23,7 @@ from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
 __all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap"]
-__all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font", "viewpoint_diagram", "visible"]
+__all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00", "#767676"
@@ -169,26 +169,6 @@ def semi_supervised_diagram() -> Figure:
         "a small classifier, whose guesses for the others are learned from again."
     )
     return _draw_flow(boxes, {3: _("keep what was learned")}, way_back, alt)
-
-
-def viewpoint_diagram() -> Figure:
-    """Draw the idea of article 4118: character vectors from a language model, a tagger, a list of names."""
-    boxes = [
-        (0, 1.5, _("many sentences\nwithout labels"), "white", None),
-        (3, 1.5, _("language model:\nwhich character is next?"), BLUE, _("read")),
-        (6, 1.5, _("list of names"), "white", None),
-        (0, 0, "我喜欢本田，\n我不喜欢丰田。", "white", None),
-        (3, 0, _("tagger that reads\nin both directions"), BLUE, _("read")),
-        (6, 0, _("best path\nthrough the tags"), ORANGE, _("tags")),
-        (9, 0, _("本田 positive\n丰田 negative"), "white", ""),
-    ]
-    way_back = (3, _("self-training: learn from what is found in other sentences too"))
-    alt = _(
-        "A character language model gives its vectors to a tagger that reads sentences in both directions. The best "
-        "path through its tags, and a list of names, give names and polarities, which can be learned from again."
-    )
-    down = {3: _("keep the characters' vectors"), 6: _("what stands in it is found whole")}
-    return _draw_flow(boxes, down, way_back, alt)
 
 
 def _draw_flow(boxes: Sequence[tuple], down: dict[float, str], way_back: tuple[float, str], alt: str) -> Figure:

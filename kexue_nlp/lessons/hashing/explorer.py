@@ -239,7 +239,8 @@ class HashExplorer(Explorer):
         for title, names, items in self._found():
             shown = (self._picture(item, items[0]) for item in items)
             shown = "".join(shown) if items else _(", ").join(map(escape, names))
-            lines.append(f"<tr><th scope='row'>{html.escape(title)}</th><td>{shown}</td></tr>")
+            marked = "" if items else ' lang="en"'  # the model's words
+            lines.append(f"<tr{marked}><th scope='row'>{html.escape(title)}</th><td>{shown}</td></tr>")
         return f"<table>{''.join(lines)}</table>"
 
     def _found(self) -> list[tuple[str, list[str], list[int]]]:
