@@ -190,10 +190,10 @@ def tidy(notebook: nbformat.NotebookNode) -> None:
 # The most telling part of each lesson's picture: left, top, right and bottom, of 1.
 TELLING = {
     "01": (0.33, 0.44, 1, 1),
-    "02": (0, 0.39, 0.62, 0.66),
+    "02": (0, 0.19, 0.62, 0.56),
     "03": (0, 0.297, 1, 0.578),
-    "04": (0, 0.35, 0.75, 0.425),
-    "05": (0, 0.165, 0.43, 0.27),
+    "04": (0, 0.135, 0.5, 0.435),
+    "05": (0, 0.145, 0.76, 0.66),
 }
 
 
