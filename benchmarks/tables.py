@@ -194,6 +194,15 @@ def scale() -> str:
         }
         for size, run in speed["segment"].items()
     ]
+    files = [
+        {
+            "`kexue-nlp segment`": f"{n} process" if n == "1" else f"{n} workers",
+            "M characters": f"{run['characters'] / 1e6:.0f}",
+            "seconds": f"{run['seconds']:.0f}",
+            "times as fast": f"{speed['files']['1']['seconds'] / run['seconds']:.2f}",
+        }
+        for n, run in speed["files"].items()
+    ]
     learned = [
         {
             "BioHash by map and reduce": f"{n} process" + "es" * (n != "1"),
@@ -205,13 +214,13 @@ def scale() -> str:
     size = max(speed["segment"], key=int)
     largest = speed["segment"][size]
     hours = 1e9 / largest["lines"] * largest["cpu_s"] / 3600  # of a billion lines on one core
-    loads = [run["load_average"] for kind in ("segment", "learn") for run in speed[kind].values()]
+    loads = [run["load_average"] for kind in ("segment", "files", "learn") for run in speed[kind].values()]
     note = (
         f"Once each on {speed['machine']}, other work beside (load average {min(loads)} to {max(loads)}). On paper, "
         f"from the largest run: 10⁹ lines of {int(size) / largest['lines']:.0f} characters are {hours:.0f} hours of "
         f"such a core, {hours / 100:.1f} hours of 100 of them."
     )
-    return f"{markdown(cut)}\n\n{markdown(learned)}\n\n{note}"
+    return f"{markdown(cut)}\n\n{markdown(files)}\n\n{markdown(learned)}\n\n{note}"
 
 
 def explorer_latency() -> str:

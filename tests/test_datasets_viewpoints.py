@@ -76,6 +76,16 @@ def test_a_malformed_line_is_named(write, changed, message):
         load_viewpoints("full", write(**changed))
 
 
+def test_unusable_lines_may_be_left_out_and_are_counted(write):
+    before = load_viewpoints("full", write())
+    bad = "009\t本田\tpos\r\n001\t奔驰\tgood\r\n001\t \tpos\r\n"
+    path = write(Train=TRAIN + "009 没有制表符\r\n", Label=LABEL + bad) / "View.csv"
+    path.write_bytes(path.read_bytes() + b"9\t\xe5\xff\r\n")
+    data = load_viewpoints("full", path.parent, errors="skip")
+    assert (data.sentences, data.labels, data.gazetteer) == (before.sentences, before.labels, before.gazetteer)
+    assert data.skipped == {**before.skipped, "unusable line": 5}
+
+
 def test_bad_arguments_are_refused(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"Train\.csv"):
         load_viewpoints("full", tmp_path)

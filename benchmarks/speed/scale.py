@@ -1,6 +1,7 @@
-"""How time and memory grow with the work: segmentation of 1 to 100 million characters, and EM on 1 and 2 processes.
+"""How time and memory grow with the work: segmentation of 1 to 100 million characters, files and EM on 2 processes.
 
-The text of the People's Daily, repeated, goes through ``Segmenter.pipe``, each size in a process of its own. BioHash
+The text of the People's Daily, repeated, goes through ``Segmenter.pipe``, each size in a process of its own, and 20
+million characters of it, in a file, through ``kexue-nlp segment`` with one process and with two workers. BioHash
 learns by EM as map and reduce over Dask, from random vectors that the workers make themselves. Writes
 ``benchmarks/results/scale.json`` after each measurement, and measures what is not there yet: a run that was stopped
 goes on, and a file that is deleted is made anew.
@@ -16,8 +17,10 @@ import argparse
 import json
 import os
 import platform
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from itertools import cycle
 from pathlib import Path
@@ -56,6 +59,24 @@ def segment(size: int) -> dict[str, float]:
     return {"seconds": wall, "cpu_s": busy, "peak_mb": peak / 1e6, "lines": n_lines, "words": n_words}
 
 
+def files(workers: int) -> dict[str, float]:
+    """Cut a file of 20 million characters by the command line, from start to end; the median of three times."""
+    from kexue_nlp.datasets import load_segmentation
+
+    lines = ["".join(words) + "\n" for words in load_segmentation().train]
+    seconds = []
+    with tempfile.TemporaryDirectory() as folder:
+        source = Path(folder, "in.txt")
+        text = "".join(lines)
+        source.write_text(text * (20_000_000 // len(text)), encoding="utf-8")
+        for i in range(3):
+            start = time.perf_counter()
+            command = [sys.executable, "-m", "kexue_nlp", "segment", str(source), f"{folder}/{i}.txt"]
+            subprocess.run([*command, "--workers", str(workers)], check=True)
+            seconds.append(time.perf_counter() - start)
+    return {"seconds": statistics.median(seconds), "characters": len(text) * (20_000_000 // len(text))}
+
+
 def learn(n_processes: int) -> dict[str, float]:
     """Learn units over so many processes; a round is what they share."""
     import dask.array
@@ -84,12 +105,14 @@ def main() -> None:
     args = parser.parse_args()
     if args.one:
         kind, number = args.one
-        print(json.dumps({"segment": segment, "learn": learn}[kind](int(number))))
+        print(json.dumps({"segment": segment, "files": files, "learn": learn}[kind](int(number))))
         return
     system = f"{platform.system()} {platform.machine()}, Python {platform.python_version()}"
-    result = json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"segment": {}, "learn": {}}
+    result = (
+        json.loads(RESULT.read_text(encoding="utf-8")) if RESULT.exists() else {"segment": {}, "files": {}, "learn": {}}
+    )
     result["command"], result["machine"] = "make bench", f"{os.cpu_count()} cores, {system}"
-    for kind, numbers in (("segment", SIZES), ("learn", PROCESSES)):
+    for kind, numbers in (("segment", SIZES), ("files", PROCESSES), ("learn", PROCESSES)):
         for number in numbers:
             if str(number) in result[kind]:
                 continue

@@ -249,26 +249,26 @@ def likely_encoding(parts: Iterable[bytes]) -> str:
     return "GB18030" if bad_gb18030 < bad_utf_8 and beyond_ascii <= 2 * bad_utf_8 else "UTF-8"
 
 
-def read_text(path: str | Path | IO) -> str:
+def read_text(path: str | Path | IO, errors: str = "strict") -> str:
     """Read a file, or an open one, in UTF-8 (with or without BOM) or GB18030; its line ends become newlines.
 
-    A ValueError names the file and the offset of the first bad byte.
+    A ValueError names the file and the offset of the first bad byte; with ``errors="replace"`` U+FFFD stands there.
     """
     data = path.read() if hasattr(path, "read") else Path(path).read_bytes()
     if isinstance(data, bytes):
         encoding = "UTF-16" if data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) else likely_encoding([data])
         try:
-            data = data.decode(encoding)
+            data = data.decode(encoding, errors)
         except UnicodeDecodeError as error:
             name = getattr(path, "name", path)
             raise ValueError(f"{name}: damaged {encoding} at byte {error.start}; repair or convert it") from error
     return data.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def read_lines(path: str | Path | IO) -> list[str]:
+def read_lines(path: str | Path | IO, errors: str = "strict") -> list[str]:
     """Read a text file as `read_text` does and split it at its line ends only, as an editor numbers them.
 
     Unlike `str.splitlines` this keeps rarer separators such as U+2028 inside a line.
     """
-    text = read_text(path)
+    text = read_text(path, errors)
     return text.removesuffix("\n").split("\n") if text else []

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -58,12 +58,13 @@ class ViewpointData:
         return folds
 
 
-def load_viewpoints(source: str = "sample", folder: str | Path | None = None) -> ViewpointData:
+def load_viewpoints(source: str = "sample", folder: str | Path | None = None, errors: str = "raise") -> ViewpointData:
     """Load sentences about cars.
 
     The source ``"sample"`` comes out of a small grammar, for learning the mechanics: see `car_sentences`. ``"full"`` is
     the first round of the contest BDCI 2016: real sentences, labelled by people. For it a `folder` may say where its
-    four files lie; without one, `DatasetUnavailable` says what to do where they are not on this machine.
+    four files lie; without one, `DatasetUnavailable` says what to do where they are not on this machine. A line that
+    cannot be used raises ValueError, with its number; with ``errors="skip"`` it is left out, and ``skipped`` counts it.
 
     Examples
     --------
@@ -72,9 +73,11 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     (2000, 2000, 28)
     """
     check_choice("source", source, ("sample", "full"))
+    check_choice("errors", errors, ("raise", "skip"))
     if source == "full":
         files = BDCI2016.downloads[0].files
-        return _load_full(*(BDCI2016.fetch() if folder is None else [Path(folder, Path(file).name) for file in files]))
+        paths = BDCI2016.fetch() if folder is None else [Path(folder, Path(file).name) for file in files]
+        return _load_full(*paths, errors)
     if folder is not None:
         raise ValueError('a folder holds the contest\'s files; use source="full" with it')
     sentences, labels = car_sentences(4000)
@@ -83,11 +86,17 @@ def load_viewpoints(source: str = "sample", folder: str | Path | None = None) ->
     return ViewpointData(sentences[:2000], labels[:2000], tuple(_GRAMMAR["known"]), sentences[2000:], {}, about, *terms)
 
 
-def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path) -> ViewpointData:
+def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: Path, errors: str) -> ViewpointData:
     skipped: Counter[str] = Counter()
+
+    def refuse(problem: str) -> None:
+        if errors == "raise":
+            raise ValueError(problem)
+        skipped["unusable line"] += 1
+
     train, test, blank = [], [], set()
     for path, kept in ((train_path, train), (test_path, test)):
-        for _, (identity, sentence) in _read_rows(path, 2, may_be_blank=1):
+        for _, (identity, sentence) in _read_rows(path, 2, refuse, errors, may_be_blank=1):
             if sentence.strip():
                 kept.append((identity, sentence))
             else:
@@ -96,15 +105,17 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
     labels: dict[str, dict[str, str]] = {identity: {} for identity, _ in train}
     if len(labels) < len(train):
         raise ValueError(f"{train_path}: a SentenceId occurs twice; take the file from one release")
-    for number, (identity, name, polarity) in _read_rows(label_path, 3):
+    for number, (identity, name, polarity) in _read_rows(label_path, 3, refuse, errors):
         where = f"{label_path}, line {number}"
-        if identity not in labels:
-            if identity not in blank:
-                raise ValueError(f"{where}: no sentence has the id {identity!r}")
+        if identity in blank:
             skipped["label of a blank sentence"] += 1
             continue
+        if identity not in labels:
+            refuse(f"{where}: no sentence has the id {identity!r}")
+            continue
         if polarity not in POLARITIES:
-            raise ValueError(f"{where}: the polarity is {polarity!r}, not one of {', '.join(POLARITIES)}")
+            refuse(f"{where}: the polarity is {polarity!r}, not one of {', '.join(POLARITIES)}")
+            continue
         if name in labels[identity]:
             same = labels[identity][name] == polarity
             skipped["label given twice" if same else "label with another polarity than before"] += 1
@@ -112,25 +123,30 @@ def _load_full(train_path: Path, label_path: Path, view_path: Path, test_path: P
     return ViewpointData(
         sentences=[sentence for _, sentence in train],
         labels=[tuple(labels[identity].items()) for identity, _ in train],
-        gazetteer=tuple(dict.fromkeys(name for _, (_, name) in _read_rows(view_path, 2))),
+        gazetteer=tuple(dict.fromkeys(name for _, (_, name) in _read_rows(view_path, 2, refuse, errors))),
         unlabelled=[sentence for _, sentence in test],
         skipped=dict(skipped),
         **BDCI2016.terms,
     )
 
 
-def _read_rows(path: Path, n_columns: int, may_be_blank: int | None = None) -> list[tuple[int, list[str]]]:
+def _read_rows(
+    path: Path, n_columns: int, refuse: Callable[[str], None], errors: str, may_be_blank: int | None = None
+) -> list[tuple[int, list[str]]]:
     """Lines after the header with their numbers, cut at tabs; only one column may hold blank cells."""
     rows = []
-    for number, line in enumerate(read_lines(path), start=1):
+    for number, line in enumerate(read_lines(path, "strict" if errors == "raise" else "replace"), start=1):
         cells = line.split("\t")
         if not line.strip():
             continue
         if len(cells) != n_columns:
-            raise ValueError(f"{path}, line {number}: {len(cells)} columns, separated by tabs, instead of {n_columns}")
-        if not all(cell.strip() for i, cell in enumerate(cells) if i != may_be_blank):
-            raise ValueError(f"{path}, line {number}: a cell is blank")
-        rows.append((number, cells))
+            refuse(f"{path}, line {number}: {len(cells)} columns, separated by tabs, instead of {n_columns}")
+        elif not all(cell.strip() for i, cell in enumerate(cells) if i != may_be_blank):
+            refuse(f"{path}, line {number}: a cell is blank")
+        elif errors == "skip" and "\ufffd" in line:
+            refuse(f"{path}, line {number}: it cannot be decoded")
+        else:
+            rows.append((number, cells))
     if len(rows) < 2:
         raise ValueError(f"{path}: there is nothing after the header")
     return rows[1:]
