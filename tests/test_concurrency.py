@@ -129,6 +129,7 @@ def test_workers_answer_like_the_model_and_a_late_fork_says_what_to_do(models, t
         assert all(word in said for said in late[1:-1] for word in ("spawn", "loky", "load the model in the worker"))
 
 
+@pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")  # of JAX: what happens then is what is tested
 @pytest.mark.parametrize("backend", ["threading", "loky", "multiprocessing", "dask"])
 def test_joblib_answers_like_the_model_or_says_what_to_do(models, backend):
     cluster = nullcontext()

@@ -26,6 +26,7 @@ def client():
         yield client
 
 
+@pytest.mark.filterwarnings("ignore:Sending large graph:UserWarning")  # a given segmenter is large
 @pytest.mark.parametrize("segmenter", ["closed", Segmenter.load(lexicon={"长江大桥": "always"})], ids=["file", "given"])
 def test_a_bag_is_segmented_like_its_texts(segmenter, client):
     alone = Segmenter.load(segmenter) if isinstance(segmenter, str) else segmenter
