@@ -223,6 +223,17 @@ def scale() -> str:
     return f"{markdown(cut)}\n\n{markdown(files)}\n\n{markdown(learned)}\n\n{note}"
 
 
+def segment_files() -> str:
+    """What is left of dirty text when the one who cuts it is killed."""
+    run = measured("segment_files")
+    lines, broken, wrong = (run[f"lines{name}"] for name in ("", "_that_cannot_be_decoded", "_lost_doubled_or_changed"))
+    return (
+        f"{run['megabytes']:,} MB in {lines:,} lines, {broken:,} of them not to be decoded, were cut by two workers, "
+        f"and killed {run['kills']} times. Lines lost, doubled or changed: {wrong}; files unfinished: "
+        f"{len(run['unfinished_files'])}. All in all {run['seconds'] / 60:.0f} minutes on {run['machine']}."
+    )
+
+
 def explorer_latency() -> str:
     """Time from a key to the changed picture, in a browser."""
     rows = [
@@ -250,6 +261,7 @@ BLOCKS = {
     "viewpoint_speed": viewpoint_speed,
     "hashing_speed": hashing_speed,
     "scale": scale,
+    "segment_files": segment_files,
     "latency": explorer_latency,
 }
 

@@ -244,7 +244,11 @@ class Segmenter(SavedModel):
 
     def lcut(self, text: str) -> list[str]:
         """Return the words of a text: a call by the name that jieba has for it."""
-        return self(text)
+        return self(_one(text))
+
+    def cut(self, text: str) -> Iterator[str]:
+        """Yield the words of a text, likewise."""
+        yield from self(_one(text))
 
     def log_probabilities(self, text: str) -> np.ndarray:
         """Return log-probabilities of the tags s, b, m, e before any dictionary, float32 of shape (len(text), 4)."""

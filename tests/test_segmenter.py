@@ -148,7 +148,7 @@ def test_dictionary_word_may_hold_a_sentence_end_or_a_space(with_lexicon):
 def test_best_cuts_and_words_are_as_probable_as_all_cuts_say(pretrained, text, lexicon):
     pretrained.lexicon = lexicon
     cuts = pretrained.n_best(text, 10_000)
-    assert cuts[0][0] == pretrained(text)
+    assert cuts[0][0] == pretrained(text) == pretrained.lcut(text) == list(pretrained.cut(text))
     assert cuts[:2] == pretrained.n_best(text, 2)
     assert sum(p for _, p in cuts) == pytest.approx(1)
     for word, start, end, p in pretrained.confidence(text):
@@ -156,6 +156,13 @@ def test_best_cuts_and_words_are_as_probable_as_all_cuts_say(pretrained, text, l
         with_it = [q for words, q in cuts if end in (ends := [*itertools.accumulate(map(len, words), initial=0)])
                    and start == ends[ends.index(end) - 1]]  # fmt: skip
         assert p == pytest.approx(sum(with_it), abs=1e-6)
+
+
+@pytest.mark.parametrize("ask", ["lcut", "tokenize", "confidence", "n_best"])
+def test_what_reads_one_text_refuses_several(pretrained, ask):
+    options = {"n": 2} if ask == "n_best" else {}
+    with pytest.raises(TypeError, match=r"a str; got list \['南京市'"):
+        getattr(pretrained, ask)(["南京市", "长江"], **options)
 
 
 def test_strong_multipliers_glue_and_split(segmenter):
