@@ -274,7 +274,7 @@ def _checked(word: str, value: float | str) -> float:
     if not word:
         raise ValueError("a lexicon's words have at least one character, got an empty one")
     try:
-        multiplier = math.nan if isinstance(value, bytes) else float(_SPECIAL.get(value, value))
+        multiplier = math.nan if isinstance(value, bytes | bool) else float(_SPECIAL.get(value, value))
     except (TypeError, ValueError):
         raise ValueError(f"the multiplier of {word!r} must be a number, 'always' or 'never', got {value!r}") from None
     if not multiplier >= 0:

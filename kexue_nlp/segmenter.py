@@ -247,7 +247,7 @@ class Segmenter(SavedModel):
         return self(_one(text))
 
     def cut(self, text: str) -> Iterator[str]:
-        """Yield the words of a text, likewise."""
+        """Yield the words of a text, one after another, as ``jieba.cut`` does."""
         yield from self(_one(text))
 
     def log_probabilities(self, text: str) -> np.ndarray:

@@ -119,7 +119,7 @@ def test_matches_equal_naive_search_and_bonuses_a_loop_over_them(words, text):
     np.testing.assert_allclose(Lexicon(words).bonuses(text), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("multiplier", [-1, -math.inf, math.nan, "ten", None, b"10", ["always"]])
+@pytest.mark.parametrize("multiplier", [-1, True, -math.inf, math.nan, "ten", None, b"10", ["always"]])
 def test_bad_multiplier_is_refused(multiplier):
     with pytest.raises(ValueError, match="multiplier of '微信号'"):
         Lexicon({"微信号": multiplier})

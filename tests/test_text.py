@@ -61,6 +61,7 @@ def test_traditional_text_is_cut_as_simplified_text_which_stays_as_it_is():
     assert [simplify(word) for word in words] == Segmenter.load()("十条推荐东京必去路线")
     text = "".join("".join(words) for words in load_segmentation().heldout)
     assert simplify(text) == text
+    assert Segmenter.load()("他說：「台中」正確") == ["他", "說", "：", "「", "台中", "」", "正確"]
     everything = simplify("".join(map(chr, range(0x10000))))
     assert simplify(everything) == everything
 
