@@ -33,7 +33,7 @@ SENTENCE_END = re.compile(f"(?<=[{SENTENCE_ENDS}])")
 
 # Traditional characters and the simplified one of each, from OpenCC by benchmarks/make_traditional.py.
 _TABLE = Path(__file__).parent / "opencc" / "traditional.txt"
-_SIMPLIFIED = str.maketrans(*_TABLE.read_text(encoding="utf-8").split()) | str.maketrans("「」『』", "“”‘’")
+_SIMPLIFIED = str.maketrans(*_TABLE.read_text(encoding="utf-8").split()) | str.maketrans("「」", "“”")
 _TRADITIONAL = re.compile(f"[{''.join(map(chr, _SIMPLIFIED))}]")
 
 # Addresses, and numbers with marks in them. Full-width ASCII is seen as half-width, but for the punctuation of Chinese.
