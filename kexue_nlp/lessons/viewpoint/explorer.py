@@ -180,14 +180,16 @@ class ViewpointExplorer(Explorer):
         return "\n".join([one_line(self.state.text), *(found or [_("No name is found.")])])
 
     def static_html(self) -> str:
-        """Return the sentence and a table of what is found."""
-        rows = "".join(
-            f'<tr><th scope="row" lang="zh" style="border-left: 6px solid {_COLOURS[m.polarity]}">'
-            f"{html.escape(one_line(m.name))}</th><td>{_verdict(m)}</td><td>{m.probability:.2f}</td></tr>"
-            for m in self.state.mentions
-        )
-        text = html.escape(one_line(self.state.text))
-        return f'<p lang="zh">{text}</p><table>{rows or _("No name is found.")}</table>'
+        """Return the sentence, a table of what is found, and one of what each judge finds, by its name."""
+        page = f'<p lang="zh">{html.escape(one_line(self.state.text))}</p>'
+        for title, mentions in {"": self.state.mentions, **self._judged}.items():
+            rows = "".join(
+                f'<tr><th scope="row" lang="zh" style="border-left: 6px solid {_COLOURS[m.polarity]}">'
+                f"{html.escape(one_line(m.name))}</th><td>{_verdict(m)}</td><td>{m.probability:.2f}</td></tr>"
+                for m in mentions
+            )
+            page += f"{html.escape(title)}<table>{rows or _('No name is found.')}</table>"
+        return page
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
