@@ -206,7 +206,7 @@ def test_a_login_page_is_not_taken_for_the_data(server, own_cache, monkeypatch):
 def test_half_a_file_goes_once_its_process_was_killed(server, own_cache):
     with subprocess.Popen([sys.executable, "-c", ""]) as dead:
         pass
-    for process in (dead.pid, os.getppid()):
+    for process in (dead.pid, os.getppid(), "abc"):
         (own_cache / f".download-{process}-x").mkdir(parents=True)
         (own_cache / f".download-{process}-x/words.txt").write_bytes(TEXT[:9])
     server.serve("/words.txt", TEXT)

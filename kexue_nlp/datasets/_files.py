@@ -153,7 +153,8 @@ def _download(download: Download) -> str:
     try:
         cache.mkdir(parents=True, exist_ok=True)
         for folder in cache.glob(".download-*"):  # of a process that was killed; Windows keeps what is in use anyway
-            if os.name == "nt" or not _runs(int(folder.name.split("-")[1])):
+            process = folder.name.split("-")[1]
+            if os.name == "nt" or not (process.isdecimal() and _runs(int(process))):
                 shutil.rmtree(folder, ignore_errors=True)
         for url in urls:
             # Fetched and unpacked in a folder of its own inside the cache, then renamed into place: a file in the cache
