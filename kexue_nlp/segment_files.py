@@ -48,11 +48,12 @@ def segment_files(
     with pool, tqdm(total=size or None, unit="B", unit_scale=True, disable=None) as bar:
         cut, threads, output = _cut, 1, None
         if workers > 1:
-            # Workers inherit both: no threads for NumPy, and no ear for Ctrl-C, of which they would print tracebacks.
+            # Workers inherit both: no threads for NumPy, and no ear for Ctrl-C. They end what they have begun, which
+            # is short: of one that is stopped in the middle of its answer the rest would be waited for without end.
             os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             pool.map(int, range(workers))
-            signal.signal(signal.SIGINT, _interrupt)
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             cut, threads = lambda texts: pool.submit(_cut, texts).result(), 2 * workers
         try:
             for line in read_texts(cut, _texts(todo, tag, rows, counts, bar), 50_000, threads=threads):
@@ -73,13 +74,6 @@ def segment_files(
 def _is_newer(file: Path, source: Path, since: float = 0.0) -> bool:
     """Whether a file is there that was written after its source changed last."""
     return file.exists() and file.stat().st_mtime >= max(source.stat().st_mtime, since)
-
-
-def _interrupt(*_: object) -> None:
-    """End the workers first, since nothing here ends before they do."""
-    for worker in multiprocessing.active_children():
-        worker.terminate()
-    raise KeyboardInterrupt
 
 
 def _pairs(sources: Sequence[str], target: str) -> list[tuple[Path | None, Path | None]]:

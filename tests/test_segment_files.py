@@ -64,7 +64,7 @@ def test_workers_cut_a_folder_and_go_on_after_a_stop(run, stop):
         time.sleep(0.01)
     workers = process.children(recursive=True)
     process.send_signal(getattr(signal, stop))
-    said = process.communicate()[1]
+    said = process.communicate(timeout=60)[1]
     assert stop != "SIGINT" or (process.returncode, said) == (
         130,
         b"kexue-nlp: the same command goes on from here\nkexue-nlp: interrupted\n",
