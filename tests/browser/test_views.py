@@ -19,7 +19,7 @@ from kexue_nlp.widgets import Bet, SlidingKernel
 MODEL = Path(__file__).with_name("model.js")
 HOSTILE = '<img src=x onerror="document.title=1">'
 FONT = Path(kexue_nlp.__file__).parent / "fonts" / "KexueSansSC-Regular.otf"
-FONTS = "<fontconfig><dir>{}/fonts/ttf</dir><cachedir>{}</cachedir></fontconfig>"  # Matplotlib's, all without Chinese
+MATPLOTLIB = Path(get_data_path(), "fonts", "ttf")  # fonts without Chinese
 BETS = [
     """from ipywidgets import HBox, Output, Tab, VBox
 from kexue_nlp.widgets import Bet
@@ -50,6 +50,13 @@ def show(page, view, live=True):
     page.evaluate("([state, live]) => window.show(state, live)", [state, live])
 
 
+def fonts(tmp_path, *folders):
+    """Return an environment in which a browser finds these fonts alone."""
+    inner = "".join(f"<dir>{folder}</dir>" for folder in folders) + f"<cachedir>{tmp_path}</cachedir>"
+    (tmp_path / "fonts.conf").write_text(f"<fontconfig>{inner}</fontconfig>", encoding="utf-8")
+    return os.environ | {"FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}
+
+
 def trait(page, name):
     return page.evaluate("name => window.models.at(-1).get(name)", name)
 
@@ -60,8 +67,6 @@ def scores(page):
 
 def test_player_steps_plays_and_scrubs(page):
     show(page, SlidingKernel())
-    # A browser that draws Chinese asks for no font.
-    assert page.evaluate("window.kexueFont.then((borrowed) => [borrowed, window.models[0].sent])") == [False, []]
     for name, step in (("one place on", 2), ("one place back", 1), ("one place back", 0)):
         page.get_by_role("button", name=name).click()
         assert trait(page, "step") == step
@@ -132,8 +137,7 @@ def test_static_picture_gives_way_and_without_a_kernel_controls_do(page):
 
 
 def test_browser_without_chinese_borrows_the_font_once(launch, tmp_path):
-    (tmp_path / "fonts.conf").write_text(FONTS.format(get_data_path(), tmp_path), encoding="utf-8")
-    with launch(env=os.environ | {"FONTCONFIG_FILE": str(tmp_path / "fonts.conf")}) as poor:
+    with launch(env=fonts(tmp_path, MATPLOTLIB)) as poor:
         page = poor.new_page()
         page.set_content("<h1>微信</h1>")
         tools = page.context.new_cdp_session(page)
@@ -149,6 +153,16 @@ def test_browser_without_chinese_borrows_the_font_once(launch, tmp_path):
         (font,) = tools.send("CSS.getPlatformFontsForNode", heading)["fonts"]
         assert (font["familyName"], font["glyphCount"]) == ("Kexue Sans SC", 2)
         assert page.evaluate("window.models.map(({ sent }) => sent)") == [[{"kexue": "font"}], []]
+
+
+def test_a_browser_that_draws_chinese_asks_for_no_font(launch, tmp_path):
+    with launch(env=fonts(tmp_path, MATPLOTLIB, FONT.parent)) as rich:
+        page = rich.new_page()
+        page.set_content("<!doctype html>")
+        show(page, SlidingKernel())
+        page.wait_for_function("Boolean(window.kexueFont)")
+        assert page.evaluate("window.models[0].sent") == []
+        assert page.evaluate("window.kexueFont") is False
 
 
 def test_exported_notebook_shows_static_pictures_without_a_network(page, tmp_path):
