@@ -98,7 +98,7 @@ test: install-test ## check the style, run every test and every notebook
 	$(venv_python) -m ruff format --check .
 	@[ -e build/compiled/whole ] || rm -rf build/compiled
 	@mkdir -p build/compiled && rm -f build/compiled/whole
-	$(venv_python) -m pytest -n 2 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env \
+	$(venv_python) -m pytest -n 2 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder --nbval-lax --nbval-current-env \
 		--doctest-modules notebooks tests kexue_nlp --ignore-glob='*/zh/*[1-9]_*' $(ARGS); status=$$?; touch build/compiled/whole; exit $$status
 
 .PHONY: test-backends install-backends
@@ -110,7 +110,7 @@ install-backends:
 
 .PHONY: test-explorers test-browser
 test-explorers: install-browser ## move every explorer, in Chinese, in small notebooks that train nothing, in a real Chromium
-	$(venv_python) -m pytest tests/browser -n 2 --dist loadscope -k "light or faulty or view" $(ARGS)
+	$(venv_python) -m pytest tests/browser -n 2 --max-worker-restart 0 --dist loadscope -k "light or faulty or view" $(ARGS)
 test-browser: install-browser ## run every lesson in JupyterLab in a real Chromium too, and look at the slides
 	$(venv_python) -m pytest tests/browser $(ARGS)
 
