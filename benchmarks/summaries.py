@@ -176,6 +176,45 @@ def margin_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
 
 
+def margin_stopped(runs: list[dict[str, Any]]) -> pd.DataFrame:
+    """Summarise runs of which the epoch was chosen on held-out training reviews, those of one seed paired.
+
+    Returns
+    -------
+    pandas.DataFrame of str
+        One row per network and loss, cross-entropy first: the number of runs; after the chosen epoch accuracy on the
+        test in per cent, its paired difference to cross-entropy's, and the calibration error, as in
+        :func:`margin_table`; the chosen epoch, mean over seeds.
+    """
+    rows = []
+
+    def epoch(run: dict[str, Any]) -> int:
+        return max(range(len(run["epochs"]["loss"])), key=run["epochs"]["held_out_accuracy"].__getitem__)
+
+    def accuracy(run: dict[str, Any]) -> float:
+        return 100 * run["epochs"]["test_accuracy"][epoch(run)]
+
+    for network in ("lstm", "cnn"):
+        baseline = _by_seed(runs, network, "cross-entropy", 0.6)
+        for loss in ("cross-entropy", "margin", "focal", "label smoothing"):
+            by_seed = _by_seed(runs, network, loss, 0.6)
+            if not (same := list(by_seed.values())):
+                continue
+            rows.append(
+                {
+                    "method": f"{network.upper()}, {'margin 0.6' if loss == 'margin' else loss}",
+                    "runs": str(len(same)),
+                    "accuracy, %": _mean_and_spread([accuracy(run) for run in same]),
+                    "minus cross-entropy [95 %]": ""
+                    if loss == "cross-entropy"
+                    else _paired(by_seed, baseline, accuracy),
+                    "chosen epoch": f"{statistics.mean(1 + epoch(run) for run in same):.1f}",
+                    "calibration error": _calibration([run["calibration"] for run in same]),
+                }
+            )
+    return pd.DataFrame(rows).set_index("method")
+
+
 def margin_sweep(runs: list[dict[str, Any]]) -> pd.DataFrame:
     """Summarise the runs of the convolutional network with different margins, over the seeds that all of them have.
 
@@ -325,6 +364,7 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
 TABLES: dict[str, tuple[Callable[[list[dict[str, Any]]], pd.DataFrame], str]] = {
     "margin_loss": (margin_table, "margin_loss"),
     "margin_sweep": (margin_sweep, "margin_loss"),
+    "margin_stopped": (margin_stopped, "margin_loss_stopped"),
     "semi_supervised": (semi_supervised_table, "semi_supervised"),
     "label_curve": (label_curve, "semi_supervised"),
     "segmentation": (segmentation_table, "segmentation"),

@@ -7,8 +7,10 @@ Importing this module lets Matplotlib draw Chinese, with a font of the package's
 import base64
 import dataclasses
 import io
+import re
+import textwrap
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -22,7 +24,7 @@ from PIL import Image
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
-__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "emission_heatmap"]
+__all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "dots", "emission_heatmap"]
 __all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
@@ -123,6 +125,31 @@ def emission_heatmap(
     ax.spines[:].set_visible(False)
     marked = "" if path is None else _("; one tag of each is marked")
     ax.figure.alt = _("Probability of each tag at each character of “{text}”{more}.", text=visible(text), more=marked)
+    return ax.figure
+
+
+def dots(cells: Mapping[str, str], label: str, ax: Axes | None = None) -> Figure:
+    """Draw rows of a table of results as dots with their intervals, the first on top, into new axes or those given.
+
+    A cell is a number, "88.3 ± 0.3", or "+0.7 [-1.4, +2.8]", as :func:`kexue_nlp.tables.load_table` has them. Numbers
+    with a sign are differences: a line stands at 0. Of others the first row, the trivial baseline, is grey.
+    """
+    cells = dict(cells)  # a pandas.Series has no method `values`
+    ax = ax or _axes(7.5, 0.9 + 0.42 * len(cells))
+    for y, cell in enumerate(cells.values()):
+        written, *more = re.findall(r"[-+]?[\d.]+", cell)
+        x, more, signed = float(written), [float(number) for number in more], written[0] in "-+"
+        reach = [x - more[0], more[1] - x] if "[" in cell else more[:1] * 2 or [0, 0]
+        colour = GREY if not (y or signed) else BLUE
+        ax.errorbar(x, y, xerr=np.reshape(reach, (2, 1)), fmt="o", ms=8, color=colour, ecolor=FAINT, capsize=3)
+        ax.text(x, y - 0.2, written.replace("-", "−"), ha="center", va="bottom", size=9)
+        if signed:
+            ax.axvline(0, color="black", lw=0.8, zorder=0)
+    ax.set_yticks(range(len(cells)), [textwrap.fill(name, 42, break_on_hyphens=False) for name in cells])
+    ax.set_ylim(len(cells) - 0.5, -0.8)
+    ax.set_xlabel(label)
+    ax.margins(x=0.08)
+    ax.figure.alt = f"{label}: " + "; ".join(f"{name} {cell}" for name, cell in cells.items()) + "."
     return ax.figure
 
 

@@ -6,9 +6,9 @@ Each occurrence of a name is a candidate: no entity, praised, mentioned or blame
 
 1. Logistic regressions weigh n-grams of both sequences by where they stand, seen from the candidate. What they say of a
    sentence that they have not learned from is the input of 2 (stacked generalisation, Wolpert 1992).
-2. Small multilayer perceptrons, and boosted trees for whether it is an entity at all, read these scores, those of the
-   other candidates, the places of all, what labelled reviews say of the n-grams, and how often the name was labelled,
-   and with what.
+2. Small multilayer perceptrons and boosted trees read these scores, those of the other candidates, the places of all,
+   what labelled reviews say of the n-grams, and how often the name was labelled, and with what. Their answers are
+   averaged.
 
 It is trained by ``benchmarks/reproduce/train_classifier.py``; here it only answers.
 """
@@ -18,6 +18,7 @@ from itertools import pairwise
 from typing import Self
 
 import numpy as np
+from scipy.special import softmax
 
 from kexue_nlp.lexicon import Matcher, leftmost_longest
 from kexue_nlp.mentions import Mention, MentionFinder
@@ -212,12 +213,8 @@ class ViewpointClassifier(MentionFinder):
             return [(np.empty((0, 2), dtype=np.intp), np.empty((0, 4)))] * len(texts)
         inputs = (self._inputs(reading) - p["mean"]) / p["scale"]
         odds = np.maximum(inputs @ p["w1"] + p["b1"][:, None], 0) @ p["w2"] + p["b2"][:, None]  # (3, N, 4)
-        likely = np.exp(odds - odds.max(axis=2, keepdims=True))
-        likely = (likely / likely.sum(axis=2, keepdims=True)).mean(axis=0)
-        # The trees have as much to say of whether it is an entity at all.
-        entity = (1 - likely[:, 0] + _ask_trees(inputs, p)) / 2
-        likely[:, 1:] *= (entity / likely[:, 1:].sum(axis=1))[:, None]
-        likely[:, 0] = 1 - entity
+        # Trees have as much to say as the three perceptrons together.
+        likely = (softmax(odds, axis=2).mean(axis=0) + softmax(_ask_trees(inputs, p), axis=1)) / 2
         bounds = np.searchsorted(reading.texts, np.arange(len(texts) + 1))
         return [(reading.spans[a:b], likely[a:b]) for a, b in pairwise(bounds)]
 
@@ -258,10 +255,10 @@ class ViewpointClassifier(MentionFinder):
 
 
 def _ask_trees(inputs: np.ndarray, trees: dict[str, np.ndarray]) -> np.ndarray:
-    """Probabilities (N,) by boosted trees."""
+    """What boosted trees add up to for none, pos, neu and neg, float64 (N, 4)."""
     rows, which = np.arange(len(inputs))[:, None], np.arange(len(trees["value"]))
     node = np.zeros((len(inputs), len(which)), dtype=np.intp)
     for _ in range(_DEPTH):
         left = inputs[rows, trees["feature"][which, node]] <= trees["limit"][which, node]
         node = np.where(left, trees["left"][which, node], trees["right"][which, node])
-    return 1 / (1 + np.exp(-trees["value"][which, node].sum(axis=1, dtype=np.float64)))
+    return trees["value"][which, node].reshape(len(inputs), -1, 4).sum(axis=1, dtype=np.float64)

@@ -8,6 +8,7 @@ from pathlib import Path
 import IPython.display
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib import font_manager
 from matplotlib import pyplot as plt
@@ -117,6 +118,21 @@ def test_a_chart_of_a_lesson_is_shown_with_the_description_it_is_given_and_close
     figures.show(fig, "an empty chart")
     assert displayed[0][0]["text/plain"] == "an empty chart"
     assert not plt.fignum_exists(fig.number)
+
+
+def test_dots_stand_where_the_cells_say_with_their_intervals():
+    fig, axes = plt.subplots(2)
+    figures.dots({"always neutral": "38.5 ± 1.8", "article's tagger": "45.6"}, "F1, %", axes[0])
+    figures.dots(pd.Series({"margin": "-0.71 [-1.30, +0.13]"}), "points", axes[1])
+    drawn = [[line.get_xydata().tolist() for line in ax.lines if line.get_marker() == "o"] for ax in axes]
+    assert drawn == [[[[38.5, 0]], [[45.6, 1]]], [[[-0.71, 0]]]]
+    bars = [[bar.get_segments()[0][:, 0].tolist() for bar in ax.collections] for ax in axes]
+    np.testing.assert_allclose(np.ravel(bars[0]), [36.7, 40.3, 45.6, 45.6])
+    np.testing.assert_allclose(np.ravel(bars[1]), [-1.30, 0.13])
+    assert [line.get_xdata() for line in axes[1].lines][-1] == [0, 0]  # where differences begin to count
+    assert [axes[1].texts[0].get_text(), axes[0].lines[0].get_color()] == ["−0.71", figures.GREY]
+    assert fig.alt == "points: margin -0.71 [-1.30, +0.13]."
+    plt.close(fig)
 
 
 def test_the_heat_map_labels_columns_colours_cells_and_frames_the_path():

@@ -136,6 +136,23 @@ def test_margin_sweep_compares_the_seeds_that_all_have():
     assert len(summaries.margin_sweep(MARGIN_RUNS[:1])) == 0
 
 
+def test_stopped_networks_count_after_the_epoch_that_held_out_reviews_choose():
+    runs = [
+        margin_run("cnn", loss, 0.6, seed, accuracy)
+        for loss, seed, accuracy in [
+            ("cross-entropy", 0, [0.80, 0.70]),
+            ("cross-entropy", 1, [0.80, 0.82]),
+            ("margin", 0, [0.83, 0.90]),
+        ]
+    ]
+    for run, held_out in zip(runs, ([0.6, 0.5], [0.6, 0.7], [0.7, 0.7]), strict=True):
+        run["epochs"] |= {"held_out_accuracy": held_out, "loss": [1.0, 0.5]}
+    assert summaries.margin_stopped(runs).reset_index().to_numpy().tolist() == [
+        ["CNN, cross-entropy", "2", "81.0 ± 1.4", "", "1.5", "0.150 over"],
+        ["CNN, margin 0.6", "1", "83.0", "+3.00", "1.0", "0.100 under"],
+    ]
+
+
 TFIDF = "TF-IDF and logistic regression"
 FEW_LABELS = [
     {"method": method, "labels": labels, "seed": seed, "accuracy": accuracy}

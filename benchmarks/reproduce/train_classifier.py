@@ -94,7 +94,7 @@ class ViewpointLearner(ViewpointClassifier):
                 model.partial_fit(inputs, truth, classes=np.arange(4))
             parts.append([*model.coefs_, *model.intercepts_])
         w1, w2, b1, b2 = (np.stack(part).astype(np.float32) for part in zip(*parts, strict=True))
-        trees = _trees(inputs, truth > 0, seed)
+        trees = _trees(inputs, truth, seed)
         self._perceptrons = {"mean": mean, "scale": scale, "w1": w1, "w2": w2, "b1": b1, "b2": b2} | trees
         return self
 
@@ -157,7 +157,7 @@ def _whole_numbers(weights: np.ndarray) -> np.ndarray:
 
 
 def _trees(inputs: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, np.ndarray]:
-    """Learn boosted trees, and return their nodes, (trees, nodes); a leaf leads to itself."""
+    """Learn boosted trees, and return their nodes, (rounds * classes, nodes); a leaf leads to itself."""
     model = HistGradientBoostingClassifier(
         learning_rate=0.08,
         max_leaf_nodes=10,
@@ -167,14 +167,15 @@ def _trees(inputs: np.ndarray, labels: np.ndarray, seed: int) -> dict[str, np.nd
         early_stopping=False,
         random_state=seed,
     )
-    trees = [tree.nodes for (tree,) in model.fit(inputs, labels)._predictors]
+    # One tree a class in each round, as it is asked.
+    trees = [tree.nodes for round_ in model.fit(inputs, labels)._predictors for tree in round_]
     made = np.zeros((len(trees), max(map(len, trees))), dtype=trees[0].dtype)
     for row, tree in zip(made, trees, strict=True):
         row[: len(tree)] = tree
     own = np.arange(made.shape[1])
     left, right = (np.where(made["is_leaf"], own, made[side]).astype(np.int16) for side in ("left", "right"))
     value = made["value"].astype(np.float32)
-    value[0] += float(model._baseline_prediction.ravel()[0])
+    value[: len(model.classes_)] += model._baseline_prediction.reshape(-1, 1)
     limit = np.nan_to_num(made["num_threshold"]).astype(np.float32)
     return {
         "feature": made["feature_idx"].astype(np.int16),
