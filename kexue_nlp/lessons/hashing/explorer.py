@@ -219,7 +219,7 @@ class HashExplorer(Explorer):
         for (control, name), trait in ties:
             setattr(control, name, self._start[trait])
         self.on_change(self.sentence, self._read)
-        self.lay_out(row(self.data, self.k, reset), parts, self.view)
+        self.lay_out(row(self.data, reset, self.k), parts, self.view)
 
     def reset(self) -> None:
         """Go back to the beginning."""
