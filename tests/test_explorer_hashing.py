@@ -99,6 +99,10 @@ def test_a_typed_word_is_looked_up_and_reset_forgets_it(explorer):
     for typed, said in (("flim", "film"), ("<script>", "script"), ("of " * 40, "first 30 words of 40")):
         explorer.sentence.value = typed
         assert said in explorer.message.value
+    explorer.example.index = len(explorer.example.options) - 1  # as the page does when something is typed
+    assert explorer.message.value
+    explorer.example.index = 1
+    assert (explorer.sentence.value, explorer.message.value) == ("", "")
     explorer.sentence.value = " Cold film "
     assert (view.sentences[view.index]["words"], view.index, explorer.message.value) == (["cold", "film"], 4, "")
     view.k, view.size, view.item, view.tab = 3, 0, 7, 1

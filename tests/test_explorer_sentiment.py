@@ -2,6 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -113,6 +114,14 @@ def test_static_fallback_shows_the_words_that_move_most(explorer):
     assert 'lang="en">bad -0.2, ' in worst
     assert (best.count(" +"), worst.count(" -")) == ((parts > 0).sum(), (parts < 0).sum())
     assert "<img" not in bundle["text/html"]
+
+
+def test_another_judge_is_heard(arguments):
+    judge = DummyClassifier(strategy="prior").fit(["", "", "", ""], [0, 1, 1, 1])
+    explorer = SentimentExplorer(**arguments, judges={"<b>words": judge})
+    said = "<b>words: rather positive (probability of “positive”: 75%)"
+    assert [text["others"] for text in explorer.view.texts] == [[said]] * 3 + [[]]  # nothing of no words
+    assert said.replace("<", "&lt;") in explorer.static_html().replace("&gt;", ">")
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,8 @@ def test_page_finds_the_pictures_of_python(page, explorer):
     codes = hashes.codes("BioHash", *now)
     distances = (codes[hashes.database[hashes.database != item]] != codes[item]).sum(axis=1)
     last = np.sort(distances)[9]
-    assert f"({last} bits differ): {(distances == last).sum()}." in page.locator("[data-method=BioHash]").inner_text()
+    said = f"{(distances == last).sum()} pictures are as near as the last one ({last} bits differ)."
+    assert said in page.locator("[data-method=BioHash]").inner_text()
 
 
 def test_page_finds_the_words_of_python(page, explorer):
@@ -61,6 +62,9 @@ def test_what_is_pointed_at_lights_up_and_can_be_looked_up(page, explorer):
     assert page.get_by_role("button", name="unheard").is_disabled()
     page.get_by_role("button", name="gun", exact=True).click()
     assert "units of “gun” stay" in page.get_by_role("status").inner_text()
+    page.evaluate(SET, {"sentences": [read(explorer._model, "[gun] unheard" + " film" * 9)]})
+    assert page.locator(".kx-far").count() == 9 - explorer._model.window // 2
+    page.evaluate(SET, {"sentences": [read(explorer._model, "gun unheard film")]})
     page.locator("[data-where=alone] .kx-near", has_text=HOSTILE).click()
     assert (trait(page, "typed"), page.locator(".kx-sentence").inner_text()) == (HOSTILE, HOSTILE)
     assert (page.title(), page.locator("img").count()) == ("", 0)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
 from test_views import HOSTILE, page, show  # noqa: F401
 
@@ -18,7 +19,9 @@ SHARES = "all => all.map(word => parseFloat(word.style.getPropertyValue('--share
 def explorer():
     model, rng = LanguageModel(Vocabulary(["good", "bad", "film"]), embedding=4, units=6), np.random.default_rng(0)
     classifier = LogisticRegression().fit(rng.normal(0, 0.1, (40, 6)), np.arange(40) % 2)
-    return SentimentExplorer(model, classifier, rng.uniform(size=6), ["good film", "bad bad film"], [1, 0], length=9)
+    other = DummyClassifier(strategy="prior").fit(["", "", "", ""], [0, 1, 1, 1])
+    reviews, judges = ["good film", "bad bad film"], {"another": other}
+    return SentimentExplorer(model, classifier, rng.uniform(size=6), reviews, [1, 0], length=9, judges=judges)
 
 
 def put(page, name, value):  # noqa: F811
@@ -60,6 +63,9 @@ def test_every_word_says_its_part_to_mouse_and_keys(page, explorer):  # noqa: F8
 def test_a_unit_recolours_and_says_that_it_is_not_the_verdict(page, explorer):  # noqa: F811
     show(page, explorer.view)
     verdict = page.get_by_role("status").inner_text()
+    put(page, "index", 1)
+    assert page.locator(".kx-told").inner_text().count("bad") == 1  # it stands there twice
+    put(page, "index", 2)
     for colour, colours in enumerate(explorer.state.colours):
         put(page, "colour", colour)
         np.testing.assert_allclose(page.locator(".kx-words span").evaluate_all(SHARES), 0.6 * np.abs(colours))
@@ -74,4 +80,5 @@ def test_labels_are_told_and_nothing_is_cut_off(page, explorer):  # noqa: F811
     for index, words in enumerate(("label: positive", "label: negative", "no label")):
         put(page, "index", index)
         assert words in page.get_by_role("status").inner_text()
+        assert page.get_by_text("another: rather positive").is_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 760

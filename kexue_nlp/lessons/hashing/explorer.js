@@ -131,8 +131,10 @@ function render({ model, el }) {
   function drawWords() {
     const one = get("sentences")[get("index")], k = get("k");
     const place = one.ids[get("place")] >= 0 ? get("place") : one.place;
+    const known = one.ids.map((id, i) => i).filter((i) => one.ids[i] >= 0), { half } = get("measured");
+    const isFar = (i) => Math.abs(known.indexOf(i) - known.indexOf(place)) > half; // it has no say
     redraw(chips, ...one.words.map((word, i) => element("button", {
-      type: "button", class: "kx-button", "data-key": `chip ${i}`, disabled: one.ids[i] < 0, "aria-pressed": String(i === place),
+      type: "button", class: `kx-button ${isFar(i) ? "kx-far" : ""}`, "data-key": `chip ${i}`, disabled: one.ids[i] < 0, "aria-pressed": String(i === place),
       title: one.ids[i] < 0 ? words.unknown : undefined, on: { click: () => set({ place: i }) },
     }, word)));
     if (place === null) {

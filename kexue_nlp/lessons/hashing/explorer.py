@@ -40,12 +40,12 @@ _WORDS_READ = 30  # of a sentence
 _START = {"tab": 0, "k": 16, "size": UNITS.index(160), "index": 0, "place": -1, "typed": ""}
 _WORDS = {
     "distance": N_("{d} bits differ"), "right": N_("{right} of {all} right"), "query": N_("looked up: {label}"),
-    "ties": N_("As near as the last one ({d} bits differ): {ties}."), "on": N_("{on} of {n} units are on."),
+    "ties": N_("{ties} pictures are as near as the last one ({d} bits differ)."), "on": N_("{on} of {n} units are on."),
     "half": N_("{on} of {n} bits are on, whatever k."), "among": N_("among {n} pictures"),
     "curves": N_("Mean average precision over all queries with {n} units"), "active": N_("active units k"),
     "nearest": N_("nearest words"), "names": N_("what the strongest units stand for"), "alone": N_("{word} alone"),
     "within": N_("in this sentence"), "shared": N_("{shared} of {k}"), "unknown": N_("not in the vocabulary"),
-    "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue), the others are new (orange)."),
+    "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue); orange: in one code only."),
     "lonely": N_("The code of “{word}” alone: its {k} most excited units. Now type words around it."),
     "hint": N_("Point at a neighbour: blue is on in both codes, grey in its own only. A click looks it up."),
     "empty": N_("Type a word, or a sentence, that film reviews know."),
@@ -187,7 +187,7 @@ class HashExplorer(Explorer):
             queries=hashes.queries.tolist(),
             pixels=(255 * images.pixels).astype(np.uint8).tobytes(),
             codes={f"{method} {n_units}": u.tobytes() for (method, n_units), u in units.items()},
-            measured={"active": ACTIVE, "units": UNITS, "scores": curves},
+            measured={"active": ACTIVE, "units": UNITS, "scores": curves, "half": words.window // 2},
             table=table.tobytes(),
             vocabulary=list(words.words_),
             names=names,
@@ -206,6 +206,7 @@ class HashExplorer(Explorer):
         self.example = widgets.Dropdown(options=options, description=_("example"), layout=wide)
         self.sentence = TextBox(placeholder=_("or type a word or a sentence"), layout={"flex": "1 1 200px"})
         reset = self.reset_button()
+        self.n_units.add_class("kexue-chosen")
         for control in (self.sentence, reset):
             control.add_class("kexue-needs-kernel")
         parts = widgets.Stack([row(self.n_units, self.item), row(self.example, self.sentence)])
@@ -219,6 +220,7 @@ class HashExplorer(Explorer):
         for (control, name), trait in ties:
             setattr(control, name, self._start[trait])
         self.on_change(self.sentence, self._read)
+        self.on_change(self.example, self._choose)
         self.lay_out(row(self.data, reset, self.k), parts, self.view)
 
     def reset(self) -> None:
@@ -270,6 +272,13 @@ class HashExplorer(Explorer):
         border = "none" if item == query else f"3px solid {GREEN}" if right else f"3px dashed {VERMILION}"
         source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
         return f'<img width="36" height="36" style="border: {border}" alt="{images.labels[item]}" src="{source}"/>'
+
+    def _choose(self) -> None:
+        """Forget what was typed, unless the choice says that it is looked at."""
+        if self.example.index < len(self.example.options) - 1:
+            with self.filling():
+                self.sentence.value = ""
+            self.say()
 
     def _read(self) -> None:
         text = self.sentence.value

@@ -18,7 +18,7 @@ function render({ model, el }) {
   const words = model.get("words"), about = model.get("about");
   let now, totals, most, step = 0, pointed = null; // words read; the one that is pointed at, from 1
 
-  const verdict = element("p", { class: "kx-verdict", role: "status" });
+  const verdict = element("p", { class: "kx-verdict", role: "status" }), others = element("div");
   const text = element("div", { class: "kx-words", lang: "en", dir: "ltr" });
   const told = element("p", { class: "kx-told" }), note = element("p", { class: "kx-note" });
   const legend = element("p", { class: "kx-quiet" });
@@ -27,7 +27,7 @@ function render({ model, el }) {
   const svg = element("svg", { class: "kx-running", role: "img", height: HEIGHT }, frame, rest, total, dot);
   const reader = player((to) => { step = to; pointed = null; drawStep(); }, words.player, 160);
   el.classList.add("kx");
-  el.append(verdict, note, reader.element, legend, text, told, svg);
+  el.append(verdict, others, note, reader.element, legend, text, told, svg);
 
   let x, y;
   const path = (from, to) => to < from ? "" : `M${totals.slice(from, to + 1).map((z, i) => `${x(from + i).toFixed(1)} ${y(z).toFixed(1)}`).join("L")}`;
@@ -42,7 +42,7 @@ function render({ model, el }) {
     redraw(text, ...now.words.flatMap((word, t) => [
       element("span", { "data-t": t + 1, class: now.known[t] ? "" : "kx-unknown", title: !now.known[t] && words.unknown }, word), " "]));
     const order = now.parts.map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
-    const list = (some) => some.slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
+    const list = (some) => some.filter(([, word], i) => some.findIndex(([, other]) => other === word) === i).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
     most = phrase(words.most, {
       start: signed(now.start), best: list(order.filter(([part]) => part > 0)),
       worst: list(order.filter(([part]) => part < 0).reverse()) });
@@ -51,8 +51,9 @@ function render({ model, el }) {
       element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
       element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] })),
     ] : [words.empty]));
+    redraw(others, ...now.others.map((line) => element("p", { class: "kx-other" }, line)));
     note.textContent = [
-      n > 0 && n < about.length && phrase(words.short, { length: about.length, n }),
+      n > 0 && n < about.length / 2 && phrase(words.short, { length: about.length, n }),
       unknown > n / 2 && phrase(words.strange, { unknown, n }),
       now.left > 0 && phrase(words.left, { n, left: now.left }),
     ].filter(Boolean).join(" ");

@@ -1,7 +1,8 @@
 """Watch a classifier weigh a review word by word, on the states of a language model (article 4374)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import html
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ _WORDS = {
     "none": N_("your own text: no label"), "labels": [N_("negative"), N_("positive")], "unsure": N_("unsure"),
     "word": N_("“{word}”, word {n}: {part} log-odds. The verdict moves from {before} to {after} positive."),
     "start": N_("Before the first word: {after} positive. Log-odds {part}: the bias, and the state before any word."),
-    "most": N_("Before the first word {start}, the bias. Most for it: {best}. Most against it: {worst}."),
+    "most": N_("Before the first word {start}. Most for it: {best}. Most against it: {worst}."),
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
     "axis": N_("words read"), "unknown": N_("not in the vocabulary: read as “unknown word”"), "separator": N_(", "),
     "colours": N_(
@@ -62,6 +63,7 @@ class SentimentState:
     parts: np.ndarray  # (T,), what the state after each word adds to them
     colours: np.ndarray  # int (1 + units, T), per cent from -100 to 100: the parts, then what single units say
     left: int  # words beyond the limit, which are not read
+    others: Mapping[str, float] = field(default_factory=dict)  # probabilities by other judges, by their names
 
     @property
     def probability(self) -> float:
@@ -72,7 +74,7 @@ class SentimentState:
     def verdict(self) -> str:
         """The verdict in words: "unsure" near one half, and where most words are unknown."""
         strange = self.known.count(False) > len(self.words) / 2
-        return VERDICTS[2 if strange else np.searchsorted(BORDERS, self.probability)]
+        return VERDICTS[2] if strange else _in_words(self.probability)
 
 
 def weigh(classifier: Any, states: np.ndarray, length: int = 1) -> tuple[float, np.ndarray]:
@@ -105,7 +107,8 @@ class SentimentExplorer(Explorer):
     pipeline: from the mean of the states of a review, as ``model.encode`` gives it, to its label, 0 or 1. It learned
     from reviews of about `length` words; see :func:`weigh`. `separation`, float (units,), is the area under the ROC
     curve of each unit, over the means of labelled reviews. There are `reviews` to choose from, whose states give the
-    colours their scale, and their `labels` where they are known. ValueError if these do not fit.
+    colours their scale, and their `labels` where they are known. What another classifier of texts says, by its
+    ``predict_proba``, is shown under its name, if `judges` maps one to it. ValueError if these do not fit.
     """
 
     def __init__(
@@ -116,6 +119,7 @@ class SentimentExplorer(Explorer):
         reviews: Sequence[str],
         labels: Sequence[int] | None = None,
         length: int = 128,
+        judges: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         separation = np.asarray(separation, dtype=float)
@@ -127,7 +131,7 @@ class SentimentExplorer(Explorer):
             raise ValueError(f"reviews must not be empty, and each needs a label, 0 or 1; got {len(reviews)}, {labels}")
         if not hasattr(classifier[-1] if hasattr(classifier, "steps") else classifier, "coef_"):
             raise ValueError(f"the classifier must be linear and fitted, like LogisticRegression, not {classifier!r}")
-        self._model, self._classifier, self._length = model, classifier, length
+        self._model, self._classifier, self._length, self._judges = model, classifier, length, judges or {}
         self._texts = [*reviews, ""]  # the last one is the user's own
         seen = np.concatenate([self._read(text)[1] for text in reviews])
         self._best = np.argsort(-np.abs(separation - 0.5), kind="stable")[:N_UNITS]
@@ -144,6 +148,7 @@ class SentimentExplorer(Explorer):
         self.text = TextArea(self._texts[0], description=_("text"), rows=4, layout=wide)
         options = [_("the verdict"), *(_("unit {unit}", unit=unit) for unit in self._best)]
         self.colour = widgets.SelectionSlider(options=options, description=_("colours"), layout={"width": "420px"})
+        self.colour.add_class("kexue-chosen")
         reset = self.reset_button()
         for control in (self.text, reset):
             control.add_class("kexue-needs-kernel")
@@ -181,7 +186,8 @@ class SentimentExplorer(Explorer):
             order = np.argsort(-sign * now.parts)[: min(8, (sign * now.parts > 0).sum())]
             words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.2g}" for t in order)
             rows += f'<tr><th>{name}</th><td lang="en">{words}</td></tr>'
-        return f"<p><b>{self.static_text()}</b></p><table>{rows}</table>"
+        others = "".join(f"<p>{html.escape(line)}</p>" for line in _other_verdicts(now))
+        return f"<p><b>{self.static_text()}</b></p>{others}<table>{rows}</table>"
 
     def _choose(self) -> None:
         with self.filling():
@@ -210,11 +216,22 @@ class SentimentExplorer(Explorer):
         said = parts * (max(n, self._length) + 1) / self._full
         colours = np.rint(100 * np.clip(np.vstack([said, units.T]), -1, 1)).astype(int)
         known = tuple(word in self._model.vocabulary for word in words[:n])
-        return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n)
+        others = {name: float(judge.predict_proba([text])[0, 1]) for name, judge in self._judges.items()}
+        return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n, others)
+
+
+def _in_words(probability: float) -> str:
+    return VERDICTS[np.searchsorted(BORDERS, probability)]
+
+
+def _other_verdicts(state: SentimentState) -> list[str]:
+    said = state.others.items() if state.words else ()
+    return [f"{name}: " + _(_WORDS["verdict"], verdict=_(_in_words(p)), p=f"{p:.0%}") for name, p in said]
 
 
 def _for_page(state: SentimentState, label: int | None) -> dict[str, Any]:
     """Say in what JSON can hold what the page draws."""
     lists = {"known": list(state.known), "parts": state.parts.tolist(), "colours": state.colours.tolist()}
     said = {"words": list(map(one_line, state.words)), "verdict": _(state.verdict), "label": label}
+    said |= {"others": _other_verdicts(state)}
     return {"start": state.start, "left": state.left, **lists, **said}
