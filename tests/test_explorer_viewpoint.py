@@ -121,6 +121,16 @@ def test_a_second_judge_is_heard_once_for_a_text(tagger):
     assert ([one["polarity"] for one in said], asked) == (["pos", "neg"], [SENTENCE])
 
 
+def test_another_judge_follows_the_list(tagger):
+    explorer, names = ViewpointExplorer(tagger, [SENTENCE], judges={"it": tagger}), tagger.gazetteer
+    first, *rest = [mention.name for mention in explorer._judged["it"]]
+    explorer.view.removed = [first]
+    assert first not in [mention.name for mention in explorer._judged["it"]]
+    explorer.view.removed = []
+    assert [mention.name for mention in explorer._judged["it"]] == [first, *rest]
+    assert tagger.gazetteer == names
+
+
 def test_unfit_arguments_are_named(tagger):
     with pytest.raises(ValueError, match="at least one sentence"):
         ViewpointExplorer(tagger, [])

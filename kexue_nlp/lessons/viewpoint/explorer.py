@@ -1,5 +1,6 @@
 """Who is praised and who is blamed, by a list of names that can be edited and three ways of decoding (article 4118)."""
 
+import copy
 import html
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
@@ -116,7 +117,8 @@ class ViewpointExplorer(Explorer):
 
     The tagger, with the four tags of :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is
     shown. `names` is the list to begin with, by default the tagger's; names are found whatever their case, width and
-    script. What another tool, ``judge(text)``, says is shown below under its name, if `judges` maps one to it.
+    script. What another tool, ``judge(text)``, says is shown below under its name, if `judges` maps one to it. If it has
+    a gazetteer, that is edited too, in a copy.
     """
 
     def __init__(
@@ -133,7 +135,9 @@ class ViewpointExplorer(Explorer):
             raise ValueError("the explorer shows four tags; give a tagger without begin tags")
         names = tagger.gazetteer if names is None else names
         self._tagger = ViewpointTagger(tagger.network, tagger.characters, names, fold=True)
-        self._examples, self._names, self._judges = list(examples), self._tagger.gazetteer, judges or {}
+        self._examples, self._names = list(examples), self._tagger.gazetteer
+        self._judges = {name: copy.copy(judge) for name, judge in (judges or {}).items()}
+        self._lists = {name: tuple(getattr(judge, "gazetteer", ())) for name, judge in self._judges.items()}
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
@@ -195,12 +199,14 @@ class ViewpointExplorer(Explorer):
         self.sentence.value = self._examples[self.example.value]
 
     def _refresh(self) -> None:
-        text, gone = self.sentence.value, {fold(name) for name in self.view.removed}
-        names = tuple(name for name in (*self._names, *self.view.added) if fold(name) not in gone)
+        text, names = self.sentence.value, self._edited(self._names)
         if self._asked != (text, names):
             with self.busy():
                 self._tagger.gazetteer = names
                 self._answer = self._tagger.log_probabilities([text])[0]
+                for name, own in self._lists.items():
+                    if own:
+                        self._judges[name].gazetteer = self._edited(own)
                 self._judged = {name: list(judge(text)) for name, judge in self._judges.items()}
             self._asked = text, names
         decoding = DECODINGS[self.decoding.value]
@@ -209,6 +215,10 @@ class ViewpointExplorer(Explorer):
         weights = self.inside.value, self.outside.value, self.neutral.value
         self.state = state(self._tagger, text, decoding, *weights, self._answer)
         self.view.shown = self._for_page(self.state)
+
+    def _edited(self, names: Sequence[str]) -> tuple[str, ...]:
+        gone = {fold(name) for name in self.view.removed}
+        return tuple(name for name in dict.fromkeys((*names, *self.view.added)) if fold(name) not in gone)
 
     def _for_page(self, state: ViewpointState) -> dict[str, Any]:
         """Say in what JSON can hold what the page draws."""
