@@ -522,7 +522,7 @@ def chinese_notebook(path: Path) -> nbformat.NotebookNode:
     """Return an English notebook in Chinese, without outputs; TranslationError says all that stands in the way."""
     if found := problems(path):
         raise TranslationError("\n".join(found))
-    po = {entry.msgctxt: entry.msgstr for entry in catalogue(CATALOGUES / f"{path.stem}.po")}
+    po = {entry.msgctxt: entry.msgstr for entry in catalogue(CATALOGUES / f"{path.stem}.po") if not entry.obsolete}
     source = read(path)
     notebook, units = nbformat.from_dict(source), notebook_units(source)
     for cell, english in zip(notebook.cells, source.cells, strict=True):

@@ -139,6 +139,7 @@ def test_what_moves_keeps_its_chinese_and_what_goes_is_kept_as_obsolete(lesson):
     }
     assert [e.msgstr for e in units(obsolete=True).values()] == [ZH[PARAGRAPH]]
     assert "06_small/story/2: no longer in the English" in said[0]
+    assert sources(catalogues.chinese_notebook(lesson(move)))[1] == "- 一条要点\n\n### 表格"  # not what is gone
 
 
 def test_a_deleted_cell_id_and_a_renamed_notebook_are_named(lesson):
