@@ -28,7 +28,7 @@ def test_page_finds_the_pictures_of_python(page, explorer):
     codes = hashes.codes("BioHash", *now)
     distances = (codes[hashes.database[hashes.database != item]] != codes[item]).sum(axis=1)
     last = np.sort(distances)[9]
-    said = f"{(distances == last).sum()} pictures are as near as the last one ({last} bits differ)."
+    said = f"Like the last one, {(distances == last).sum()} differ in {last} bits."
     assert said in page.locator("[data-method=BioHash]").inner_text()
 
 

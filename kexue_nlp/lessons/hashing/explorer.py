@@ -40,7 +40,7 @@ _WORDS_READ = 30  # of a sentence
 _START = {"tab": 0, "k": 16, "size": UNITS.index(160), "index": 0, "place": -1, "typed": ""}
 _WORDS = {
     "distance": N_("{d} bits differ"), "right": N_("{right} of {all} right"), "query": N_("looked up: {label}"),
-    "ties": N_("{ties} pictures are as near as the last one ({d} bits differ)."), "on": N_("{on} of {n} units are on."),
+    "ties": N_("Like the last one, {ties} differ in {d} bits."), "on": N_("{on} of {n} units are on."),
     "half": N_("{on} of {n} bits are on, whatever k."), "among": N_("among {n} pictures"),
     "curves": N_("Mean average precision over all queries with {n} units"), "active": N_("active units k"),
     "nearest": N_("nearest words"), "names": N_("what the strongest units stand for"), "alone": N_("{word} alone"),

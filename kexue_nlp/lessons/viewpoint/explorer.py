@@ -117,8 +117,8 @@ class ViewpointExplorer(Explorer):
 
     The tagger, with the four tags of :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is
     shown. `names` is the list to begin with, by default the tagger's; names are found whatever their case, width and
-    script. What another tool, ``judge(text)``, says is shown below under its name, if `judges` maps one to it. If it has
-    a gazetteer, that is edited too, in a copy.
+    script. What another tool, ``judge(text)``, says is shown below under its name, if `judges` maps one to it; of
+    one with a gazetteer a copy is asked, whose gazetteer is edited too.
     """
 
     def __init__(
