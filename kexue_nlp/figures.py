@@ -149,7 +149,8 @@ def dots(cells: Mapping[str, str], label: str, ax: Axes | None = None) -> Figure
     ax.set_ylim(len(cells) - 0.5, -0.8)
     ax.set_xlabel(label)
     ax.margins(x=0.08)
-    ax.figure.alt = f"{label}: " + "; ".join(f"{name} {cell}" for name, cell in cells.items()) + "."
+    said = f"{label}: " + "; ".join(f"{name} {cell}" for name, cell in cells.items()) + "."
+    ax.figure.alt = f"{getattr(ax.figure, 'alt', '')} {said}".strip()  # of all axes
     return ax.figure
 
 

@@ -131,7 +131,7 @@ def test_dots_stand_where_the_cells_say_with_their_intervals():
     np.testing.assert_allclose(np.ravel(bars[1]), [-1.30, 0.13])
     assert [line.get_xdata() for line in axes[1].lines][-1] == [0, 0]  # where differences begin to count
     assert [axes[1].texts[0].get_text(), axes[0].lines[0].get_color()] == ["−0.71", figures.GREY]
-    assert fig.alt == "points: margin -0.71 [-1.30, +0.13]."
+    assert fig.alt == "F1, %: always neutral 38.5 ± 1.8; article's tagger 45.6. points: margin -0.71 [-1.30, +0.13]."
     plt.close(fig)
 
 

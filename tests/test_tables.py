@@ -28,7 +28,7 @@ def test_page_is_what_the_stored_runs_give():
 @pytest.mark.parametrize("name", tables.BLOCKS)
 def test_page_says_how_a_table_is_made(name):
     (command,) = re.findall(rf"<!-- /{name} -->\n\nMade by `([^`]+)`", PAGE)
-    script = re.fullmatch(r"python (benchmarks/\w+/\w+\.py)( --sweep)?", command)
+    script = re.fullmatch(r"python (benchmarks/\w+/\w+\.py)( --sweep| --stopped)?", command)
     assert (ROOT / script[1]).is_file() if script else command == "KEXUE_NLP_RECORD=1 make test-browser"
 
 
