@@ -143,8 +143,8 @@ def dots(cells: Mapping[str, str], label: str, ax: Axes | None = None) -> Figure
         colour = GREY if not (y or signed) else BLUE
         ax.errorbar(x, y, xerr=np.reshape(reach, (2, 1)), fmt="o", ms=8, color=colour, ecolor=FAINT, capsize=3)
         ax.text(x, y - 0.2, written.replace("-", "−"), ha="center", va="bottom", size=9)
-        if signed:
-            ax.axvline(0, color="black", lw=0.8, zorder=0)
+    if signed:
+        ax.axvline(0, color="black", lw=0.8, zorder=0)
     ax.set_yticks(range(len(cells)), [textwrap.fill(name, 42, break_on_hyphens=False) for name in cells])
     ax.set_ylim(len(cells) - 0.5, -0.8)
     ax.set_xlabel(label)
