@@ -254,11 +254,17 @@ class ViewpointClassifier(MentionFinder):
         return made
 
 
-def _ask_trees(inputs: np.ndarray, trees: dict[str, np.ndarray]) -> np.ndarray:
-    """What boosted trees add up to for none, pos, neu and neg, float64 (N, 4)."""
-    rows, which = np.arange(len(inputs))[:, None], np.arange(len(trees["value"]))
-    node = np.zeros((len(inputs), len(which)), dtype=np.intp)
-    for _ in range(_DEPTH):
-        left = inputs[rows, trees["feature"][which, node]] <= trees["limit"][which, node]
-        node = np.where(left, trees["left"][which, node], trees["right"][which, node])
-    return trees["value"][which, node].reshape(len(inputs), -1, 4).sum(axis=1, dtype=np.float64)
+def _ask_trees(inputs: np.ndarray, trees: dict[str, np.ndarray], n_rows: int = 64) -> np.ndarray:
+    """What boosted trees add up to for none, pos, neu and neg, float64 (N, 4). A few rows at a time fit the cache."""
+    roots = np.arange(len(trees["value"]), dtype=np.int32)[:, None] * trees["value"].shape[1]
+    feature, limit, value = (trees[name].ravel() for name in ("feature", "limit", "value"))
+    left, right = ((trees[side] + roots).ravel() for side in ("left", "right"))
+    sums = np.empty((len(inputs), 4))
+    for first in range(0, len(inputs), n_rows):
+        some = inputs[first : first + n_rows]
+        rows, some, node = np.arange(len(some))[:, None] * some.shape[1], some.ravel(), roots.T
+        for _ in range(_DEPTH):
+            goes_left = some.take(rows + feature.take(node)) <= limit.take(node)
+            node = np.where(goes_left, left.take(node), right.take(node))
+        sums[first : first + n_rows] = value.take(node).reshape(len(rows), -1, 4).sum(axis=1, dtype=np.float64)
+    return sums
