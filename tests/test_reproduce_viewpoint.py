@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
 script = importlib.import_module("viewpoint")
 
 SELF_TRAINED = script.Training("article", rounds=1)
-CACHED = (script.folds, script.network, script.read)
+CACHED = (script.folds, script.network, script.read, script.taught)
 
 
 @pytest.fixture(scope="module")
@@ -35,18 +35,19 @@ def small(contest, monkeypatch, tmp_path):
     """Small networks, trained for a moment, and a folder of their own."""
     reader = LanguageModel(Vocabulary.fit(contest.sentences), "character", embedding=4, units=4, cell="gru", seed=0)
     monkeypatch.setattr(script, "data", lambda: contest)
-    monkeypatch.setattr(script, "characters", lambda: reader)
+    monkeypatch.setattr(script, "characters", lambda with_reviews=False: reader)
+    monkeypatch.setattr(script, "reviews", lambda: (["很好。喜欢", "失望，不买了"] * 10, [True, False] * 10))
     for build in (article_tagger, viewpoint_tagger):
         monkeypatch.setattr(script, build.__name__, lambda n, n_tags, build=build: build(n, 4, (4, 4), n_tags))
     folders = {"RUNS": tmp_path / "runs", "RESULTS": tmp_path / "results.jsonl"}
-    for name, value in ({"EPOCHS": 3, "CONFIDENCE": 0.0} | folders).items():
+    for name, value in ({"EPOCHS": 3, "N_CLEAR": 20, "CONFIDENCE": 0.0} | folders).items():
         monkeypatch.setattr(script, name, value)
     yield
     for cached in CACHED:
         cached.cache_clear()
 
 
-@pytest.mark.parametrize("how", [SELF_TRAINED, script.Training("names", supplied=False)], ids=["article", "names"])
+@pytest.mark.parametrize("how", [SELF_TRAINED, script.MADE_UP], ids=["article", "opinion"])
 def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path, how):
     def generous(*which):
         tagger = trained(*which)
@@ -82,8 +83,8 @@ def test_a_classifier_sees_no_label_of_the_held_out_fold(contest, monkeypatch):
 
     def said():
         script.classifier.cache_clear()
-        found = script.classified(0, reviews=False, supplied=False)
-        return script.classifier(0, reviews=False, supplied=False).gazetteer, found
+        found = script.classified(0, read_reviews=False, supplied=False)
+        return script.classifier(0, read_reviews=False, supplied=False).gazetteer, found
 
     before = said()
     changed = list(contest.labels)
@@ -98,14 +99,24 @@ def test_a_classifier_sees_no_label_of_the_held_out_fold(contest, monkeypatch):
 
 
 def test_every_training_is_kept_and_not_done_again(monkeypatch):
-    flags = itertools.product(("article", "names"), *[(False, True)] * 4, (0, 1), (0, 1))
-    assert len({script.Training(*values).key for values in flags}) == 2**7
+    flags = itertools.product(("article", "names"), *[(False, True)] * 4, (0, 1), (0, 1), range(4))
+    assert len({script.Training(*values).key for values in flags}) == 2**9
     how = script.Training("names", weights=False)
     first = script.read(how, 0)
     script.read.cache_clear()
     monkeypatch.setattr(script, "restart", None)  # calling it would fail
     for one, other in zip(first, script.read(how, 0), strict=True):
         np.testing.assert_allclose(one, other, atol=1e-5)
+
+
+def test_what_a_review_says_is_said_of_the_name_put_into_it():
+    texts, entities = script.reviewed_cars(0)
+    assert sum(map(len, entities)) == 20
+    for text, one in zip(texts, entities, strict=True):
+        assert all(text[start:end] in script.CARS for start, end, _ in one)
+    alone = [(text, one[0]) for text, one in zip(texts, entities, strict=True) if len(one) == 1]
+    assert alone
+    assert all(("失望" in text or "不买" in text) == (polarity == "neg") for text, (*_, polarity) in alone)
 
 
 def test_labels_of_other_folds_do_matter(contest, monkeypatch, tmp_path):

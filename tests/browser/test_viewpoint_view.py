@@ -8,7 +8,7 @@ P = [[0.9, 0.1, 0, 0]] * 4 + [[0, 0.2, 0.3, 0.5]] * 3
 MAP = {"p": P, "path": [0] * 4 + [3] * 3, "bonuses": [[0, 7, 7, 7]] * 7, "cuts": [4]}
 MENTION = {"name": "哈弗h", "start": 4, "end": 7, "polarity": "neg", "probability": 0.53, "sure": False}
 SHOWN = {
-    "characters": list("我不喜欢哈弗h6"), "left": 0, "known": ["哈弗h", HOSTILE], "gone": ["宝马"],
+    "characters": [*"我不喜欢哈弗h6", HOSTILE], "left": 0, "known": ["哈弗h", HOSTILE], "gone": ["宝马"],
     "verdicts": {"": {"mentions": [MENTION], "more": 0}, HOSTILE: {"mentions": [], "more": 0}},
     "dropped": [HOSTILE], "maps": [MAP, MAP],
 }  # fmt: skip
@@ -16,20 +16,25 @@ SHOWN = {
 
 def test_names_come_and_go_and_an_unsure_verdict_looks_unsure(page):  # noqa: F811
     page.set_viewport_size({"width": 560, "height": 900})
-    show(page, ViewpointView(shown=SHOWN, removed=["宝马", "我不喜欢哈弗H6"], added=["唐"]))
+    show(page, ViewpointView(shown=SHOWN, removed=["宝马", "哈弗H6"], added=["唐"]))
     assert "− perhaps blamed\nprobability 0.53" in page.locator(".kx-card.kx-unsure").inner_text()
     assert page.locator(".kx-digit").all_text_contents() == list("0000333") * 2
     assert (page.locator(".kx-cell").count(), page.locator(".kx-added").count()) == (56, 42)
     add = page.get_by_role("button", name="add a name")
     assert add.is_disabled()
     page.locator(".kx-text").click(click_count=3)  # selects all of it
+    assert page.get_by_role("textbox").input_value().startswith("我不喜欢哈弗h6")
+    page.get_by_role("textbox").fill("哈弗h6")
     add.click()
-    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "我不喜欢哈弗h6"], ["宝马"])
+    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "哈弗h6"], ["宝马"])
+    for name, nowhere in (("本田", True), ("，", True), ("ＨＡＶＡＬ", True), (" Ｈ6 ", False)):
+        page.get_by_role("textbox").fill(name)
+        assert add.is_disabled() is nowhere, name
     page.get_by_role("textbox").fill(f" {HOSTILE} ")
     page.get_by_role("textbox").press("Enter")
     page.get_by_role("button", name="put 宝马 back").click()
     page.get_by_role("button", name="take 哈弗h off").press("Enter")
-    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "我不喜欢哈弗h6", HOSTILE], ["哈弗h"])
+    assert (trait(page, "added"), trait(page, "removed")) == (["唐", "哈弗h6", HOSTILE], ["哈弗h"])
     wider = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"
     assert page.locator(".kx, .kx div, .kx button").evaluate_all(wider) == 0
     assert (page.title(), page.locator("img").count()) == ("", 0)

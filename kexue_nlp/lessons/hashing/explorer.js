@@ -70,11 +70,12 @@ function render({ model, el }) {
   function drawCurves(size, k) {
     const { active, units, scores } = get("measured"), curves = scores[size], n = units[size];
     const ks = active.filter((one) => one <= n), last = Math.log2(ks.at(-1));
-    const x = scale(0, Math.max(last, 1), 40, 300), y = scale(0, 1, 150, 10), at = x(Math.log2(Math.min(k, n)));
+    const x = scale(0, Math.max(last, 1), 40, 300), y = scale(0, 1, 150, 10), at = x(Math.log2(k));
     const ends = METHODS.map((method, i) => [curves[i].at(-1), method]).sort(([a], [b]) => b - a);
     ends.forEach((end, i) => { end[2] = Math.max(y(end[0]), i ? ends[i - 1][2] + 15 : 0); }); // no name on another
-    const here = METHODS.map((method, i) => `${method} ${curves[i][ks.indexOf(k)]?.toFixed(2)}`).join(", ");
-    const caption = phrase(words.curves, { n }) + (ks.includes(k) ? `: ${here}` : "");
+    const near = ks.findLastIndex((one) => one <= k); // it is measured at a few k only
+    const here = METHODS.map((method, i) => `${method} ${curves[i][near].toFixed(2)}`).join(", ");
+    const caption = `${phrase(words.curves, { n })}, k = ${ks[near]}: ${here}`;
     return element("div", { class: "kx-curves" }, element("div", { class: "kx-quiet" }, caption),
       element("svg", { viewBox: "0 0 380 190", role: "img", "aria-label": caption },
         ...[0, 0.5, 1].flatMap((p) => [
@@ -94,7 +95,7 @@ function render({ model, el }) {
     redraw(query, picture(item), element("div", {}, phrase(words.query, { label: labels[item] })),
       element("div", { class: "kx-quiet" }, phrase(words.among, { n: labels.length - queries.size })));
     redraw(methods, ...METHODS.map((method) => drawMethod(method, item, n, k)));
-    redraw(curves, drawCurves(size, get("k")));
+    redraw(curves, drawCurves(size, k));
   }
 
   // -- words --

@@ -49,10 +49,12 @@ function render({ model, el }) {
     on: { input: () => allow(), keydown: ({ key, isComposing }) => { if (key === "Enter" && !isComposing) add(); } },
   });
   const button = element("button", { type: "button", class: "kx-button", disabled: true, on: { click: () => add() } }, words.add);
-  const allow = () => { button.disabled = !box.value.trim(); };
+  const folded = (text) => text.normalize("NFKC").toLowerCase().trim();
+  let said = ""; // the sentence: what is added is a name that occurs in it
+  const allow = () => { button.disabled = !/[\p{L}\p{N}]/u.test(box.value) || !folded(said).includes(folded(box.value)); };
   function add() {
     const name = box.value.trim(), added = model.get("added"), removed = model.get("removed");
-    if (!name) return;
+    if (button.disabled) return;
     const other = (one) => one.toLowerCase() !== name.toLowerCase();
     set({ added: [...added.filter(other), name], removed: removed.filter(other) });
     box.value = "";
@@ -65,7 +67,12 @@ function render({ model, el }) {
     allow();
   };
 
-  function drawNames({ known, gone }) {
+  function drawNames({ known, gone, characters }) {
+    if (said !== characters.join("")) {
+      said = characters.join("");
+      box.value = "";
+      allow();
+    }
     const chip = (name, off) => element("button", {
       type: "button", lang: "zh", class: `kx-button ${off ? "kx-gone" : ""}`, "data-key": `name ${name}`,
       "aria-label": phrase(off ? words.restore : words.remove, { name }), title: phrase(off ? words.restore : words.remove, { name }),

@@ -38,7 +38,7 @@ _WORDS = {
     "first": N_("Shown: the first {n} characters."), "known": N_("known names in this sentence"),
     "none": N_("No name of the list occurs in the sentence."),
     "remove": N_("take {name} off the list"), "restore": N_("put {name} back on the list"), "add": N_("add a name"),
-    "box": N_("type a name, or select it in the sentence"),
+    "box": N_("type a name of the sentence, or select it there"),
     "dropped": N_("Tagged by force, but dropped, because the network tags nothing there: {names}"),
     "network": N_("The network"), "after": N_("After decoding"), "bonus": N_("log-probability {x}"),
     "tags": [N_("none"), N_("positive"), N_("neutral"), N_("negative")],
@@ -231,13 +231,11 @@ class ViewpointExplorer(Explorer):
         starts, ends, _names = self._tagger.matcher.find(state.text)
         spans = sorted(zip(starts.tolist(), ends.tolist(), strict=True))
         known = dict.fromkeys([state.text[a:b] for a, b in spans][:LIST_LIMIT])
-        found = {fold(name) for name in known}
-        unused = [name for name in self._tagger.gazetteer if name in self.view.added and fold(name) not in found]
         return {
             "characters": [one_line(character) for character in state.text[:TEXT_LIMIT]],
             "left": max(0, len(state.text) - TEXT_LIMIT),
             "verdicts": {name: _listed(mentions) for name, mentions in {"": state.mentions, **self._judged}.items()},
-            "known": [*known, *unused],
+            "known": [*known],
             "gone": [name for name in self.view.removed if fold(name) in fold(state.text)],
             "dropped": [one_line(state.text[a:b]) for a, b in state.dropped][:LIST_LIMIT],
             "maps": [
