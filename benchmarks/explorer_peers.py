@@ -33,19 +33,17 @@ def peer(explorer: object) -> widgets.interactive:
 
 def _margin(explorer: MarginExplorer) -> tuple[widgets.Widget, Callable]:
     def draw(value):
-        now = margin.state(*explorer._data, round(value, 2), explorer.epoch.value)
-        _, (loss, histogram, accuracy) = plt.subplots(1, 3, figsize=(11, 3))
-        p = np.linspace(0.01, 1, 200)
-        loss.plot(p, -np.log(p))
-        loss.plot(p, 1 / p, "--")
-        loss.axvspan(value, 1, alpha=0.3)
-        loss.set_ylim(0, 5)
-        histogram.hist([now.predictions[now.active], now.predictions[~now.active]], 40, stacked=True)
-        accuracy.plot(now.accuracy)
-        accuracy.plot(now.baseline, "--")
-        return "\n".join(f"{now.predictions[i]:.3f} {now.texts[i][-80:]}" for i in now.nearest)
+        height, counts = np.arange(len(explorer.labels)) * 0.618 % 1, []
+        _, lanes = plt.subplots(len(explorer.trainings), 1, figsize=(9, 4), sharex=True)
+        for ax, run in zip(lanes, explorer.trainings.values(), strict=True):
+            p = np.asarray(run.predictions)[explorer.view.epoch - 1]
+            active = margin.is_active(explorer.labels, p, round(value, 2))
+            ax.scatter(np.where(explorer.labels == 1, p, 1 - p), height, 4, np.where(active, "C0", "0.5"))
+            ax.axvspan(value, 1, alpha=0.3)
+            counts.append(int(active.sum()))
+        return str(counts)
 
-    return widgets.FloatSlider(0.6, min=0.5, max=0.99, step=0.01), draw
+    return widgets.FloatSlider(0.6, min=0.51, max=0.99, step=0.01), draw
 
 
 def _sentiment(explorer: SentimentExplorer) -> tuple[widgets.Widget, Callable]:

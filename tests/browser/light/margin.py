@@ -15,4 +15,4 @@ def training(sure):
     return Training(np.clip(0.5 + steps * (labels - 0.5) + rng.normal(0, 0.1, (3, 6)), 0.01, 0.99), [0.6, 0.8, 0.75])
 
 
-MarginExplorer(reviews, labels, training(0.95), training(0.6))
+MarginExplorer(reviews, labels, {"cross-entropy": training(0.95), "margin": training(0.6)})

@@ -1,0 +1,195 @@
+// Every training review is a dot, the farther right the surer a network is of its label; below, what the loss makes of it.
+
+const EDGE = 14, LANE = 92, CURVE = 130, MOST = 3; // pixels, and the largest loss that is drawn
+const MILLISECONDS = 450; // from one epoch to the next
+
+/** Whether a review is not yet right by the margin. */
+export const isActive = (label, p, m) => (label ? p <= m : p >= 1 - m);
+
+const floats = ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
+
+function render({ model, el }) {
+  const words = model.get("words"), labels = model.get("labels"), n = labels.byteLength, ends = model.get("ends");
+  const runs = Object.entries(model.get("runs")).map(([name, { accuracy, p }]) => ({ name, accuracy, p: floats(p) })), epochs = runs[0].accuracy.length;
+  const label = (i) => labels.getUint8(i), at = (run, epoch, i) => run.p[(epoch - 1) * n + i];
+  const sure = (run, epoch, i) => (label(i) ? at(run, epoch, i) : 1 - at(run, epoch, i));
+  let x = scale(0, 1, 0, 1), width = 0, before = model.get("epoch"), moved = 1, frame = null; // the share of a move that is done
+  let chosen = { run: runs[Math.min(1, runs.length - 1)], review: null };
+
+  const set = (name, value) => {
+    model.set(name, value);
+    model.save_changes();
+  };
+  const steps = player((to) => set("epoch", to + 1), words.player, 900);
+  const lanes = runs.map((run) => {
+    const canvas = element("canvas", { class: "kx-dots" }), svg = element("svg", { class: "kx-over", height: LANE });
+    const head = element("div", { class: "kx-head", role: "status" });
+    const lane = element("div", { class: "kx-lane" }, canvas, svg);
+    touch(lane, (event) => pick(run, event));
+    return { run, canvas, svg, head, lane };
+  });
+  const curve = element("svg", { role: "img", height: CURVE });
+  const curves = element("div", { class: "kx-lane" }, curve);
+  touch(curves, () => {});
+  const list = element("table", { class: "kexue-reviews" });
+  el.classList.add("kx");
+  const when = element("span", { class: "kx-quiet" });
+  steps.element.append(when);
+  el.append(steps.element, element("div", { class: "kx-quiet" }, words.legend),
+    ...lanes.flatMap(({ head, lane }) => [head, lane]), element("div", { class: "kx-quiet" }, words.loss), curves, list);
+
+  /** Near its line the margin is dragged; elsewhere it is pointed at a dot. */
+  function touch(part, elsewhere) {
+    const place = (event) => event.clientX - part.getBoundingClientRect().left;
+    const near = (event) => Math.abs(place(event) - x(model.get("margin"))) < 12;
+    let dragged = false;
+    part.addEventListener("pointerdown", (event) => {
+      dragged = near(event);
+      if (dragged) part.setPointerCapture(event.pointerId);
+      else elsewhere(event);
+    });
+    part.addEventListener("pointermove", (event) => {
+      part.style.cursor = dragged || near(event) ? "ew-resize" : "default";
+      if (dragged) set("margin", Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(place(event))) / 100)));
+    });
+    for (const end of ["pointerup", "pointercancel"]) part.addEventListener(end, () => { dragged = false; });
+  }
+
+  /** Positive reviews lie above negative ones; where in their half, their number decides. */
+  function place(run, i, share = moved) {
+    const epoch = model.get("epoch"), half = LANE / 2 - 3;
+    const q = sure(run, before, i) + (sure(run, epoch, i) - sure(run, before, i)) * share;
+    return [x(q), (label(i) ? 1 : LANE / 2 + 2) + ((i * 0.618034) % 1) * half];
+  }
+
+  function pick(run, event) {
+    const box = event.currentTarget.getBoundingClientRect(), [x0, y0] = [event.clientX - box.left, event.clientY - box.top];
+    let best = 12;
+    for (let i = 0; i < n; i++) {
+      const [x1, y1] = place(run, i), distance = Math.hypot(x1 - x0, y1 - y0);
+      if (distance < best && ends[i]) [best, chosen] = [distance, { run, review: i }];
+    }
+    chosen = { ...chosen, run };
+    drawDots();
+    drawList();
+  }
+
+  /** Those that can be shown and are nearest to the margin: two just let go, two still active. */
+  function nearest(run) {
+    const m = model.get("margin"), epoch = model.get("epoch");
+    const order = [...Array(n).keys()].filter((i) => ends[i]).map((i) => [Math.abs(sure(run, epoch, i) - m), i]).sort(([a], [b]) => a - b);
+    return [false, true].flatMap((on) => order.filter(([, i]) => isActive(label(i), at(run, epoch, i), m) === on).slice(0, 2).map(([, i]) => i));
+  }
+
+  function drawDots() {
+    const m = model.get("margin"), epoch = model.get("epoch"), style = getComputedStyle(el), ratio = devicePixelRatio || 1;
+    const colour = (name) => style.getPropertyValue(`--kx-${name}`).trim();
+    for (const { run, canvas, head } of lanes) {
+      const groups = { grey: [], orange: [], blue: [] }, back = [];
+      for (let i = 0; i < n; i++) {
+        const on = isActive(label(i), at(run, epoch, i), m);
+        groups[on ? ["orange", "blue"][label(i)] : "grey"].push(i);
+        if (on && epoch > 1 && !isActive(label(i), at(run, epoch - 1, i), m)) back.push(i);
+      }
+      Object.assign(canvas, { width: width * ratio, height: LANE * ratio });
+      const pen = canvas.getContext("2d");
+      pen.scale(ratio, ratio);
+      for (const [name, some] of Object.entries(groups)) {
+        pen.fillStyle = colour(name);
+        pen.globalAlpha = name === "grey" ? 0.45 : 0.8;
+        for (const i of some) {
+          const [left, top] = place(run, i);
+          pen.fillRect(left - 1.5, top - 1.5, 3, 3);
+        }
+      }
+      const ring = (i, name, radius) => {
+        pen.strokeStyle = name;
+        pen.beginPath();
+        pen.arc(...place(run, i), radius, 0, 7);
+        pen.stroke();
+      };
+      pen.globalAlpha = 1;
+      pen.lineWidth = 1.5;
+      for (const i of back) ring(i, colour("red"), 3.5);
+      if (chosen.run === run) {
+        pen.lineWidth = 2;
+        for (const i of [...nearest(run), chosen.review]) if (i !== null) ring(i, style.color, i === chosen.review ? 7 : 5);
+      }
+      const on = groups.blue.length + groups.orange.length;
+      redraw(head, element("b", {}, run.name), ` ${phrase(words.head, {
+        on: on.toLocaleString("en"), n: n.toLocaleString("en"), positive: groups.blue.length, negative: groups.orange.length,
+        back: back.length, accuracy: (100 * run.accuracy[epoch - 1]).toFixed(1) })}`);
+    }
+  }
+
+  /** The margin's line and the ground of what is let go, in every lane, and the loss on the same axis. */
+  function drawFrames() {
+    const m = model.get("margin"), y = scale(0, MOST, CURVE - 34, 6);
+    const shared = (height) => [
+      element("rect", { class: "kx-let-go", x: x(m), y: 0, width: x(1) + EDGE - x(m), height }),
+      element("line", { class: "kx-half", x1: x(0.5), x2: x(0.5), y1: 0, y2: height }),
+      element("line", { class: "kx-margin", x1: x(m), x2: x(m), y1: 0, y2: height })];
+    for (const { svg } of lanes) {
+      redraw(svg, ...shared(LANE), element("line", { class: "kx-tick", x1: 0, x2: width, y1: LANE / 2, y2: LANE / 2 }),
+        element("text", { class: "kx-quiet", x: 4, y: 13 }, words.labels[1]), element("text", { class: "kx-quiet", x: 4, y: LANE - 5 }, words.labels[0]));
+    }
+    const line = (from, to) => `M${Array.from({ length: 81 }, (_, i) => from + ((to - from) * i) / 80)
+      .map((q) => `${x(q).toFixed(1)} ${y(-Math.log(q)).toFixed(1)}`).join("L")}`;
+    const least = Math.exp(-MOST), base = y(0);
+    redraw(curve, ...shared(base),
+      element("path", { class: "kx-entropy", d: line(least, 1) }),
+      element("path", { class: "kx-loss", d: line(least, m) }),
+      element("path", { class: "kx-loss", d: `M${x(m)} ${base}H${x(1)}` }),
+      ...[0, 0.2, 0.4, 0.6, 0.8, 1].map((q) => element("text", { class: "kx-quiet", x: x(q), y: base + 14, "text-anchor": "middle" }, q)),
+      element("text", { class: "kx-quiet", x: width / 2, y: CURVE - 4, "text-anchor": "middle" }, words.axis),
+      element("text", { class: "kx-quiet", x: x(0.5) - 6, y: base - 6, "text-anchor": "end" }, words.wrong),
+      element("text", { x: x(m) + 5, y: 16, ...(m > 0.9 && { x: x(m) - 5, "text-anchor": "end" }) }, `m = ${m.toFixed(2)}`));
+    curve.setAttribute("aria-label", phrase(words.curve, { m: m.toFixed(2) }));
+    for (const svg of [curve, ...lanes.map((lane) => lane.svg)]) svg.setAttribute("width", width);
+  }
+
+  function drawList() {
+    const { run, review } = chosen, epoch = model.get("epoch"), m = model.get("margin");
+    const line = (i, name) => element("tr", {}, ...[name, words.labels[label(i)], sure(run, epoch, i).toFixed(4)].map((cell) => element("td", {}, cell)),
+      element("td", {}, element("div", { lang: "en", dir: "ltr" }, ends[i])));
+    const status = (i) => (isActive(label(i), at(run, epoch, i), m) ? words.on : words.off);
+    redraw(list, element("tr", {}, ...[run.name, words.label, words.p, words.ends].map((title) => element("th", {}, title))),
+      ...(review === null ? [] : [line(review, phrase(words.yours, { status: status(review) }))]), ...nearest(run).map((i) => line(i, status(i))));
+  }
+
+  function draw() {
+    const epoch = model.get("epoch");
+    steps.update(epoch - 1, epochs - 1);
+    when.textContent = phrase(words.when, { epoch, epochs });
+    drawDots();
+    drawFrames();
+    drawList();
+  }
+
+  /** Let the dots run to where they are after another epoch. */
+  function run() {
+    cancelAnimationFrame(frame);
+    const began = performance.now();
+    const go = (now) => {
+      moved = motion() ? Math.min(1, Math.max(0, (now - began) / MILLISECONDS)) : 1;
+      if (moved === 1) before = model.get("epoch");
+      drawDots();
+      if (moved < 1) frame = requestAnimationFrame(go);
+    };
+    moved = 0;
+    draw();
+    frame = requestAnimationFrame(go);
+  }
+  function resize() {
+    width = Math.min(Math.max(el.clientWidth || 700, 300), 900);
+    x = scale(0, 1, EDGE, width - EDGE);
+    draw();
+  }
+  resize();
+  const endings = [follow(model, ["margin"], draw), follow(model, ["epoch"], run)];
+  const resized = new ResizeObserver(resize);
+  resized.observe(el);
+  return () => { resized.disconnect(); steps.stop(); cancelAnimationFrame(frame); for (const end of endings) end(); };
+}
+
+export default { render };

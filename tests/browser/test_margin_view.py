@@ -1,0 +1,82 @@
+"""The margin explorer alone in a page: who is active is Python's answer, the line moves, and dots can be read."""
+
+import numpy as np
+import pytest
+from test_views import HOSTILE, page, show, trait  # noqa: F401
+
+from kexue_nlp.lessons.margin.explorer import is_active
+from kexue_nlp.widgets import MarginExplorer, Training
+
+N, EPOCHS = 200, 3
+
+
+@pytest.fixture(scope="module")
+def explorer():
+    rng = np.random.default_rng(0)
+    labels = np.arange(N) % 2
+    spread = [1 / (1 + np.exp(-(2 * labels - 1) * push + rng.normal(size=(EPOCHS, N)))) for push in (3, 0.5)]
+    trainings = {HOSTILE: Training(spread[0], [0.7, 0.8, 0.9]), "margin": Training(spread[1], [0.6, 0.75, 0.85])}
+    return MarginExplorer([f"review {i} {HOSTILE}" for i in range(N - 1)] + ["murder"], labels, trainings)
+
+
+def put(page, name, value):  # noqa: F811
+    page.evaluate("([name, value]) => window.models[0].set(name, value)", [name, value])
+
+
+def test_the_page_counts_as_python_does(page, explorer):  # noqa: F811
+    page.emulate_media(reduced_motion="reduce")
+    show(page, explorer.view)
+    for margin, epoch in ((0.6, 3), (0.51, 1), (0.99, 2), (0.73, 3), (0.6, 1)):
+        put(page, "epoch", epoch)
+        put(page, "margin", margin)
+        assert f"epoch {epoch} of 3" in page.locator(".kx-player").inner_text()
+        for head, (name, run) in zip(page.locator(".kx-head").all(), explorer.trainings.items(), strict=True):
+            active = is_active(explorer.labels, np.float32(run.predictions), margin)
+            now, caught = active[epoch - 1], active[epoch - 1] & ~active[epoch - 2] if epoch > 1 else active[0] & False
+            right, wrong = (now & (explorer.labels == label) for label in (1, 0))
+            assert head.inner_text() == (
+                f"{name} {now.sum()} of 200 still on ({right.sum()} positive, {wrong.sum()} negative), "
+                f"{caught.sum()} of them caught again; test {run.test_accuracy[epoch - 1]:.1%}"
+            )
+    assert (page.locator("img").count(), page.title()) == (0, "")
+
+
+def test_the_line_is_dragged_and_a_dot_is_read(page, explorer):  # noqa: F811
+    page.set_viewport_size({"width": 760, "height": 900})
+    page.emulate_media(reduced_motion="reduce")
+    show(page, explorer.view)
+    put(page, "epoch", 3)
+    box = page.locator(".kx-lane").nth(1).bounding_box()
+
+    def x(q):
+        return box["x"] + 14 + q * (box["width"] - 28)
+
+    page.mouse.move(x(0.6), box["y"] + 10)
+    page.mouse.down()
+    for q, margin in ((0.7, 0.7), (2, 0.99), (0.2, 0.51), (0.8, 0.8)):
+        page.mouse.move(x(q), box["y"] + 10)
+        assert trait(page, "margin") == pytest.approx(margin)
+    page.mouse.up()
+    rows = page.locator(".kexue-reviews tr")
+    assert (rows.count(), page.get_by_text("your dot").count()) == (5, 0)
+    p = explorer.trainings["margin"].predictions[2]
+    sure = np.where(explorer.labels == 1, p, 1 - p)
+    right = [float(row.locator("td").nth(2).inner_text()) for row in rows.all()[1:]]
+    off, on = np.sort(sure[:-1][sure[:-1] > 0.8])[:2], np.sort(sure[:-1][sure[:-1] <= 0.8])[::-1][:2]
+    np.testing.assert_allclose(right, [*off, *on], atol=1e-4)
+    far = int(np.where(np.arange(N) < N - 1, sure, 1).argmin())  # to the left of all others
+    half = 92 / 2
+    y = (1 if explorer.labels[far] else half + 2) + (far * 0.618034 % 1) * (half - 3)
+    page.mouse.click(x(sure[far]), box["y"] + y)
+    assert f"review {far} {HOSTILE}" in rows.nth(1).inner_text()
+    assert rows.nth(1).inner_text().startswith("your dot: still on")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 760
+
+
+def test_it_plays_through_the_epochs(page, explorer):  # noqa: F811
+    show(page, explorer.view)
+    put(page, "epoch", 3)
+    page.get_by_role("button", name="train").click()
+    page.wait_for_function("window.models[0].get('epoch') === 1")
+    page.wait_for_function("window.models[0].get('epoch') === 3")
+    page.get_by_role("button", name="train").wait_for()  # it has stopped
