@@ -3,13 +3,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
+from sklearn.feature_extraction.text import CountVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from kexue_nlp.language_model import LanguageModel
-from kexue_nlp.lessons.sentiment.explorer import VERDICTS, WORD_LIMIT, SentimentState, weigh
+from kexue_nlp.lessons.sentiment.explorer import VERDICTS, WORD_LIMIT, SentimentState, leave_out, weigh
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.widgets import SentimentExplorer, errors
 
@@ -114,6 +115,19 @@ def test_static_fallback_shows_the_words_that_move_most(explorer):
     assert 'lang="en">bad -0.2, ' in worst
     assert (best.count(" +"), worst.count(" -")) == ((parts > 0).sum(), (parts < 0).sum())
     assert "<img" not in bundle["text/html"]
+
+
+def test_a_word_is_worth_what_leaving_it_out_changes(arguments):
+    texts = ["good film", "fine film", "not good", "bad film", "dull film", "a bad one"]
+    judge = make_pipeline(CountVectorizer(ngram_range=(1, 2)), LogisticRegression()).fit(texts, [1, 1, 0, 0, 0, 0])
+    weights = dict(zip(judge[0].get_feature_names_out(), judge[1].coef_[0], strict=True))
+    expected = [weights["not"] + weights["not good"], weights["good"] + weights["not good"], 0]
+    np.testing.assert_allclose(leave_out(judge, ["not", "good", "xyz"]), expected, atol=1e-6)
+    explorer = SentimentExplorer(**arguments, judges={"pairs": judge})
+    explorer.text.value = "not good " + "xyz " * 500
+    assert explorer.state.judged.shape == (1, 502)
+    assert np.sign(explorer.state.colours[1, :3]).tolist() == np.sign(explorer.state.judged[0, :3]).tolist()
+    assert explorer.view.texts[-1]["judged"][0][0] == pytest.approx(expected[0], abs=1e-6)
 
 
 def test_another_judge_is_heard(arguments):

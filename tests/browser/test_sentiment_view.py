@@ -56,6 +56,9 @@ def test_every_word_says_its_part_to_mouse_and_keys(page, explorer):  # noqa: F8
         page.mouse.move(0, 0)
         scrub.fill(str(t))
         assert told.inner_text() == (by_mouse if t < len(now.words) else at_rest)
+    scrub.fill("2")
+    assert page.get_by_role("status").inner_text() == f"after 2 words: {totals[2]} positive"
+    assert not page.get_by_text("another: rather positive").is_visible()
     scrub.press("Home")
     assert page.locator(".kx-later").count() == len(now.words)
 
@@ -69,7 +72,9 @@ def test_a_unit_recolours_and_says_that_it_is_not_the_verdict(page, explorer):  
     for colour, colours in enumerate(explorer.state.colours):
         put(page, "colour", colour)
         np.testing.assert_allclose(page.locator(".kx-words span").evaluate_all(SHARES), 0.6 * np.abs(colours))
-        assert ("not the verdict" in page.locator("p.kx-quiet").inner_text()) == (colour > 0)
+        legend = page.locator("p.kx-quiet").inner_text()
+        assert ("Coloured by another" in legend, "not the verdict" in legend) == (colour == 1, colour > 1)
+        assert ("Most for it" in page.locator(".kx-told").inner_text()) == (colour == 0)
         assert page.get_by_role("status").inner_text() == verdict
 
 

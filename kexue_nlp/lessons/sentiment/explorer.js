@@ -41,16 +41,7 @@ function render({ model, el }) {
     pointed = null;
     redraw(text, ...now.words.flatMap((word, t) => [
       element("span", { "data-t": t + 1, class: now.known[t] ? "" : "kx-unknown", title: !now.known[t] && words.unknown }, word), " "]));
-    const order = now.parts.map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
-    const list = (some) => some.filter(([, word], i) => some.findIndex(([, other]) => other === word) === i).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
-    most = phrase(words.most, {
-      start: signed(now.start), best: list(order.filter(([part]) => part > 0)),
-      worst: list(order.filter(([part]) => part < 0).reverse()) });
     const n = step, unknown = now.known.filter((known) => !known).length;
-    redraw(verdict, ...(n ? [
-      element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
-      element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] })),
-    ] : [words.empty]));
     redraw(others, ...now.others.map((line) => element("p", { class: "kx-other" }, line)));
     note.textContent = [
       n > 0 && n < about.length / 2 && phrase(words.short, { length: about.length, n }),
@@ -58,21 +49,28 @@ function render({ model, el }) {
       now.left > 0 && phrase(words.left, { n, left: now.left }),
     ].filter(Boolean).join(" ");
     for (const part of [reader.element, legend, svg, told]) part.style.display = n ? "" : "none";
-    drawColours();
     drawFrame();
+    drawColours();
   }
 
-  /** What colours the words: their parts, or one unit. */
+  /** What colours the words: their parts, what another judge makes of them, or one unit. */
   function drawColours() {
-    const number = model.get("colour"), colours = now.colours[number], unit = about.units[number - 1];
+    const number = model.get("colour"), colours = now.colours[number], others = about.judges.length;
+    const judge = about.judges[number - 1], unit = about.units[number - 1 - others];
     for (const span of text.children) {
       const value = colours[span.dataset.t - 1];
       span.style.setProperty("--hue", `var(--kx-${value < 0 ? "orange" : "blue"})`);
       span.style.setProperty("--share", `${Math.abs(value) * 0.6}%`);
     }
-    legend.classList.toggle("kx-note", Boolean(unit));
-    legend.textContent = !unit ? words.colours
+    legend.classList.toggle("kx-note", number > 0);
+    legend.textContent = judge ? phrase(words.left_out, { judge }) : !unit ? words.colours
       : phrase(words.unit, { unit: unit[0], n: about.n, share: `${Math.round(100 * unit[1])}%` });
+    const order = (judge ? now.judged[number - 1] : unit ? [] : now.parts).map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
+    const list = (some) => some.filter(([, word], i) => some.findIndex(([, other]) => other === word) === i).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
+    most = unit ? "" : phrase(judge ? words.judged : words.most, {
+      start: signed(now.start), best: list(order.filter(([part]) => part > 0)),
+      worst: list(order.filter(([part]) => part < 0).reverse()) });
+    drawStep();
   }
 
   /** Axes, as wide as there is room. */
@@ -101,13 +99,17 @@ function render({ model, el }) {
         element("text", { class: "kx-quiet", x: LEFT - 6, y: y(oddsOf(p)) + 4, "text-anchor": "end" }, `${digits(100 * p)}%`)]),
       ...numbers.map((t) => element("text", { class: "kx-quiet", x: x(t), y: base + 15, "text-anchor": "middle" }, t)),
       element("text", { class: "kx-quiet", x: (LEFT + end) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, words.axis));
-    drawStep();
+    if (most !== undefined) drawStep();
   }
 
   /** How far it has read, and the word that is pointed at. */
   function drawStep() {
     const n = now.words.length, at = pointed ?? step;
     reader.update(step, n);
+    redraw(verdict, ...(!n ? [words.empty] : step < n ? [element("b", {}, phrase(words.so_far, { n: step, p: percent(totals[step]) }))] : [
+      element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
+      element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] }))]));
+    others.style.visibility = step < n ? "hidden" : "";
     for (const span of text.children) {
       const t = Number(span.dataset.t);
       span.classList.toggle("kx-later", t > step);

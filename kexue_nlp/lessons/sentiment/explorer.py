@@ -9,6 +9,7 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import traitlets
+from scipy.special import logit
 
 from kexue_nlp.language import N_, _
 from kexue_nlp.language_model import LanguageModel
@@ -19,6 +20,7 @@ from kexue_nlp.widgets.view import View
 __all__ = ["SentimentExplorer", "SentimentState", "weigh"]
 
 WORD_LIMIT = 2500  # as many as the longest reviews of IMDB have
+JUDGE_LIMIT = 400  # words that are left out, one by one, for the other judges
 N_UNITS = 8  # the best, which can be looked at
 BORDERS = (0.25, 0.4, 0.6, 0.75)  # probabilities between the verdicts
 VERDICTS = (N_("negative"), N_("rather negative"), N_("unsure"), N_("rather positive"), N_("positive"))
@@ -33,6 +35,12 @@ _WORDS = {
     "none": N_("your own text: no label"), "labels": [N_("negative"), N_("positive")], "unsure": N_("unsure"),
     "word": N_("“{word}”, word {n}: {part} log-odds. The verdict moves from {before} to {after} positive."),
     "start": N_("Before the first word: {after} positive. Log-odds {part}: the bias, and the state before any word."),
+    "so_far": N_("after {n} words: {p} positive"),
+    "left_out": N_(
+        "Coloured by {judge}: what its log-odds lose if the word is left out. Words count together: these do not "
+        "add up."
+    ),
+    "judged": N_("Left out, they matter most. For it: {best}. Against it: {worst}."),
     "most": N_("Before the first word {start}. Most for it: {best}. Most against it: {worst}."),
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
     "axis": N_("words read"), "unknown": N_("not in the vocabulary: read as “unknown word”"), "separator": N_(", "),
@@ -61,9 +69,10 @@ class SentimentState:
     known: tuple[bool, ...]  # which are in the vocabulary
     start: float  # log-odds of "positive" before the first word
     parts: np.ndarray  # (T,), what the state after each word adds to them
-    colours: np.ndarray  # int (1 + units, T), per cent from -100 to 100: the parts, then what single units say
+    colours: np.ndarray  # int (1 + judges + units, T), per cent from -100 to 100: parts, judges, what single units say
     left: int  # words beyond the limit, which are not read
     others: Mapping[str, float] = field(default_factory=dict)  # probabilities by other judges, by their names
+    judged: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # (judges, T): see :func:`leave_out`
 
     @property
     def probability(self) -> float:
@@ -88,6 +97,13 @@ def weigh(classifier: Any, states: np.ndarray, length: int = 1) -> tuple[float, 
     bias = float((classifier[-1] if hasattr(classifier, "steps") else classifier).intercept_[0])
     parts = (classifier.decision_function(states) - bias) / (max(len(states) - 1, length) + 1)
     return bias + float(parts[0]), parts[1:]
+
+
+def leave_out(judge: Any, words: Sequence[str]) -> np.ndarray:
+    """Say how much a classifier's log-odds, by its ``predict_proba``, lose if each of T words is left out: (T,)."""
+    texts = [" ".join(words), *(" ".join([*words[:t], *words[t + 1 :]]) for t in range(len(words)))]
+    odds = logit(np.clip(judge.predict_proba(texts)[:, 1], 1e-9, 1 - 1e-9))
+    return odds[0] - odds[1:]
 
 
 class SentimentView(View):
@@ -140,13 +156,17 @@ class SentimentExplorer(Explorer):
         self._scale = np.maximum(np.quantile(np.abs(seen[:, self._best] - self._mean), 0.98, axis=0), 1e-6)
         said = len(seen) * weigh(classifier, seen)[1]
         self._full = max(float(np.quantile(np.abs(said), 0.98)), 1e-6)  # log-odds of a state that get the full colour
+        self._strong = {}  # changes by leaving out that get the full colour
+        for name, judge in self._judges.items():
+            changes = np.concatenate([leave_out(judge, split_words(text)[:JUDGE_LIMIT]) for text in reviews])
+            self._strong[name] = max(float(np.quantile(np.abs(np.append(changes, 0)), 0.98)), 1e-6)
         self._states = list(map(self._look, self._texts))
 
         wide = {"width": "auto", "max_width": "900px"}
         names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(reviews, start=1)]
         self.review = widgets.Dropdown(options=[*names, _("your own text")], description=_("review"), layout=wide)
         self.text = TextArea(self._texts[0], description=_("text"), rows=4, layout=wide)
-        options = [_("the verdict"), *(_("unit {unit}", unit=unit) for unit in self._best)]
+        options = [_("the verdict"), *self._judges, *(_("unit {unit}", unit=unit) for unit in self._best)]
         self.colour = widgets.SelectionSlider(options=options, description=_("colours"), layout={"width": "420px"})
         self.colour.add_class("kexue-chosen")
         reset = self.reset_button()
@@ -154,6 +174,7 @@ class SentimentExplorer(Explorer):
             control.add_class("kexue-needs-kernel")
         units = [[int(u), float(max(a, 1 - a))] for u, a in zip(self._best, area, strict=True)]
         about = {"units": units, "n": model.units, "length": length, "unsure": list(BORDERS[1:3])}
+        about["judges"] = list(self._judges)
         self.view = SentimentView(texts=list(map(_for_page, self._states, [*labels, None])), about=about)
         # These ties hold in the page, with or without a kernel.
         ties = ((self.review, "index"), (self.colour, "colour"))
@@ -214,10 +235,14 @@ class SentimentExplorer(Explorer):
         start, parts = weigh(self._classifier, states, self._length)
         units = self._sign * (states[1:, self._best] - self._mean) / self._scale
         said = parts * (max(n, self._length) + 1) / self._full
-        colours = np.rint(100 * np.clip(np.vstack([said, units.T]), -1, 1)).astype(int)
+        judged = np.zeros((len(self._judges), n))
+        for changes, judge in zip(judged, self._judges.values(), strict=True):
+            changes[:JUDGE_LIMIT] = leave_out(judge, words[: min(n, JUDGE_LIMIT)])
+        shares = judged / np.reshape(list(self._strong.values()), (-1, 1))
+        colours = np.rint(100 * np.clip(np.vstack([said, shares, units.T]), -1, 1)).astype(int)
         known = tuple(word in self._model.vocabulary for word in words[:n])
         others = {name: float(judge.predict_proba([text])[0, 1]) for name, judge in self._judges.items()}
-        return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n, others)
+        return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n, others, judged)
 
 
 def _in_words(probability: float) -> str:
@@ -232,6 +257,7 @@ def _other_verdicts(state: SentimentState) -> list[str]:
 def _for_page(state: SentimentState, label: int | None) -> dict[str, Any]:
     """Say in what JSON can hold what the page draws."""
     lists = {"known": list(state.known), "parts": state.parts.tolist(), "colours": state.colours.tolist()}
+    lists["judged"] = state.judged.tolist()
     said = {"words": list(map(one_line, state.words)), "verdict": _(state.verdict), "label": label}
     said |= {"others": _other_verdicts(state)}
     return {"start": state.start, "left": state.left, **lists, **said}
