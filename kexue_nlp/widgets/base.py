@@ -15,7 +15,16 @@ from kexue_nlp.language import _, language
 from kexue_nlp.widgets.stills import Pictured
 from kexue_nlp.widgets.view import Page
 
-__all__ = ["Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "heading", "one_line", "row", "still"]
+__all__ = ["UNFIT", "Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "heading", "one_line"]
+__all__ += ["row", "still"]
+
+UNFIT = re.compile(
+    r"\b(sex|nud[ei]|naked|porn|erotic|rap(e|ist)|orgasm|whor|slut|bitch|bastard|fuck|shit|crap|ass(es|hole)?\b|damn|hell\b|"
+    r"murder|suicid|tortur|gor[ey]\b|slaughter|racis|nazi|drugs?\b|heroin|cocaine|prostitut|strip(per|tease)|breast|penis|"
+    r"horny|anatom|turd\b|lust|genital|pervert|masturbat|hooker|kink|incest|orgy|molest|corpse|behead)|[\x80-\x9f]|://",
+    re.IGNORECASE,
+)
+"""What a text that a class reads together must not hold; nor broken characters and links."""
 
 errors: list[Exception] = []
 """Exceptions that callbacks of explorers raised, oldest first. What a user mistypes is not among them."""

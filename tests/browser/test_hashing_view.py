@@ -28,8 +28,28 @@ def test_page_finds_the_pictures_of_python(page, explorer):
     codes = hashes.codes("BioHash", *now)
     distances = (codes[hashes.database[hashes.database != item]] != codes[item]).sum(axis=1)
     last = np.sort(distances)[9]
-    said = f"Like the last one, {(distances == last).sum()} differ in {last} bits."
+    said = f"{(distances == last).sum()} are as near as the last one: {last} bits."
     assert said in page.locator("[data-method=BioHash]").inner_text()
+    page.evaluate(SET, {"size": 0, "k": 32})
+    assert page.get_by_text("All units are on").count() == 2  # of FlyHash and BioHash
+
+
+def test_a_square_of_biohash_shows_what_its_unit_has_learned(page, explorer):
+    show(page, explorer.view)
+    page.evaluate(SET, {"size": 2})
+    field, hashes = page.locator("[data-method=BioHash] .kx-units"), explorer._hashes
+    box = field.bounding_box()
+    for unit in (0, 47, 79):
+        side = box["width"] / 40
+        page.mouse.move(box["x"] + (unit % 40 + 0.5) * side, box["y"] + (unit // 40 + 0.5) * side)
+        assert f"unit {unit + 1} " in page.locator(".kx-learned").inner_text()
+        drawn = page.locator(".kx-learned canvas").evaluate(
+            "c => [...c.getContext('2d').getImageData(0, 0, c.width, c.height).data].filter((_, i) => i % 4 === 0)"
+        )
+        weights = hashes.learned[80][unit]
+        np.testing.assert_allclose(drawn, 255 - np.floor(255 * np.clip(weights / weights.max(), 0, 1)), atol=1)
+    page.mouse.move(0, 0)
+    assert page.locator(".kx-learned canvas").count() == 0
 
 
 def test_page_finds_the_words_of_python(page, explorer):

@@ -33,15 +33,26 @@ function render({ model, el }) {
   const tableOf = (method, n) => (tables[`${method} ${n}`] ??=
     (method === "LSH" ? unpacked : ranked)(get("codes")[`${method} ${n}`], labels.length, n));
 
-  function picture(row) {
+  function picture(row, from = pixels) {
     const canvas = element("canvas", { width, height, "aria-hidden": "true" }), pen = canvas.getContext("2d");
     const image = pen.createImageData(width, height);
     for (let i = 0; i < width * height; i++) {
-      image.data.set(Array(3).fill(255 - pixels.getUint8(row * width * height + i)), 4 * i);
+      image.data.set(Array(3).fill(255 - from.getUint8(row * width * height + i)), 4 * i);
       image.data[4 * i + 3] = 255;
     }
     pen.putImageData(image, 0, 0);
     return canvas;
+  }
+
+  /** Point at a square of BioHash, and see what its unit has learned. */
+  const learned = element("div", { class: "kx-learned" });
+  function unitsOf(holder, n, columns) {
+    holder.addEventListener("pointermove", ({ clientX, clientY }) => {
+      const box = holder.firstChild.getBoundingClientRect(), side = box.width / columns;
+      const unit = Math.floor((clientY - box.top) / side) * columns + Math.floor((clientX - box.left) / side);
+      if (unit < n && clientX < box.right) redraw(learned, picture(unit, get("learned")[n]), phrase(words.unit, { unit: unit + 1 }));
+    });
+    holder.addEventListener("pointerleave", () => redraw(learned));
   }
 
   function drawMethod(method, item, n, k) {
@@ -49,7 +60,9 @@ function render({ model, el }) {
     const { found, ties } = nearest(table, code, all, hamming, (row) => row === item || queries.has(row));
     const right = found.filter(({ row }) => labels[row] === labels[item]).length;
     const counts = { right, all: found.length, on: code.length, n, d: -(found.at(-1)?.score ?? 0), ties };
-    const { holder, by } = lighting(n, n > 160 ? 80 : 40, code, [], phrase(words.on, counts));
+    const columns = n > 160 ? 80 : 40, full = method !== "LSH" && k >= n;
+    const { holder, by } = lighting(n, columns, code, [], phrase(words.on, counts));
+    if (method === "BioHash") unitsOf(holder, n, columns);
     const thumbs = found.map(({ row, score }, i) => {
       const same = labels[row] === labels[item];
       const label = `${labels[row]} ${same ? "✓" : "✗"} ${phrase(words.distance, { d: -score })}`;
@@ -60,7 +73,7 @@ function render({ model, el }) {
     });
     return element("div", { class: "kx-method", "data-method": method },
       element("div", {}, element("b", {}, method), ` ${phrase(words.right, counts)} `,
-        element("span", { class: "kx-quiet" }, phrase(words.ties, counts))),
+        element("span", { class: "kx-quiet" }, full ? words.full : phrase(words.ties, counts))),
       element("div", { class: "kx-thumbs" }, ...thumbs),
       element("div", {}, holder,
         element("div", { class: "kx-quiet" }, phrase(method === "LSH" ? words.half : words.on, counts))));
@@ -75,7 +88,7 @@ function render({ model, el }) {
     ends.forEach((end, i) => { end[2] = Math.max(y(end[0]), i ? ends[i - 1][2] + 15 : 0); }); // no name on another
     const near = ks.findLastIndex((one) => one <= k); // it is measured at a few k only
     const here = METHODS.map((method, i) => `${method} ${curves[i][near].toFixed(2)}`).join(", ");
-    const caption = `${phrase(words.curves, { n })}, k = ${ks[near]}: ${here}`;
+    const caption = `${phrase(words.curves, { n, k: ks[near] })}: ${here}`;
     return element("div", { class: "kx-curves" }, element("div", { class: "kx-quiet" }, caption),
       element("svg", { viewBox: "0 0 380 190", role: "img", "aria-label": caption },
         ...[0, 0.5, 1].flatMap((p) => [
@@ -85,7 +98,7 @@ function render({ model, el }) {
         element("text", { class: "kx-quiet", x: 170, y: 186, "text-anchor": "middle" }, words.active),
         element("path", { class: "kx-here", d: `M${at} 10V150` }),
         ...METHODS.map((method, i) => element("path", { class: `kx-curve kx-${method}`, d: `M${ks.map((one, j) => `${x(Math.log2(one))} ${y(curves[i][j])}`).join("L")}` })),
-        ...ends.map(([, method, top]) => element("text", { x: 308, y: top + 4 }, method))));
+        ...ends.map(([, method, top]) => element("text", { class: `kx-of-${method}`, x: 308, y: top + 4 }, method))));
   }
 
   const methods = element("div"), query = element("div", { class: "kx-query" }), curves = element("div");
@@ -93,18 +106,18 @@ function render({ model, el }) {
   function drawDigits() {
     const size = get("size"), n = get("measured").units[size], k = Math.min(get("k"), n), item = get("item");
     redraw(query, picture(item), element("div", {}, phrase(words.query, { label: labels[item] })),
-      element("div", { class: "kx-quiet" }, phrase(words.among, { n: labels.length - queries.size })));
+      element("div", { class: "kx-quiet" }, phrase(words.among, { n: labels.length - queries.size })), learned);
     redraw(methods, ...METHODS.map((method) => drawMethod(method, item, n, k)));
     redraw(curves, drawCurves(size, k));
   }
 
   // -- words --
-  const vocabulary = get("vocabulary"), names = get("names"), table = ranked(get("table"), vocabulary.length);
+  const unfit = new Set(get("unfit")), vocabulary = get("vocabulary"), names = get("names"), table = ranked(get("table"), vocabulary.length);
   const bar = (shared, k) => element("span", { class: "kx-bar" }, element("span", { style: `width: ${(100 * shared) / k}%` }));
 
   /** A code, what its strongest units stand for, and the words whose codes share most with it. */
   function drawCode(where, title, code, other, word, k) {
-    const { found } = nearest(table, code, k, cosine, (row) => row === word);
+    const { found } = nearest(table, code, k, cosine, (row) => row === word || unfit.has(row));
     const counts = { on: code.length, n: names.length };
     const { holder, by } = lighting(names.length, 40, code, other, phrase(words.on, counts));
     return element("div", { class: "kx-panel", "data-where": where },

@@ -17,7 +17,7 @@ from kexue_nlp.figures import GREEN, VERMILION
 from kexue_nlp.hashing import LSH, BioHash, FlyHash
 from kexue_nlp.language import N_, _
 from kexue_nlp.scoring import mean_average_precision
-from kexue_nlp.widgets.base import Explorer, TextBox, escape, one_line, row
+from kexue_nlp.widgets.base import UNFIT, Explorer, TextBox, escape, one_line, row
 from kexue_nlp.widgets.view import View
 from kexue_nlp.word_vectors import BioWord, unquoted_words, window_matrix
 
@@ -40,14 +40,19 @@ _WORDS_READ = 30  # of a sentence
 _START = {"tab": 0, "k": 16, "size": UNITS.index(160), "index": 0, "place": -1, "typed": ""}
 _WORDS = {
     "distance": N_("{d} bits differ"), "right": N_("{right} of {all} right"), "query": N_("looked up: {label}"),
-    "ties": N_("Like the last one, {ties} differ in {d} bits."), "on": N_("{on} of {n} units are on."),
+    "ties": N_("{ties} are as near as the last one: {d} bits."),
+    "full": N_("All units are on: all codes are the same."),
+    "unit": N_("What unit {unit} has learned"), "on": N_("{on} of {n} units are on."),
     "half": N_("{on} of {n} bits are on, whatever k."), "among": N_("among {n} pictures"),
-    "curves": N_("Mean average precision over all queries with {n} units"), "active": N_("active units k"),
+    "curves": N_("Mean average precision over all queries with {n} units, k = {k}"), "active": N_("active units k"),
     "nearest": N_("nearest words"), "names": N_("what the strongest units stand for"), "alone": N_("{word} alone"),
     "within": N_("in this sentence"), "shared": N_("{shared} of {k}"), "unknown": N_("not in the vocabulary"),
     "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue); orange: in one code only."),
     "lonely": N_("The code of “{word}” alone: its {k} most excited units. Now type words around it."),
-    "hint": N_("Point at a neighbour: blue is on in both codes, grey in its own only. A click looks it up."),
+    "hint": N_(
+        "Point at a neighbour: blue is on in both codes, grey in its own only. A click looks it up. Point at a square "
+        "of BioHash: what its unit has learned."
+    ),
     "empty": N_("Type a word, or a sentence, that film reviews know."),
 }  # fmt: skip
 
@@ -55,6 +60,11 @@ _WORDS = {
 def _strongest(activations: np.ndarray) -> np.ndarray:
     """Number the units of each row, uint16 of shape (N, 32 or K), the most excited first, of equals the first."""
     return np.argsort(-activations, axis=1, kind="stable")[:, :_MOST].astype("<u2")
+
+
+def _shades(units: np.ndarray) -> bytes:
+    """Return weights as grey values, the largest of each unit black."""
+    return (255 * np.clip(units / units.max(axis=1, keepdims=True), 0, 1)).astype(np.uint8).tobytes()
 
 
 class Hashes:
@@ -70,6 +80,7 @@ class Hashes:
         self.database = np.setdiff1d(np.arange(len(images.labels)), self.queries)
         if len(self.database) < max(UNITS):
             raise ValueError(f"the database has {len(self.database)} items; {max(UNITS)} units need as many")
+        self.learned: dict[int, np.ndarray] = {}
         self.units: dict[tuple[str, int], np.ndarray] = {}  # bits of LSH, of others the units, the most excited first
         self.scores: dict[tuple[str, int, int], float] = {}
         # Planes through the mean, or all pictures would be on one side of most.
@@ -80,6 +91,7 @@ class Hashes:
             for method, hasher in (("FlyHash", FlyHash), ("BioHash", BioHash)):
                 units = hasher(n_units, 1, random_state=seed).fit(images.pixels[self.database]).components_
                 self.units[method, n_units] = _strongest(images.pixels @ units.T)
+            self.learned[n_units] = units  # BioHash's, float32 (K, D)
         for method, n_units in self.units:
             for k in (k for k in ACTIVE if k <= n_units):
                 self.scores[method, n_units, k] = self._score(method, n_units, k)
@@ -151,7 +163,8 @@ class HashView(View):
     words = traitlets.Dict(_WORDS).tag(sync=True)
     labels, shape, queries = (traitlets.List().tag(sync=True) for _ in range(3))
     pixels, table = (traitlets.Bytes().tag(sync=True) for _ in range(2))
-    codes, measured = (traitlets.Dict().tag(sync=True) for _ in range(2))
+    codes, measured, learned = (traitlets.Dict().tag(sync=True) for _ in range(3))
+    unfit = traitlets.List().tag(sync=True)  # words that are no neighbours in a class
     vocabulary, names, sentences = (traitlets.List().tag(sync=True) for _ in range(3))
     tab, k, size, item, index, place = (traitlets.Int().tag(sync=True) for _ in range(6))
     typed = traitlets.Unicode().tag(sync=True)
@@ -174,7 +187,8 @@ class HashExplorer(Explorer):
         table[np.take_along_axis(weights, table.astype(np.intp), axis=1) <= 0] = _NONE
         self._most = int((table != _NONE).sum(axis=1).max())  # fewer than 32 where a small file kept fewer weights
         # A unit is named by words of which it is typical and that are not rare.
-        typical = np.argpartition(-weights * np.log(words.counts_ + 1)[:, None], 3, axis=0)[:3].T
+        fit = np.array([not UNFIT.search(word) for word in words.words_])
+        typical = np.argpartition(-weights * (fit * np.log(words.counts_ + 1))[:, None], 3, axis=0)[:3].T
         names = [[words.words_[i] for i in unit[np.argsort(-weights[unit, j])]] for j, unit in enumerate(typical)]
         texts = [text for text in EXAMPLES if unquoted_words(text.partition("[")[2])[0] in words.words_]
         images, scores = hashes.images, hashes.scores
@@ -187,6 +201,8 @@ class HashExplorer(Explorer):
             queries=hashes.queries.tolist(),
             pixels=(255 * images.pixels).astype(np.uint8).tobytes(),
             codes={f"{method} {n_units}": u.tobytes() for (method, n_units), u in units.items()},
+            learned={str(n): _shades(units) for n, units in hashes.learned.items()},
+            unfit=np.flatnonzero(~fit).tolist(),
             measured={"active": ACTIVE, "units": UNITS, "scores": curves, "half": words.window // 2},
             table=table.tobytes(),
             vocabulary=list(words.words_),

@@ -1,6 +1,5 @@
 """Move the margin, and watch a network's training reviews be let go and caught again (article 4293)."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,19 +9,12 @@ import numpy as np
 import traitlets
 
 from kexue_nlp.language import N_, _
-from kexue_nlp.widgets.base import Explorer, escape, one_line, row
+from kexue_nlp.widgets.base import UNFIT, Explorer, escape, one_line, row
 from kexue_nlp.widgets.view import View
 
 __all__ = ["MarginExplorer", "Training", "is_active"]
 
 _LENGTH = 240  # characters of a review
-# A review with one of these is not shown, for a class reads them together; nor one with broken characters or links.
-_UNFIT = re.compile(
-    r"\b(sex|nud[ei]|naked|porn|erotic|rap(e|ist)|orgasm|whor|slut|bitch|bastard|fuck|shit|crap|ass(es|hole)?\b|damn|hell\b|"
-    r"murder|suicid|tortur|gor[ey]\b|slaughter|racis|nazi|drugs?\b|heroin|cocaine|prostitut|strip(per|tease)|breast|penis|"
-    r"horny|anatom|turd\b|lust|genital|pervert|masturbat|hooker|kink|incest|orgy|molest|corpse|behead)|[\x80-\x9f]|://",
-    re.IGNORECASE,
-)
 _FILE = Path(__file__).with_name("explorer.js")
 _WORDS = {
     "player": {
@@ -84,7 +76,7 @@ class MarginExplorer(Explorer):
             name: {"accuracy": list(map(float, run.test_accuracy)), "p": np.float32(run.predictions).tobytes()}
             for name, run in self.trainings.items()
         }
-        ends = [None if _UNFIT.search(text) else _end(text) for text in texts]
+        ends = [None if UNFIT.search(text) else _end(text) for text in texts]
         self.view = MarginView(labels=np.uint8(self.labels).tobytes(), runs=runs, ends=ends)
         wide = {"width": "420px"}
         self.margin = widgets.FloatSlider(0.6, description=_("margin m"), min=0.51, max=0.99, step=0.01, layout=wide)
