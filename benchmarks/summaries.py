@@ -333,10 +333,13 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
         deviation over the folds: the number of folds, the contest's F1, strict F1, its precision and recall; the row
         that the method is compared with, and what it gains in strict F1, in points: the mean paired difference with its
         95 % interval (Student's t, widened because the folds of a cross-validation share training sentences: Nadeau
-        and Bengio 2003) and in how many folds it is above 0.
+        and Bengio 2003) and in how many folds it is above 0; of our own obvious opinions those read right, if asked.
     """
     folds: dict[str, dict[int, ViewpointScores]] = {}
+    obvious: dict[str, list[float]] = {}
     for run in runs:
+        if "obvious" in run:
+            obvious.setdefault(run["method"], []).append(100 * run["obvious"])
         counts = ViewpointScores(*(run[name] for name in ("right", "wrong", "missed", "extra")))
         folds.setdefault(run["method"], {})[run["fold"]] = counts
     simpler = {run["method"]: run["simpler"] for run in runs if run["simpler"]}
@@ -355,8 +358,10 @@ def viewpoint_table(runs: list[dict[str, Any]]) -> pd.DataFrame:
             both = ours.keys() & theirs.keys()
             above = sum(ours[fold] > theirs[fold] for fold in both)
             gain = f"{_difference(ours, theirs, 1 / (N_FOLDS - 1))}, above 0 in {above} of {len(both)}" if both else ""
-        rows.append([method, str(len(by_fold)), *figures, simpler.get(method, ""), gain])
+        plain = _mean_and_spread(obvious[method]) if method in obvious else ""
+        rows.append([method, str(len(by_fold)), *figures, simpler.get(method, ""), gain, plain])
     columns = ["folds", "contest F1", "strict F1", "precision", "strict recall", "compared with", "gain in strict F1"]
+    columns.append("obvious opinions")
     return pd.DataFrame(rows, columns=["method", *columns]).set_index("method")
 
 
