@@ -18,14 +18,14 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.patches import FancyBboxPatch, Rectangle
+from matplotlib.patches import Rectangle
 from PIL import Image
 
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import SBME
 
 __all__ = ["BLUE", "FAINT", "GREEN", "GREY", "ORANGE", "TAG_NAMES", "VERMILION", "dots", "emission_heatmap"]
-__all__ += ["margin_diagram", "semi_supervised_diagram", "show", "use_chinese_font", "visible"]
+__all__ += ["margin_diagram", "show", "use_chinese_font", "visible"]
 
 # Okabe and Ito's colours, told apart with every kind of colour vision; the orange is darker, to be seen on white.
 BLUE, ORANGE, GREEN, VERMILION, GREY = "#0072B2", "#C98600", "#009E73", "#D55E00", "#767676"
@@ -179,49 +179,6 @@ def margin_diagram() -> Figure:
         "Right: the loss of a positive review falls with its probability and is 0 beyond 0.6."
     )
     return figure
-
-
-def semi_supervised_diagram() -> Figure:
-    """Draw the idea of article 4374: read texts, freeze, learn from few labels, label the rest, repeat."""
-    boxes = [
-        (0, 1.5, _("many reviews\nwithout labels"), "white", None),
-        (3, 1.5, _("language model:\nwhich word is next?"), BLUE, _("read")),
-        (0, 0, _("1,000 reviews\nwith labels"), "white", None),
-        (3, 0, _("the same layers, frozen"), GREY, _("read")),
-        (6, 0, _("small classifier"), ORANGE, _("states")),
-        (9, 0, _("guesses for\nall other reviews"), "white", ""),
-    ]
-    way_back = (6, _("self-training: learn from the guesses too, and guess again"))
-    alt = _(
-        "A language model learns from many reviews without labels. Its layers, frozen, read 1,000 labelled reviews for "
-        "a small classifier, whose guesses for the others are learned from again."
-    )
-    return _draw_flow(boxes, {3: _("keep what was learned")}, way_back, alt)
-
-
-def _draw_flow(boxes: Sequence[tuple], down: dict[float, str], way_back: tuple[float, str], alt: str) -> Figure:
-    """Draw boxes (x, y, words, colour, words on the arrow from the left) in two rows, and the arrows down and back."""
-    ax = _axes(9.5, 3.1)
-    arrow = {"arrowstyle": "->", "lw": 1.6}
-    for x, y, words, colour, read in boxes:
-        ax.add_patch(FancyBboxPatch((x - 1.05, y - 0.32), 2.1, 0.64, boxstyle="round,pad=0.06", fc=colour, ec=GREY))
-        ink = "black" if colour in ("white", ORANGE) else "white"
-        ax.text(x, y, words, ha="center", va="center", size=9.5, color=ink)
-        if read is not None:
-            ax.annotate("", (x - 1.15, y), (x - 1.85, y), arrowprops=arrow)
-            ax.text(x - 1.5, y + 0.09, read, ha="center", size=8.5)
-    for x, words in down.items():
-        ax.annotate("", (x, 0.42), (x, 1.08), arrowprops=arrow)
-        ax.text(x + 0.12, 0.75, words, va="center", size=8.5)
-    start, (end, words) = boxes[-1][0], way_back
-    curve = arrow | {"color": VERMILION, "connectionstyle": "arc3,rad=-0.35"}
-    ax.annotate("", (end, -0.42), (start, -0.42), arrowprops=curve)
-    bottom = -0.7 - 0.175 * (start - end)  # of the curve
-    ax.text((start + end) / 2, bottom, words, ha="center", size=8.5)
-    ax.set(xlim=(-1.3, 10.3), ylim=(bottom - 0.1, 2.0))
-    ax.set_axis_off()
-    ax.figure.alt = alt
-    return ax.figure
 
 
 def _axes(width: float, height: float) -> Axes:

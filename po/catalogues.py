@@ -110,6 +110,11 @@ def markdown_units(source: str) -> Iterator[Unit]:
                 unit.start += offsets[first + 1]
                 unit.stop += offsets[first + 1]
                 yield unit
+        elif token.type == "fence" and token.info.strip() == "mermaid":
+            for match in re.finditer(r"(?<=accDescr: ).+|(?<=\")[^\"\n]*\w[^\"\n]*(?=\")", token.content):
+                if match[0].strip(" ->[]") == match[0]:  # not what stands between two labels
+                    start = offsets[first + 1] + match.start()
+                    yield Unit(start, start + len(match[0]), match[0], "diagram")
 
 
 def string_tokens(source: str) -> Iterator[tuple[int, int, str]]:

@@ -335,7 +335,7 @@ BROKEN = {
     "test_tables_in_the_file_are_those_of_the_stored_results": [
         lambda nb: nb.metadata.kexue_nlp.update(tables=["hashing"]),
         lambda nb: cell(nb, "table").outputs.pop(),
-        lambda nb: nb.metadata.kexue_nlp.update(figures=["semi_supervised_diagram"]),
+        lambda nb: nb.metadata.kexue_nlp.update(figures=["no_diagram"]),
     ],
     "test_three_exercises_are_each_followed_by_their_folded_solution": [
         remove("solution-2"),
