@@ -18,6 +18,7 @@ from kexue_nlp.datasets import load_viewpoints
 from kexue_nlp.entity_decoding import find_entities
 from kexue_nlp.scoring import score_viewpoints
 from kexue_nlp.viewpoint_classifier import ViewpointClassifier, _ask_trees
+from kexue_nlp.viewpoint_tagger import ViewpointTagger
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
 training = importlib.import_module("train_classifier")
@@ -57,21 +58,28 @@ def pretrained():
 
 
 def share_right(classifier, rows):
-    found = [{mention.name: mention.polarity for mention in mentions} for mentions in classifier(t for t, *_ in rows)]
+    found = [{mention.name: mention.polarity for mention in mentions} for mentions in classifier([t for t, *_ in rows])]
     return np.mean([one.get(name) == polarity for one, (_, *labels) in zip(found, rows, strict=True)
                     for name, polarity in (label.split("=") for label in labels)])  # fmt: skip
 
 
-def test_obvious_opinions_are_read_as_anyone_would(pretrained):
-    assert share_right(pretrained, [row.split() for row in OBVIOUS.split("\n") if row.strip()]) >= 12 / 13
+@pytest.fixture(scope="module", params=[ViewpointClassifier, ViewpointTagger], ids=["classifier", "tagger"])
+def tool(request):
+    tool = request.param.load()
+    tool.fold = True
+    return tool
 
 
-@pytest.mark.parametrize("half", [0, 1], ids=["seen in training", "not looked at"])
-def test_nine_in_ten_of_others_like_them_are_right(pretrained, half):
+def test_obvious_opinions_are_read_as_anyone_would(tool):
+    assert share_right(tool, [row.split() for row in OBVIOUS.split("\n") if row.strip()]) >= 12 / 13
+
+
+@pytest.mark.parametrize("half", [0, 1], ids=["seen", "new"])
+def test_nine_in_ten_of_others_like_them_are_right(tool, half):
     rows = OTHERS.read_text(encoding="utf-8").split("# second half\n")[half].splitlines()
     rows = [row.replace(",", "\t").split("\t") for row in rows if row[0] != "#"]
     assert len(rows) >= 30
-    assert share_right(pretrained, rows) >= 0.9
+    assert share_right(tool, rows) >= 0.9
 
 
 def test_names_are_found_in_any_case_unless_switched_off(pretrained):

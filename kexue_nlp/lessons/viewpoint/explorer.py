@@ -158,7 +158,7 @@ class ViewpointExplorer(Explorer):
         what = _("added to that of no entity just before and behind it")
         self.outside = widgets.SelectionSlider(options=BONUSES, description=_("bonus outside"), tooltip=what, **size)
         tip = _("the probability of neutral is multiplied by this")
-        self.neutral = widgets.FloatLogSlider(min=-1, max=1, step=0.05, description=_("neutral ×"), tooltip=tip, **size)
+        self.neutral = widgets.FloatLogSlider(min=-4, max=4, step=0.1, description=_("neutral ×"), tooltip=tip, **size)
         self.view = ViewpointView()
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.decoding, self.inside, self.outside, self.neutral):
