@@ -52,7 +52,7 @@ def test_of_one_network_the_more_are_active_the_larger_the_margin(data):
 
 
 def test_reviews_are_cut_to_their_end_at_a_word(data):
-    for review, shown in ((HOSTILE, HOSTILE), ("one<br />two", "one two"), ("so " + "word " * 99, "… " + "word " * 47)):
+    for review, shown in ((HOSTILE, HOSTILE), ("one<br />two", "one two"), ("so " + "word " * 99, "… " + "word " * 39)):
         assert MarginExplorer([review] * N, *data[1:]).view.ends[0] == shown
 
 

@@ -33,10 +33,13 @@ def test_the_page_counts_as_python_does(page, explorer):  # noqa: F811
         for head, (name, run) in zip(page.locator(".kx-head").all(), explorer.trainings.items(), strict=True):
             active = is_active(explorer.labels, np.float32(run.predictions), margin)
             now, caught = active[epoch - 1], active[epoch - 1] & ~active[epoch - 2] if epoch > 1 else active[0] & False
-            right, wrong = (now & (explorer.labels == label) for label in (1, 0))
-            assert head.inner_text() == (
-                f"{name} {now.sum()} of 200 still on ({right.sum()} positive, {wrong.sum()} negative), "
-                f"{caught.sum()} of them caught again; test {run.test_accuracy[epoch - 1]:.1%}"
+            praise, blame = (int((now & (explorer.labels == label)).sum()) for label in (1, 0))
+            assert (
+                head.inner_text().split()
+                == (
+                    f"{name} {now.sum()} of 200 not yet right by {margin:.2f}: {praise} positive, {blame} negative; "
+                    f"{caught.sum()} slipped back; test accuracy {run.test_accuracy[epoch - 1]:.1%}"
+                ).split()
             )
     assert (page.locator("img").count(), page.title()) == (0, "")
 
@@ -58,18 +61,25 @@ def test_the_line_is_dragged_and_a_dot_is_read(page, explorer):  # noqa: F811
         assert trait(page, "margin") == pytest.approx(margin)
     page.mouse.up()
     rows = page.locator(".kexue-reviews tr")
-    assert (rows.count(), page.get_by_text("your dot").count()) == (5, 0)
+    assert (rows.count(), page.get_by_text("your dot").count()) == (6, 0)
     p = explorer.trainings["margin"].predictions[2]
     sure = np.where(explorer.labels == 1, p, 1 - p)
-    right = [float(row.locator("td").nth(2).inner_text()) for row in rows.all()[1:]]
+    right = [float(row.locator("td").nth(1).inner_text()) for row in rows.all()[2:]]
     off, on = np.sort(sure[:-1][sure[:-1] > 0.8])[:2], np.sort(sure[:-1][sure[:-1] <= 0.8])[::-1][:2]
     np.testing.assert_allclose(right, [*off, *on], atol=1e-4)
-    far = int(np.where(np.arange(N) < N - 1, sure, 1).argmin())  # to the left of all others
+    far = int(sure.argmin())  # to the left of all others
     half = 92 / 2
     y = (1 if explorer.labels[far] else half + 2) + (far * 0.618034 % 1) * (half - 3)
     page.mouse.click(x(sure[far]), box["y"] + y)
     assert f"review {far} {HOSTILE}" in rows.nth(1).inner_text()
-    assert rows.nth(1).inner_text().startswith("your dot: still on")
+    assert rows.nth(1).inner_text().startswith("your dot")
+    assert page.locator(".kx-chosen").count() == 2  # in every lane
+    last = N - 1  # it is not for a class
+    y = (1 if explorer.labels[last] else half + 2) + (last * 0.618034 % 1) * (half - 3)
+    page.mouse.click(x(sure[last]), box["y"] + y)
+    assert "not for a class" in rows.nth(1).inner_text()
+    page.mouse.click(x(0.02), box["y"] + 40)  # no dot
+    assert rows.nth(1).inner_text().startswith("–")
     assert page.evaluate("document.documentElement.scrollWidth") <= 760
 
 

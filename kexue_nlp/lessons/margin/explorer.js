@@ -14,7 +14,7 @@ function render({ model, el }) {
   const label = (i) => labels.getUint8(i), at = (run, epoch, i) => run.p[(epoch - 1) * n + i];
   const sure = (run, epoch, i) => (label(i) ? at(run, epoch, i) : 1 - at(run, epoch, i));
   let x = scale(0, 1, 0, 1), width = 0, before = model.get("epoch"), moved = 1, frame = null; // the share of a move that is done
-  let chosen = { run: runs[Math.min(1, runs.length - 1)], review: null };
+  let chosen = { run: runs[Math.min(1, runs.length - 1)], review: null }, pointed = null;
 
   const set = (name, value) => {
     model.set(name, value);
@@ -23,14 +23,15 @@ function render({ model, el }) {
   const steps = player((to) => set("epoch", to + 1), words.player, 900);
   const lanes = runs.map((run) => {
     const canvas = element("canvas", { class: "kx-dots" }), svg = element("svg", { class: "kx-over", height: LANE });
+    const rings = element("g");
     const head = element("div", { class: "kx-head", role: "status" });
     const lane = element("div", { class: "kx-lane" }, canvas, svg);
-    touch(lane, (event) => pick(run, event));
-    return { run, canvas, svg, head, lane };
+    touch(lane, run);
+    return { run, canvas, svg, rings, head, lane };
   });
   const curve = element("svg", { role: "img", height: CURVE });
   const curves = element("div", { class: "kx-lane" }, curve);
-  touch(curves, () => {});
+  touch(curves);
   const list = element("table", { class: "kexue-reviews" });
   el.classList.add("kx");
   const when = element("span", { class: "kx-quiet" });
@@ -38,21 +39,37 @@ function render({ model, el }) {
   el.append(steps.element, element("div", { class: "kx-quiet" }, words.legend),
     ...lanes.flatMap(({ head, lane }) => [head, lane]), element("div", { class: "kx-quiet" }, words.loss), curves, list);
 
-  /** Near its line the margin is dragged; elsewhere it is pointed at a dot. */
-  function touch(part, elsewhere) {
-    const place = (event) => event.clientX - part.getBoundingClientRect().left;
-    const near = (event) => Math.abs(place(event) - x(model.get("margin"))) < 12;
-    let dragged = false;
+  /** Near its line the margin is dragged; elsewhere the nearest dot is pointed at, and a click keeps it. */
+  function touch(part, run) {
+    const near = (left) => Math.abs(left - x(model.get("margin"))) < 8;
+    let dragged = false, moved = false;
+    const at = ({ clientX, clientY }) => {
+      const box = part.getBoundingClientRect();
+      return [clientX - box.left, clientY - box.top];
+    };
     part.addEventListener("pointerdown", (event) => {
-      dragged = near(event);
+      [dragged, moved] = [near(at(event)[0]), false];
       if (dragged) part.setPointerCapture(event.pointerId);
-      else elsewhere(event);
     });
     part.addEventListener("pointermove", (event) => {
-      part.style.cursor = dragged || near(event) ? "ew-resize" : "default";
-      if (dragged) set("margin", Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(place(event))) / 100)));
+      const [left, top] = at(event);
+      if (dragged && event.buttons) {
+        moved = true;
+        return set("margin", Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(left)) / 100)));
+      }
+      pointed = run ? dotAt(run, left, top) : null;
+      part.style.cursor = near(left) ? "ew-resize" : pointed !== null ? "pointer" : "";
+      drawRings();
     });
-    for (const end of ["pointerup", "pointercancel"]) part.addEventListener(end, () => { dragged = false; });
+    part.addEventListener("pointerup", (event) => {
+      if (run && !moved) {
+        chosen = { run, review: dotAt(run, ...at(event)) };
+        drawRings();
+        drawList();
+      }
+      dragged = false;
+    });
+    part.addEventListener("pointerleave", () => { pointed = null; drawRings(); });
   }
 
   /** Positive reviews lie above negative ones; where in their half, their number decides. */
@@ -62,16 +79,25 @@ function render({ model, el }) {
     return [x(q), (label(i) ? 1 : LANE / 2 + 2) + ((i * 0.618034) % 1) * half];
   }
 
-  function pick(run, event) {
-    const box = event.currentTarget.getBoundingClientRect(), [x0, y0] = [event.clientX - box.left, event.clientY - box.top];
-    let best = 12;
+  function dotAt(run, left, top, most = 9) {
+    let best = most, found = null;
     for (let i = 0; i < n; i++) {
-      const [x1, y1] = place(run, i), distance = Math.hypot(x1 - x0, y1 - y0);
-      if (distance < best && ends[i]) [best, chosen] = [distance, { run, review: i }];
+      const [x1, y1] = place(run, i), distance = Math.hypot(x1 - left, y1 - top);
+      if (distance < best) [best, found] = [distance, i];
     }
-    chosen = { ...chosen, run };
-    drawDots();
-    drawList();
+    return found;
+  }
+
+  /** The same review in every lane; thin rings: those in the table. */
+  function drawRings() {
+    for (const { run, rings } of lanes) {
+      const ring = (i, radius, name) => {
+        const [cx, cy] = place(run, i);
+        return element("circle", { cx, cy, r: radius, class: name });
+      };
+      redraw(rings, ...(chosen.run === run ? nearest(run).map((i) => ring(i, 4.5, "kx-listed")) : []),
+        ...[...new Set([chosen.review, pointed])].filter((i) => i !== null).map((i) => ring(i, 7, "kx-chosen")));
+    }
   }
 
   /** Those that can be shown and are nearest to the margin: two just let go, two still active. */
@@ -85,41 +111,32 @@ function render({ model, el }) {
     const m = model.get("margin"), epoch = model.get("epoch"), style = getComputedStyle(el), ratio = devicePixelRatio || 1;
     const colour = (name) => style.getPropertyValue(`--kx-${name}`).trim();
     for (const { run, canvas, head } of lanes) {
-      const groups = { grey: [], orange: [], blue: [] }, back = [];
+      const groups = { grey: [], orange: [], blue: [], purple: [] };
+      let on = 0, positive = 0;
       for (let i = 0; i < n; i++) {
-        const on = isActive(label(i), at(run, epoch, i), m);
-        groups[on ? ["orange", "blue"][label(i)] : "grey"].push(i);
-        if (on && epoch > 1 && !isActive(label(i), at(run, epoch - 1, i), m)) back.push(i);
+        const now = isActive(label(i), at(run, epoch, i), m);
+        const back = now && epoch > 1 && !isActive(label(i), at(run, epoch - 1, i), m);
+        groups[back ? "purple" : now ? ["orange", "blue"][label(i)] : "grey"].push(i);
+        on += now;
+        positive += now && label(i);
       }
       Object.assign(canvas, { width: width * ratio, height: LANE * ratio });
-      const pen = canvas.getContext("2d");
+      const pen = canvas.getContext("2d"), blue = getComputedStyle(canvas).color; // brighter where it is dark
       pen.scale(ratio, ratio);
       for (const [name, some] of Object.entries(groups)) {
-        pen.fillStyle = colour(name);
-        pen.globalAlpha = name === "grey" ? 0.45 : 0.8;
+        pen.fillStyle = name === "blue" ? blue : colour(name);
+        pen.globalAlpha = name === "grey" ? 0.45 : 0.9;
+        const size = name === "purple" ? 4 : 3;
         for (const i of some) {
           const [left, top] = place(run, i);
-          pen.fillRect(left - 1.5, top - 1.5, 3, 3);
+          pen.fillRect(left - size / 2, top - size / 2, size, size);
         }
       }
-      const ring = (i, name, radius) => {
-        pen.strokeStyle = name;
-        pen.beginPath();
-        pen.arc(...place(run, i), radius, 0, 7);
-        pen.stroke();
-      };
-      pen.globalAlpha = 1;
-      pen.lineWidth = 1.5;
-      for (const i of back) ring(i, colour("red"), 3.5);
-      if (chosen.run === run) {
-        pen.lineWidth = 2;
-        for (const i of [...nearest(run), chosen.review]) if (i !== null) ring(i, style.color, i === chosen.review ? 7 : 5);
-      }
-      const on = groups.blue.length + groups.orange.length;
       redraw(head, element("b", {}, run.name), ` ${phrase(words.head, {
-        on: on.toLocaleString("en"), n: n.toLocaleString("en"), positive: groups.blue.length, negative: groups.orange.length,
-        back: back.length, accuracy: (100 * run.accuracy[epoch - 1]).toFixed(1) })}`);
+        on: on.toLocaleString("en"), n: n.toLocaleString("en"), positive, negative: on - positive, m: m.toFixed(2),
+        back: groups.purple.length, accuracy: (100 * run.accuracy[epoch - 1]).toFixed(1) })}`);
     }
+    drawRings();
   }
 
   /** The margin's line and the ground of what is let go, in every lane, and the loss on the same axis. */
@@ -129,8 +146,8 @@ function render({ model, el }) {
       element("rect", { class: "kx-let-go", x: x(m), y: 0, width: x(1) + EDGE - x(m), height }),
       element("line", { class: "kx-half", x1: x(0.5), x2: x(0.5), y1: 0, y2: height }),
       element("line", { class: "kx-margin", x1: x(m), x2: x(m), y1: 0, y2: height })];
-    for (const { svg } of lanes) {
-      redraw(svg, ...shared(LANE), element("line", { class: "kx-tick", x1: 0, x2: width, y1: LANE / 2, y2: LANE / 2 }),
+    for (const { svg, rings } of lanes) {
+      redraw(svg, ...shared(LANE), rings, element("line", { class: "kx-tick", x1: 0, x2: width, y1: LANE / 2, y2: LANE / 2 }),
         element("text", { class: "kx-quiet", x: 4, y: 13 }, words.labels[1]), element("text", { class: "kx-quiet", x: 4, y: LANE - 5 }, words.labels[0]));
     }
     const line = (from, to) => `M${Array.from({ length: 81 }, (_, i) => from + ((to - from) * i) / 80)
@@ -150,11 +167,15 @@ function render({ model, el }) {
 
   function drawList() {
     const { run, review } = chosen, epoch = model.get("epoch"), m = model.get("margin");
-    const line = (i, name) => element("tr", {}, ...[name, words.labels[label(i)], sure(run, epoch, i).toFixed(4)].map((cell) => element("td", {}, cell)),
-      element("td", {}, element("div", { lang: "en", dir: "ltr" }, ends[i])));
+    const text = (i) => ends[i] ?? words.unfit;
+    const line = (i, name) => element("tr", {}, ...(i === undefined ? ["–", "", "", ""] : [
+      name, sure(run, epoch, i).toFixed(4), element("div", { lang: "en", dir: "ltr" }, text(i)), words.labels[label(i)],
+    ]).map((cell) => element("td", {}, cell)));
     const status = (i) => (isActive(label(i), at(run, epoch, i), m) ? words.on : words.off);
-    redraw(list, element("tr", {}, ...[run.name, words.label, words.p, words.ends].map((title) => element("th", {}, title))),
-      ...(review === null ? [] : [line(review, phrase(words.yours, { status: status(review) }))]), ...nearest(run).map((i) => line(i, status(i))));
+    const near = nearest(run), off = near.filter((i) => !isActive(label(i), at(run, epoch, i), m));
+    const rows = [...off, ...Array(2 - off.length), ...near.slice(off.length), ...Array(2 - near.length + off.length)];
+    redraw(list, element("tr", {}, ...[run.name, words.p, words.ends, words.label].map((title) => element("th", {}, title))),
+      line(review ?? undefined, words.yours), ...rows.map((i) => line(i, i === undefined ? "" : status(i))));
   }
 
   function draw() {

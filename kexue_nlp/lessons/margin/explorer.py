@@ -14,7 +14,7 @@ from kexue_nlp.widgets.view import View
 
 __all__ = ["MarginExplorer", "Training", "is_active"]
 
-_LENGTH = 240  # characters of a review
+_LENGTH = 200  # characters of a review
 _FILE = Path(__file__).with_name("explorer.js")
 _WORDS = {
     "player": {
@@ -23,14 +23,17 @@ _WORDS = {
     },
     "when": N_("epoch {epoch} of {epochs}"), "wrong": N_("wrong"),
     "head": N_(
-        "{on} of {n} still on ({positive} positive, {negative} negative), {back} of them caught again; test {accuracy}%"
+        "{on} of {n} not yet right by {m}: {positive} positive, {negative} negative; {back} slipped back; "
+        "test accuracy {accuracy}%"
     ),
     "legend": N_(
-        "A dot is a training review: the farther right, the surer a network is of its label. In colour: still on; "
-        "grey: right by the margin, let go; red ring: let go before, and slipped back. Drag the line; click on a dot."
+        "A dot is a training review; the farther right, the more probable a network finds its true label. Grey: right "
+        "by the margin; purple: it was, and has slipped back; a ring: in the table. Drag the line, click on a dot."
     ),
-    "labels": [N_("negative"), N_("positive")], "label": N_("label"), "on": N_("still on"), "off": N_("let go"),
-    "p": N_("p of it"), "ends": N_("nearest to the line: how the reviews end"), "yours": N_("your dot: {status}"),
+    "labels": [N_("negative"), N_("positive")], "label": N_("label"),
+    "on": N_("not yet right"), "off": N_("just right"),
+    "p": N_("p of the label"), "ends": N_("how the reviews nearest to the line end"), "yours": N_("your dot"),
+    "unfit": N_("(This review has words that are not for a class.)"),
     "loss": N_("What a review there adds to the loss. Dotted: cross-entropy; solid: margin loss."),
     "curve": N_("The margin loss falls like cross-entropy up to {m}, and is 0 beyond."),
     "axis": N_("probability of the right label"),
