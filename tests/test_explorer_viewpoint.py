@@ -102,6 +102,9 @@ def test_names_are_added_and_removed_and_found_in_any_case(explorer, monkeypatch
     assert names() == (["北京奔驰", "奔驰"], [])
     explorer.view.added = ["cr-V", "本"]
     assert names() == (["北京奔驰", "奔驰", "CR-v"], [])  # what is not in the sentence has no place there
+    assert "“本” is on the list now" in explorer.message.value
+    explorer.view.added = ["本", "cr-V"]
+    assert explorer.message.value == ""
     explorer.view.removed = ["CR-v", "奔驰", "本田"]
     assert names() == (["北京奔驰"], ["CR-v", "奔驰"])
     assert explorer._tagger.gazetteer == ("北京奔驰", "本")

@@ -47,7 +47,9 @@ def small(contest, monkeypatch, tmp_path):
         cached.cache_clear()
 
 
-@pytest.mark.parametrize("how", [SELF_TRAINED, script.MADE_UP], ids=["article", "opinion"])
+@pytest.mark.parametrize(
+    "how", [SELF_TRAINED, dataclasses.replace(script.MADE_UP, supplied=False)], ids=["article", "opinion"]
+)
 def test_nothing_sees_a_label_of_the_held_out_fold(contest, monkeypatch, tmp_path, how):
     def generous(*which):
         tagger = trained(*which)

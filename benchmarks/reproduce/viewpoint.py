@@ -188,7 +188,7 @@ def reviewed_cars(seed: int) -> tuple[list[str], list[list[Entity]]]:
 @functools.cache
 def taught(how: Training) -> list[np.ndarray]:
     """The weights of a tagger that has learned nothing but what reviews say of the names put into them."""
-    path = RUNS / f"reviews-{how.network}.npz"
+    path = RUNS / f"reviews-{how.key}.npz"
     if path.exists():
         return ViewpointTagger.load(path).network.get_weights()
     net, reader = network(how), characters(True)

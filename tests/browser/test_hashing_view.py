@@ -1,11 +1,14 @@
 """The hashing explorer's picture, alone in a page: it finds the neighbours that Python does, and nothing is cut off."""
 
 # ruff: noqa: F811
+import re
+
 import numpy as np
 from test_explorer_hashing import HOSTILE, digits, explorer, words  # noqa: F401
 from test_views import page, show, trait  # noqa: F401
 
 from kexue_nlp.lessons.hashing.explorer import METHODS, UNITS, read
+from kexue_nlp.widgets import HashExplorer
 
 SET = "(changes) => { for (const [name, value] of Object.entries(changes)) window.models[0].set(name, value); }"
 ROWS = "all => all.map((one) => Number(one.dataset.row))"
@@ -99,3 +102,23 @@ def test_nothing_is_cut_off_with_the_largest_codes(page, explorer):
         page.evaluate(SET, {"tab": tab, "size": 4, "k": 32, "index": 0})
         assert page.locator(".kx, .kx div, .kx button").evaluate_all(wider) == []
         assert page.locator(".kx-thumb").evaluate_all(tops) == (3, 1)[tab]
+
+
+def test_unfit_words_are_neither_neighbours_nor_names(page, digits, words, monkeypatch):
+    monkeypatch.setattr("kexue_nlp.lessons.hashing.explorer.UNFIT", re.compile("^(gun|war)$"))
+    explorer = HashExplorer(digits, words)
+    explorer.example.index = len(explorer.example.options) - 1
+    show(page, explorer.view)
+    numbers = {words.words_.index(word) for word in ("gun", "war")}
+    found = set()
+    for word in words.words_:
+        page.evaluate(SET, {"tab": 1, "sentences": [read(words, word)], "index": 0, "k": 8})
+        found |= set(page.locator(".kx-near").evaluate_all(ROWS))
+        explorer.view.sentences = [read(words, word)]
+        explorer.view.index = 0
+        assert not {"gun", "war"} & set(
+            explorer.static_text().split("\n")[-1].partition(":")[2].replace(",", "").split()
+        )
+    assert len(found) > 5
+    assert not found & numbers
+    assert not {"gun", "war"} & {word for names in explorer.view.names for word in names}

@@ -90,3 +90,36 @@ def test_it_plays_through_the_epochs(page, explorer):  # noqa: F811
     page.wait_for_function("window.models[0].get('epoch') === 1")
     page.wait_for_function("window.models[0].get('epoch') === 3")
     page.get_by_role("button", name="train").wait_for()  # it has stopped
+
+
+def test_dots_have_their_colours_and_arrive(page):  # noqa: F811
+    # One review lies right by the margin, the others not yet; the last one has been.
+    q = np.array([[0.2, 0.3, 0.4, 0.9], [0.8, 0.3, 0.4, 0.5]])
+    labels = np.array([1, 1, 0, 1])
+    run = Training(np.where(labels == 1, q, 1 - q), [0.5, 0.5])
+    page.set_viewport_size({"width": 528, "height": 600})  # 484 pixels for the axis
+    show(page, MarginExplorer(["a"] * 4, labels, {"one": run}).view)
+    place = "([i, q]) => { window.models[0].set('epoch', i); window.places = () => [...document.querySelectorAll"
+    place += "('.kx-listed')].map((ring) => Math.round(ring.getAttribute('cx'))).sort((a, b) => a - b); }"
+    page.evaluate(place, [2, 0])
+    page.evaluate("window.models[0].set('epoch', 1)")  # before the first move has ended
+    page.evaluate("window.models[0].set('epoch', 2)")
+    width = page.locator(".kx-dots").evaluate("canvas => canvas.getBoundingClientRect().width")
+
+    def x(share):
+        return round(14 + share * (width - 28))
+
+    page.wait_for_function("([x]) => window.places().at(-1) === x", arg=[x(0.8)])
+    colour = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
+
+    def drawn(i):
+        y = (1 if labels[i] else 48) + (i * 0.618034 % 1) * 43
+        return page.locator(".kx-dots").evaluate(colour, [x(q[1, i]), round(y)])
+
+    grey, blue, orange, purple = (drawn(i) for i in range(4))
+    assert max(grey) - min(grey) < 20
+    assert blue[2] > blue[0] + 100
+    assert orange[0] > orange[2] + 100
+    assert purple[0] > purple[1] + 50 < purple[2] + 50
+    page.set_viewport_size({"width": 800, "height": 600})
+    page.wait_for_function("([w]) => document.querySelector('.kx-dots').width > w", arg=[width])

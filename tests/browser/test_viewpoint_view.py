@@ -27,9 +27,8 @@ def test_names_come_and_go_and_an_unsure_verdict_looks_unsure(page):  # noqa: F8
     page.get_by_role("textbox").fill("哈弗h6")
     add.click()
     assert (trait(page, "added"), trait(page, "removed")) == (["唐", "哈弗h6"], ["宝马"])
-    for name, nowhere in (("本田", True), ("，", True), ("ＨＡＶＡＬ", True), (" Ｈ6 ", False)):
-        page.get_by_role("textbox").fill(name)
-        assert add.is_disabled() is nowhere, name
+    page.get_by_role("textbox").fill("，")
+    assert add.is_disabled()
     page.get_by_role("textbox").fill(f" {HOSTILE} ")
     page.get_by_role("textbox").press("Enter")
     page.get_by_role("button", name="put 宝马 back").click()

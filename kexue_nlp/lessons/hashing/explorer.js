@@ -104,6 +104,7 @@ function render({ model, el }) {
   const methods = element("div"), query = element("div", { class: "kx-query" }), curves = element("div");
   const digits = element("div", {}, element("div", { class: "kx-digits" }, query, methods), curves);
   function drawDigits() {
+    redraw(learned);
     const size = get("size"), n = get("measured").units[size], k = Math.min(get("k"), n), item = get("item");
     redraw(query, picture(item), element("div", {}, phrase(words.query, { label: labels[item] })),
       element("div", { class: "kx-quiet" }, phrase(words.among, { n: labels.length - queries.size })), learned);

@@ -4,6 +4,7 @@ import base64
 import difflib
 import html
 import io
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def _strongest(activations: np.ndarray) -> np.ndarray:
 
 
 def _shades(units: np.ndarray) -> bytes:
-    """Return weights as grey values, the largest of each unit black."""
+    """Return weights as grey values: the largest of each unit black, those below 0 white."""
     return (255 * np.clip(units / units.max(axis=1, keepdims=True), 0, 1)).astype(np.uint8).tobytes()
 
 
@@ -91,7 +92,8 @@ class Hashes:
             for method, hasher in (("FlyHash", FlyHash), ("BioHash", BioHash)):
                 units = hasher(n_units, 1, random_state=seed).fit(images.pixels[self.database]).components_
                 self.units[method, n_units] = _strongest(images.pixels @ units.T)
-            self.learned[n_units] = units  # BioHash's, float32 (K, D)
+                if method == "BioHash":
+                    self.learned[n_units] = units  # float32 (K, D)
         for method, n_units in self.units:
             for k in (k for k in ACTIVE if k <= n_units):
                 self.scores[method, n_units, k] = self._score(method, n_units, k)
@@ -276,7 +278,8 @@ class HashExplorer(Explorer):
             word, text, k = sentence["words"][place], " ".join(sentence["words"]), min(view.k, self._most)
             titles = _("{word} alone", word=word), _("{word} in “{text}”", word=word, text=text)
             for title, query in zip(titles, (word, (text, place))[: 1 + (text != word)], strict=False):
-                lines.append((one_line(title), [name for name, _same in self._model.nearest(query, NEIGHBOURS, k)], []))
+                near = (name for name, _same in self._model.nearest(query, 4 * NEIGHBOURS, k) if not UNFIT.search(name))
+                lines.append((one_line(title), list(islice(near, NEIGHBOURS)), []))
         return lines
 
     def _picture(self, item: int, query: int) -> str:

@@ -4,16 +4,19 @@ const EDGE = 14, LANE = 92, CURVE = 130, MOST = 3; // pixels, and the largest lo
 const MILLISECONDS = 450; // from one epoch to the next
 
 /** Whether a review is not yet right by the margin. */
-export const isActive = (label, p, m) => (label ? p <= m : p >= 1 - m);
+const isActive = (label, p, m) => (label ? p <= m : p >= 1 - m);
 
 const floats = ({ buffer, byteOffset, byteLength }) => new Float32Array(buffer.slice(byteOffset, byteOffset + byteLength));
 
 function render({ model, el }) {
   const words = model.get("words"), labels = model.get("labels"), n = labels.byteLength, ends = model.get("ends");
-  const runs = Object.entries(model.get("runs")).map(([name, { accuracy, p }]) => ({ name, accuracy, p: floats(p) })), epochs = runs[0].accuracy.length;
+  const runs = model.get("names").map((name) => ({ name, ...model.get("runs")[name], p: floats(model.get("runs")[name].p) })), epochs = runs[0].accuracy.length;
   const label = (i) => labels.getUint8(i), at = (run, epoch, i) => run.p[(epoch - 1) * n + i];
   const sure = (run, epoch, i) => (label(i) ? at(run, epoch, i) : 1 - at(run, epoch, i));
-  let x = scale(0, 1, 0, 1), width = 0, before = model.get("epoch"), moved = 1, frame = null; // the share of a move that is done
+  const isOn = (run, i, m) => isActive(label(i), at(run, epoch, i), m);
+  const isBack = (run, i, m) => isOn(run, i, m) && epoch > 1 && !isActive(label(i), at(run, epoch - 1, i), m);
+  let x = scale(0, 1, 0, 1), width = 0, epoch = model.get("epoch"), before = epoch, done = 1, frame = null; // share of a move
+  let listed = []; // numbers of the reviews in the table
   let chosen = { run: runs[Math.min(1, runs.length - 1)], review: null }, pointed = null;
 
   const set = (name, value) => {
@@ -42,19 +45,19 @@ function render({ model, el }) {
   /** Near its line the margin is dragged; elsewhere the nearest dot is pointed at, and a click keeps it. */
   function touch(part, run) {
     const near = (left) => Math.abs(left - x(model.get("margin"))) < 8;
-    let dragged = false, moved = false;
-    const at = ({ clientX, clientY }) => {
+    let dragged = false, slid = false;
+    const spot = ({ clientX, clientY }) => {
       const box = part.getBoundingClientRect();
       return [clientX - box.left, clientY - box.top];
     };
     part.addEventListener("pointerdown", (event) => {
-      [dragged, moved] = [near(at(event)[0]), false];
+      [dragged, slid] = [near(spot(event)[0]), false];
       if (dragged) part.setPointerCapture(event.pointerId);
     });
     part.addEventListener("pointermove", (event) => {
-      const [left, top] = at(event);
+      const [left, top] = spot(event);
       if (dragged && event.buttons) {
-        moved = true;
+        slid = true;
         return set("margin", Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(left)) / 100)));
       }
       pointed = run ? dotAt(run, left, top) : null;
@@ -62,10 +65,10 @@ function render({ model, el }) {
       drawRings();
     });
     part.addEventListener("pointerup", (event) => {
-      if (run && !moved) {
-        chosen = { run, review: dotAt(run, ...at(event)) };
-        drawRings();
+      if (run && !slid) {
+        chosen = { run, review: dotAt(run, ...spot(event)) };
         drawList();
+        drawRings();
       }
       dragged = false;
     });
@@ -73,9 +76,8 @@ function render({ model, el }) {
   }
 
   /** Positive reviews lie above negative ones; where in their half, their number decides. */
-  function place(run, i, share = moved) {
-    const epoch = model.get("epoch"), half = LANE / 2 - 3;
-    const q = sure(run, before, i) + (sure(run, epoch, i) - sure(run, before, i)) * share;
+  function place(run, i) {
+    const half = LANE / 2 - 3, q = sure(run, before, i) + (sure(run, epoch, i) - sure(run, before, i)) * done;
     return [x(q), (label(i) ? 1 : LANE / 2 + 2) + ((i * 0.618034) % 1) * half];
   }
 
@@ -95,30 +97,25 @@ function render({ model, el }) {
         const [cx, cy] = place(run, i);
         return element("circle", { cx, cy, r: radius, class: name });
       };
-      redraw(rings, ...(chosen.run === run ? nearest(run).map((i) => ring(i, 4.5, "kx-listed")) : []),
+      redraw(rings, ...(chosen.run === run ? listed.map((i) => ring(i, 4.5, "kx-listed")) : []),
         ...[...new Set([chosen.review, pointed])].filter((i) => i !== null).map((i) => ring(i, 7, "kx-chosen")));
     }
   }
 
   /** Those that can be shown and are nearest to the margin: two just let go, two still active. */
   function nearest(run) {
-    const m = model.get("margin"), epoch = model.get("epoch");
+    const m = model.get("margin");
     const order = [...Array(n).keys()].filter((i) => ends[i]).map((i) => [Math.abs(sure(run, epoch, i) - m), i]).sort(([a], [b]) => a - b);
     return [false, true].flatMap((on) => order.filter(([, i]) => isActive(label(i), at(run, epoch, i), m) === on).slice(0, 2).map(([, i]) => i));
   }
 
   function drawDots() {
-    const m = model.get("margin"), epoch = model.get("epoch"), style = getComputedStyle(el), ratio = devicePixelRatio || 1;
+    const m = model.get("margin"), style = getComputedStyle(el), ratio = devicePixelRatio || 1;
     const colour = (name) => style.getPropertyValue(`--kx-${name}`).trim();
-    for (const { run, canvas, head } of lanes) {
+    for (const { run, canvas } of lanes) {
       const groups = { grey: [], orange: [], blue: [], purple: [] };
-      let on = 0, positive = 0;
       for (let i = 0; i < n; i++) {
-        const now = isActive(label(i), at(run, epoch, i), m);
-        const back = now && epoch > 1 && !isActive(label(i), at(run, epoch - 1, i), m);
-        groups[back ? "purple" : now ? ["orange", "blue"][label(i)] : "grey"].push(i);
-        on += now;
-        positive += now && label(i);
+        groups[!isOn(run, i, m) ? "grey" : isBack(run, i, m) ? "purple" : ["orange", "blue"][label(i)]].push(i);
       }
       Object.assign(canvas, { width: width * ratio, height: LANE * ratio });
       const pen = canvas.getContext("2d"), blue = getComputedStyle(canvas).color; // brighter where it is dark
@@ -132,11 +129,19 @@ function render({ model, el }) {
           pen.fillRect(left - size / 2, top - size / 2, size, size);
         }
       }
-      redraw(head, element("b", {}, run.name), ` ${phrase(words.head, {
-        on: on.toLocaleString("en"), n: n.toLocaleString("en"), positive, negative: on - positive, m: m.toFixed(2),
-        back: groups.purple.length, accuracy: (100 * run.accuracy[epoch - 1]).toFixed(1) })}`);
     }
     drawRings();
+  }
+
+  /** How many there are of each colour. */
+  function drawHeads() {
+    const m = model.get("margin");
+    for (const { run, head } of lanes) {
+      const on = [...Array(n).keys()].filter((i) => isOn(run, i, m)), positive = on.filter(label).length;
+      redraw(head, element("b", {}, run.name), ` ${phrase(words.head, {
+        on: on.length.toLocaleString("en"), n: n.toLocaleString("en"), positive, negative: on.length - positive, m: m.toFixed(2),
+        back: on.filter((i) => isBack(run, i, m)).length, accuracy: (100 * run.accuracy[epoch - 1]).toFixed(1) })}`);
+    }
   }
 
   /** The margin's line and the ground of what is let go, in every lane, and the loss on the same axis. */
@@ -166,25 +171,24 @@ function render({ model, el }) {
   }
 
   function drawList() {
-    const { run, review } = chosen, epoch = model.get("epoch"), m = model.get("margin");
-    const text = (i) => ends[i] ?? words.unfit;
+    const { run, review } = chosen, m = model.get("margin");
     const line = (i, name) => element("tr", {}, ...(i === undefined ? ["–", "", "", ""] : [
-      name, sure(run, epoch, i).toFixed(4), element("div", { lang: "en", dir: "ltr" }, text(i)), words.labels[label(i)],
+      name, sure(run, epoch, i).toFixed(4), element("div", { lang: "en", dir: "ltr" }, ends[i] ?? words.unfit), words.labels[label(i)],
     ]).map((cell) => element("td", {}, cell)));
-    const status = (i) => (isActive(label(i), at(run, epoch, i), m) ? words.on : words.off);
-    const near = nearest(run), off = near.filter((i) => !isActive(label(i), at(run, epoch, i), m));
-    const rows = [...off, ...Array(2 - off.length), ...near.slice(off.length), ...Array(2 - near.length + off.length)];
+    listed = nearest(run);
+    const off = listed.filter((i) => !isOn(run, i, m)), on = listed.slice(off.length);
+    const rows = [...off, ...Array(2 - off.length), ...on, ...Array(2 - on.length)];
     redraw(list, element("tr", {}, ...[run.name, words.p, words.ends, words.label].map((title) => element("th", {}, title))),
-      line(review ?? undefined, words.yours), ...rows.map((i) => line(i, i === undefined ? "" : status(i))));
+      line(review ?? undefined, words.yours), ...rows.map((i) => line(i, isOn(run, i ?? 0, m) ? words.on : words.off)));
   }
 
   function draw() {
-    const epoch = model.get("epoch");
     steps.update(epoch - 1, epochs - 1);
     when.textContent = phrase(words.when, { epoch, epochs });
-    drawDots();
-    drawFrames();
+    drawHeads();
     drawList();
+    drawFrames();
+    drawDots();
   }
 
   /** Let the dots run to where they are after another epoch. */
@@ -192,21 +196,19 @@ function render({ model, el }) {
     cancelAnimationFrame(frame);
     const began = performance.now();
     const go = (now) => {
-      moved = motion() ? Math.min(1, Math.max(0, (now - began) / MILLISECONDS)) : 1;
-      if (moved === 1) before = model.get("epoch");
+      done = Math.min(1, Math.max(0, (now - began) / MILLISECONDS));
       drawDots();
-      if (moved < 1) frame = requestAnimationFrame(go);
+      if (done < 1) frame = requestAnimationFrame(go);
     };
-    moved = 0;
+    [before, epoch, done] = [epoch, model.get("epoch"), motion() ? 0 : 1]; // one on its way goes on from where it was to go
     draw();
-    frame = requestAnimationFrame(go);
+    if (done < 1) frame = requestAnimationFrame(go);
   }
   function resize() {
     width = Math.min(Math.max(el.clientWidth || 700, 300), 900);
     x = scale(0, 1, EDGE, width - EDGE);
     draw();
   }
-  resize();
   const endings = [follow(model, ["margin"], draw), follow(model, ["epoch"], run)];
   const resized = new ResizeObserver(resize);
   resized.observe(el);

@@ -59,7 +59,8 @@ class MarginView(View):
     _esm, _css = View.script(_FILE), View.style(_FILE.with_suffix(".css"))
 
     words = traitlets.Dict(_WORDS).tag(sync=True)
-    labels, ends = traitlets.Bytes().tag(sync=True), traitlets.List().tag(sync=True)
+    labels = traitlets.Bytes().tag(sync=True)
+    names, ends = (traitlets.List().tag(sync=True) for _ in range(2))
     runs = traitlets.Dict().tag(sync=True)  # of each loss its accuracies and predictions, float32 (E, N)
     margin, epoch = traitlets.Float(0.6).tag(sync=True), traitlets.Int(1).tag(sync=True)
 
@@ -68,7 +69,8 @@ class MarginExplorer(Explorer):
     """See where each loss moves the training reviews, epoch by epoch, and which a margin lets go.
 
     It takes N training reviews, their labels, 0 or 1, and a :class:`Training` of each loss by its name; ValueError if
-    one is out of its range, or if lengths do not agree. Reviews near the margin in the second one can be read.
+    one is out of its range, or if lengths do not agree. Reviews near the margin in the lane that was clicked on, at
+    first the second, can be read.
     """
 
     def __init__(self, texts: Sequence[str], labels: np.ndarray, trainings: Mapping[str, Training]) -> None:
@@ -79,8 +81,8 @@ class MarginExplorer(Explorer):
             name: {"accuracy": list(map(float, run.test_accuracy)), "p": np.float32(run.predictions).tobytes()}
             for name, run in self.trainings.items()
         }
-        ends = [None if UNFIT.search(text) else _end(text) for text in texts]
-        self.view = MarginView(labels=np.uint8(self.labels).tobytes(), runs=runs, ends=ends)
+        ends = [None if UNFIT.search(end) else one_line(end) for end in map(_end, texts)]
+        self.view = MarginView(labels=np.uint8(self.labels).tobytes(), names=list(runs), runs=runs, ends=ends)
         wide = {"width": "420px"}
         self.margin = widgets.FloatSlider(0.6, description=_("margin m"), min=0.51, max=0.99, step=0.01, layout=wide)
         self._tie = widgets.jslink((self.margin, "value"), (self.view, "margin"))  # with or without a kernel
@@ -118,8 +120,8 @@ class MarginExplorer(Explorer):
 
 
 def _end(text: str) -> str:
-    text = text.replace("<br />", " ")
-    return one_line(text if len(text) <= _LENGTH else "… " + text[-_LENGTH:].split(maxsplit=1)[-1])
+    text = text.replace("<br />", " ").strip()
+    return text if len(text) <= _LENGTH else "… " + text[-_LENGTH:].split(maxsplit=1)[-1]
 
 
 def _check(texts: Sequence[str], labels: np.ndarray, trainings: Mapping[str, Training]) -> None:
@@ -129,10 +131,11 @@ def _check(texts: Sequence[str], labels: np.ndarray, trainings: Mapping[str, Tra
     if not trainings:
         raise ValueError("trainings is empty; give at least one Training by its name")
     n, n_epochs = len(texts), len(next(iter(trainings.values())).test_accuracy)
-    for run in trainings.values():
+    for name, run in trainings.items():
         p, accuracy = np.asarray(run.predictions), np.asarray(run.test_accuracy)
         if not p.size or not ((p >= 0) & (p <= 1)).all():  # NaN neither
-            raise ValueError("predictions must be probabilities, of one review and one epoch at least")
+            found = f"got {p.min()} to {p.max()}" if p.size else "got none"
+            raise ValueError(f"predictions of {name!r} must be probabilities of one review and epoch at least; {found}")
         if not ((accuracy >= 0) & (accuracy <= 1)).all():
             raise ValueError(f"accuracies are shares from 0 to 1, not {accuracy.tolist()}")
         if labels.shape != (n,) or p.shape != (n_epochs, n) or len(accuracy) != n_epochs:

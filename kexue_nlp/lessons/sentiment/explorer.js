@@ -50,7 +50,7 @@ function render({ model, el }) {
     ].filter(Boolean).join(" ");
     for (const part of [reader.element, legend, svg, told]) part.style.display = n ? "" : "none";
     drawFrame();
-    drawColours();
+    drawColours(); // and the step
   }
 
   /** What colours the words: their parts, what another judge makes of them, or one unit. */
@@ -63,7 +63,7 @@ function render({ model, el }) {
       span.style.setProperty("--share", `${Math.abs(value) * 0.6}%`);
     }
     legend.classList.toggle("kx-note", number > 0);
-    legend.textContent = judge ? phrase(words.left_out, { judge }) : !unit ? words.colours
+    legend.textContent = judge ? phrase(words.left_out, { judge, limit: about.limit }) : !unit ? words.colours
       : phrase(words.unit, { unit: unit[0], n: about.n, share: `${Math.round(100 * unit[1])}%` });
     const order = (judge ? now.judged[number - 1] : unit ? [] : now.parts).map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
     const list = (some) => some.filter(([, word], i) => some.findIndex(([, other]) => other === word) === i).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
@@ -99,7 +99,6 @@ function render({ model, el }) {
         element("text", { class: "kx-quiet", x: LEFT - 6, y: y(oddsOf(p)) + 4, "text-anchor": "end" }, `${digits(100 * p)}%`)]),
       ...numbers.map((t) => element("text", { class: "kx-quiet", x: x(t), y: base + 15, "text-anchor": "middle" }, t)),
       element("text", { class: "kx-quiet", x: (LEFT + end) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, words.axis));
-    if (most !== undefined) drawStep();
   }
 
   /** How far it has read, and the word that is pointed at. */
@@ -120,8 +119,9 @@ function render({ model, el }) {
     dot.setAttribute("cx", x(at));
     dot.setAttribute("cy", y(totals[at]));
     dot.classList.toggle("kx-above", totals[at] > 0);
-    told.textContent = pointed === null && step === n ? most : phrase(at ? words.word : words.start, {
-      word: now.words[at - 1], n: at, part: signed(at ? now.parts[at - 1] : totals[0]),
+    const other = model.get("colour") - 1, judge = at && about.judges[other];
+    told.textContent = pointed === null && step === n ? most : phrase(judge ? words.alone : at ? words.word : words.start, {
+      word: now.words[at - 1], n: at, part: signed(judge ? now.judged[other][at - 1] : at ? now.parts[at - 1] : totals[0]), judge,
       before: percent(totals[at - 1] ?? 0), after: percent(totals[at]) });
   }
 
@@ -139,7 +139,7 @@ function render({ model, el }) {
 
   drawText();
   const endings = [follow(model, ["texts", "index"], drawText), follow(model, ["colour"], drawColours)];
-  const resized = new ResizeObserver(drawFrame);
+  const resized = new ResizeObserver(() => { drawFrame(); drawStep(); });
   resized.observe(el);
   return () => { resized.disconnect(); reader.stop(); for (const end of endings) end(); };
 }

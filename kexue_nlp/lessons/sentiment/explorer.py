@@ -17,10 +17,10 @@ from kexue_nlp.text import split_words
 from kexue_nlp.widgets.base import Explorer, TextArea, escape, one_line, row
 from kexue_nlp.widgets.view import View
 
-__all__ = ["SentimentExplorer", "SentimentState", "weigh"]
+__all__ = ["SentimentExplorer", "SentimentState", "leave_out", "weigh"]
 
 WORD_LIMIT = 2500  # as many as the longest reviews of IMDB have
-JUDGE_LIMIT = 400  # words that are left out, one by one, for the other judges
+JUDGE_LIMIT = 300  # words that are left out, one by one, for the other judges
 N_UNITS = 8  # the best, which can be looked at
 BORDERS = (0.25, 0.4, 0.6, 0.75)  # probabilities between the verdicts
 VERDICTS = (N_("negative"), N_("rather negative"), N_("unsure"), N_("rather positive"), N_("positive"))
@@ -37,9 +37,10 @@ _WORDS = {
     "start": N_("Before the first word: {after} positive. Log-odds {part}: the bias, and the state before any word."),
     "so_far": N_("after {n} words: {p} positive"),
     "left_out": N_(
-        "Coloured by {judge}: what its log-odds lose if the word is left out. Words count together: these do not "
-        "add up."
+        "Coloured by {judge}: what its log-odds lose if the word is left out; the first {limit} are tried. Words count "
+        "together: these do not add up."
     ),
+    "alone": N_("“{word}”, word {n}: without it {judge} would lose {part} log-odds."),
     "judged": N_("Left out, they matter most. For it: {best}. Against it: {worst}."),
     "most": N_("Before the first word {start}. Most for it: {best}. Most against it: {worst}."),
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
@@ -100,10 +101,14 @@ def weigh(classifier: Any, states: np.ndarray, length: int = 1) -> tuple[float, 
 
 
 def leave_out(judge: Any, words: Sequence[str]) -> np.ndarray:
-    """Say how much a classifier's log-odds, by its ``predict_proba``, lose if each of T words is left out: (T,)."""
-    texts = [" ".join(words), *(" ".join([*words[:t], *words[t + 1 :]]) for t in range(len(words)))]
+    """Say how much a classifier's log-odds, by its ``predict_proba``, lose if each of T words is left out: (T,).
+
+    It takes time with the square of T, so only the first 300 words are tried; the others get 0.
+    """
+    tried = range(min(len(words), JUDGE_LIMIT))
+    texts = [" ".join(words), *(" ".join([*words[:t], *words[t + 1 :]]) for t in tried)]
     odds = logit(np.clip(judge.predict_proba(texts)[:, 1], 1e-9, 1 - 1e-9))
-    return odds[0] - odds[1:]
+    return np.pad(odds[0] - odds[1:], (0, len(words) - len(tried)))
 
 
 class SentimentView(View):
@@ -113,7 +118,7 @@ class SentimentView(View):
 
     words = traitlets.Dict(_WORDS).tag(sync=True)
     texts, about = traitlets.List().tag(sync=True), traitlets.Dict().tag(sync=True)
-    index, colour = (traitlets.Int(0).tag(sync=True) for _ in range(2))  # of the text; 0: by parts, or a unit by rank
+    index, colour = (traitlets.Int(0).tag(sync=True) for _ in range(2))  # of the text; by parts, a judge, or a unit
 
 
 class SentimentExplorer(Explorer):
@@ -124,7 +129,8 @@ class SentimentExplorer(Explorer):
     from reviews of about `length` words; see :func:`weigh`. `separation`, float (units,), is the area under the ROC
     curve of each unit, over the means of labelled reviews. There are `reviews` to choose from, whose states give the
     colours their scale, and their `labels` where they are known. What another classifier of texts says, by its
-    ``predict_proba``, is shown under its name, if `judges` maps one to it. ValueError if these do not fit.
+    ``predict_proba``, is shown under its name, if `judges` maps one to it, and words can have its colours, by
+    :func:`leave_out`. ValueError if these do not fit.
     """
 
     def __init__(
@@ -156,11 +162,10 @@ class SentimentExplorer(Explorer):
         self._scale = np.maximum(np.quantile(np.abs(seen[:, self._best] - self._mean), 0.98, axis=0), 1e-6)
         said = len(seen) * weigh(classifier, seen)[1]
         self._full = max(float(np.quantile(np.abs(said), 0.98)), 1e-6)  # log-odds of a state that get the full colour
-        self._strong = {}  # changes by leaving out that get the full colour
-        for name, judge in self._judges.items():
-            changes = np.concatenate([leave_out(judge, split_words(text)[:JUDGE_LIMIT]) for text in reviews])
-            self._strong[name] = max(float(np.quantile(np.abs(np.append(changes, 0)), 0.98)), 1e-6)
-        self._states = list(map(self._look, self._texts))
+        judged = [self._ask(text) for text in reviews]  # (judges, T) each
+        changes = np.abs(np.hstack([np.zeros((len(self._judges), 1)), *judged]))
+        self._strong = np.maximum(np.quantile(changes, 0.98, axis=1, keepdims=True), 1e-6)  # these get the full colour
+        self._states = list(map(self._look, self._texts, [*judged, None]))
 
         wide = {"width": "auto", "max_width": "900px"}
         names = [f"{i}: {one_line(text[:60])}…" for i, text in enumerate(reviews, start=1)]
@@ -174,7 +179,7 @@ class SentimentExplorer(Explorer):
             control.add_class("kexue-needs-kernel")
         units = [[int(u), float(max(a, 1 - a))] for u, a in zip(self._best, area, strict=True)]
         about = {"units": units, "n": model.units, "length": length, "unsure": list(BORDERS[1:3])}
-        about["judges"] = list(self._judges)
+        about |= {"judges": list(self._judges), "limit": JUDGE_LIMIT}
         self.view = SentimentView(texts=list(map(_for_page, self._states, [*labels, None])), about=about)
         # These ties hold in the page, with or without a kernel.
         ties = ((self.review, "index"), (self.colour, "colour"))
@@ -229,17 +234,20 @@ class SentimentExplorer(Explorer):
         words = split_words(text)
         return words, self._model.states(self._model.vocabulary.encode(words[:WORD_LIMIT])).astype(float)
 
-    def _look(self, text: str) -> SentimentState:
+    def _ask(self, text: str) -> np.ndarray:
+        words = split_words(text)[:WORD_LIMIT]
+        changes = [leave_out(judge, words) for judge in self._judges.values()]
+        return np.reshape(changes, (len(changes), len(words)))
+
+    def _look(self, text: str, judged: np.ndarray | None = None) -> SentimentState:
         words, states = self._read(text)
         n = len(states) - 1
         start, parts = weigh(self._classifier, states, self._length)
         units = self._sign * (states[1:, self._best] - self._mean) / self._scale
         said = parts * (max(n, self._length) + 1) / self._full
-        judged = np.zeros((len(self._judges), n))
-        for changes, judge in zip(judged, self._judges.values(), strict=True):
-            changes[:JUDGE_LIMIT] = leave_out(judge, words[: min(n, JUDGE_LIMIT)])
-        shares = judged / np.reshape(list(self._strong.values()), (-1, 1))
-        colours = np.rint(100 * np.clip(np.vstack([said, shares, units.T]), -1, 1)).astype(int)
+        judged = self._ask(text) if judged is None else judged
+        shares = np.vstack([said, judged / self._strong, units.T])
+        colours = np.rint(100 * np.clip(shares, -1, 1)).astype(int)
         known = tuple(word in self._model.vocabulary for word in words[:n])
         others = {name: float(judge.predict_proba([text])[0, 1]) for name, judge in self._judges.items()}
         return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n, others, judged)

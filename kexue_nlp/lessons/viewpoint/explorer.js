@@ -49,9 +49,8 @@ function render({ model, el }) {
     on: { input: () => allow(), keydown: ({ key, isComposing }) => { if (key === "Enter" && !isComposing) add(); } },
   });
   const button = element("button", { type: "button", class: "kx-button", disabled: true, on: { click: () => add() } }, words.add);
-  const folded = (text) => text.normalize("NFKC").toLowerCase().trim();
-  let said = ""; // the sentence: what is added is a name that occurs in it
-  const allow = () => { button.disabled = !/[\p{L}\p{N}]/u.test(box.value) || !folded(said).includes(folded(box.value)); };
+  let said = ""; // the sentence that the box belongs to
+  const allow = () => { button.disabled = !/[\p{L}\p{N}]/u.test(box.value); };
   function add() {
     const name = box.value.trim(), added = model.get("added"), removed = model.get("removed");
     if (button.disabled) return;

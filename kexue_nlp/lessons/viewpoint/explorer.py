@@ -38,7 +38,7 @@ _WORDS = {
     "first": N_("Shown: the first {n} characters."), "known": N_("known names in this sentence"),
     "none": N_("No name of the list occurs in the sentence."),
     "remove": N_("take {name} off the list"), "restore": N_("put {name} back on the list"), "add": N_("add a name"),
-    "box": N_("type a name of the sentence, or select it there"),
+    "box": N_("type a name, or select it in the sentence"),
     "dropped": N_("Tagged by force, but dropped, because the network tags nothing there: {names}"),
     "network": N_("The network"), "after": N_("After decoding"), "bonus": N_("log-probability {x}"),
     "tags": [N_("none"), N_("positive"), N_("neutral"), N_("negative")],
@@ -163,7 +163,7 @@ class ViewpointExplorer(Explorer):
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
-        self.view.observe(lambda change: self._filling or self._run(self._refresh), names=["added", "removed"])
+        self.view.observe(lambda change: self._filling or self._run(self._edit), names=["added", "removed"])
         sliders = row(self.neutral, self.inside, self.outside, self.reset_button())
         for part in (self.example, self.sentence, self.decoding, sliders):
             part.add_class("kexue-needs-kernel")
@@ -197,6 +197,12 @@ class ViewpointExplorer(Explorer):
 
     def _take_example(self) -> None:
         self.sentence.value = self._examples[self.example.value]
+
+    def _edit(self) -> None:
+        name = self.view.added[-1] if self.view.added else ""
+        found = fold(name) in fold(self.sentence.value)
+        self.say(*([] if found else [_("“{name}” is on the list now, but not in this sentence.", name=one_line(name))]))
+        self._refresh()
 
     def _refresh(self) -> None:
         text, names = self.sentence.value, self._edited(self._names)
@@ -235,7 +241,7 @@ class ViewpointExplorer(Explorer):
             "characters": [one_line(character) for character in state.text[:TEXT_LIMIT]],
             "left": max(0, len(state.text) - TEXT_LIMIT),
             "verdicts": {name: _listed(mentions) for name, mentions in {"": state.mentions, **self._judged}.items()},
-            "known": [*known],
+            "known": list(known),
             "gone": [name for name in self.view.removed if fold(name) in fold(state.text)],
             "dropped": [one_line(state.text[a:b]) for a, b in state.dropped][:LIST_LIMIT],
             "maps": [
