@@ -5,7 +5,10 @@ import keras
 import numpy as np
 import pytest
 
-from kexue_nlp.lessons.viewpoint.explorer import DECODINGS, state
+from kexue_nlp.entity_decoding import polarity_probabilities
+from kexue_nlp.lessons.viewpoint.explorer import DECODINGS, leave_out, state
+from kexue_nlp.mentions import Mention
+from kexue_nlp.models import viewpoint_tagger
 from kexue_nlp.text import Vocabulary
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.widgets import ViewpointExplorer, errors
@@ -90,8 +93,41 @@ def test_every_control_changes_the_picture_and_reset_goes_back(explorer, tagger)
         getattr(explorer, control).value = value
         assert explorer.view.shown != before, control
     assert tagger.gazetteer == gazetteer  # the explorer has a tagger of its own
-    explorer.children[-3].children[-1].click()
+    next(row for row in explorer.children if hasattr(row, "children")).children[-1].click()
     assert (explorer.view.shown, errors) == (beginning, [])
+
+
+def test_a_character_is_worth_what_leaving_it_out_changes():
+    text, mention = "卖了北京奔驰，真好", Mention("北京奔驰", 2, 6, "pos", 0.5)
+    keras.utils.set_random_seed(0)
+    network = viewpoint_tagger(len(text) + 2, embedding=4, units=(4, 4))  # it reads what stands around
+    explorer = ViewpointExplorer(ViewpointTagger(network, Vocabulary(text), ["北京奔驰"]), [text])
+    tagger = explorer._tagger
+    lost = leave_out(tagger, text, mention)
+    assert np.flatnonzero(lost == 0).tolist() == [2, 3, 4, 5]
+    without = {(0, 1): "了北京奔驰，真好", (8, 2): "卖了北京奔驰，真"}
+    p, *others = (
+        polarity_probabilities(tagger.log_probabilities([t])[0], [(start, start + 4, "pos")])[0]
+        for t, start in ((text, 2), *((shorter, start) for (_, start), shorter in without.items()))
+    )
+    for (t, _), q in zip(without, others, strict=True):
+        assert lost[t] == pytest.approx(np.log(p / (1 - p)) - np.log(q / (1 - q)), abs=1e-4)
+    assert explorer.view.why == []
+    explorer.decoding.value = "forced alignment"
+    assert explorer.state.mentions
+    for i, mention in enumerate(explorer.state.mentions):
+        explorer.view.pointed = i
+        assert np.sign(explorer.view.why).tolist() == np.sign(leave_out(tagger, text, mention).round(2)).tolist()
+    explorer.sentence.value = "本田"
+    assert (explorer.view.pointed, explorer.view.why) == (-1, [])
+
+
+def test_the_choice_follows_the_sentence(explorer):
+    first = explorer.sentence.value
+    explorer.sentence.value = "北京奔驰"
+    assert explorer.example.label == "your own"
+    explorer.example.value = 0
+    assert explorer.sentence.value == first
 
 
 def test_names_are_added_and_removed_and_found_in_any_case(explorer, monkeypatch):

@@ -34,6 +34,13 @@ def test_names_come_and_go_and_an_unsure_verdict_looks_unsure(page):  # noqa: F8
     page.get_by_role("button", name="put 宝马 back").click()
     page.get_by_role("button", name="take 哈弗h off").press("Enter")
     assert (trait(page, "added"), trait(page, "removed")) == (["唐", "哈弗h6", HOSTILE], ["哈弗h"])
+    page.locator(".kx-card").first.hover()
+    assert trait(page, "pointed") == 0
+    page.evaluate("window.models[0].set('why', [1, -0.5, 0, 0, 0, 0, 0, 0])")
+    shades = page.locator(".kx-text span").evaluate_all("all => all.slice(0, 3).map((one) => one.style.background)")
+    assert ["blue) 70%" in shades[0], "orange) 35%" in shades[1], " 0%" in shades[2]] == [True] * 3
+    page.mouse.move(0, 0)
+    assert trait(page, "pointed") == -1
     wider = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"
     assert page.locator(".kx, .kx div, .kx button").evaluate_all(wider) == 0
     assert (page.title(), page.locator("img").count()) == ("", 0)

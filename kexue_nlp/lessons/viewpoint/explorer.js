@@ -12,9 +12,12 @@ function render({ model, el }) {
   };
 
   /** What is said of one name. Whoever is not sure says perhaps, in a dashed frame. */
-  function card({ name, polarity, probability, sure }) {
-    const said = words.said[polarity];
-    return element("div", { class: `kx-card kx-${polarity} ${sure ? "" : "kx-unsure"}` },
+  function card({ name, polarity, probability, sure }, i, judge) {
+    const said = words.said[polarity], point = (at) => () => { if (!judge) set({ pointed: at }); };
+    return element("div", {
+      class: `kx-card kx-${polarity} ${sure ? "" : "kx-unsure"}`, tabindex: judge ? null : 0, "data-key": judge ? null : `card ${i}`,
+      on: { pointerenter: point(i), focus: point(i), pointerleave: point(-1), blur: point(-1) },
+    },
       element("div", {}, zh("kx-name", name)),
       element("div", { class: "kx-verdict" }, `${SIGNS[polarity]} ${sure ? said : phrase(words.perhaps, { said })}`),
       element("div", { class: "kx-quiet" }, phrase(words.sure, { p: probability.toFixed(2) })));
@@ -24,14 +27,20 @@ function render({ model, el }) {
     const lines = Object.entries(verdicts).flatMap(([judge, { mentions, more }]) => [
       judge && element("div", { class: "kx-quiet" }, judge),
       element("div", { class: "kx-cards", role: "status" },
-        ...(mentions.length ? mentions.map(card) : [words.nothing]),
+        ...(mentions.length ? mentions.map((mention, i) => card(mention, i, judge)) : [words.nothing]),
         more > 0 && element("span", { class: "kx-quiet" }, phrase(words.more, { count: more })))]);
     const forced = dropped.length && element("p", { lang: "zh" }, phrase(words.dropped, { names: dropped.join(" ") }));
     redraw(top, ...lines, forced);
   }
 
   function drawSentence({ characters, left, verdicts }) {
-    const parts = [];
+    const parts = [], why = model.get("why");
+    if (why.length) {
+      const coloured = characters.map((character, t) => element("span", {
+        style: `background: color-mix(in srgb, var(--kx-${why[t] < 0 ? "orange" : "blue"}) ${Math.round(70 * Math.abs(why[t] ?? 0))}%, transparent)`,
+      }, character));
+      return redraw(sentence, element("bdi", {}, ...coloured));
+    }
     let place = 0;
     for (const { start, end, polarity, sure } of verdicts[""].mentions) {
       if (end > characters.length) break;
@@ -111,8 +120,11 @@ function render({ model, el }) {
 
   function drawMaps({ maps, characters, left }) {
     const n = maps[0].p.length, first = n < characters.length + left && phrase(words.first, { n });
-    redraw(below, element("div", { class: "kx-quiet" }, [words.map, maps.some(({ bonuses }) => bonuses.flat().some(Boolean)) && words.frames, first].filter(Boolean).join(" ")),
-      ...(n ? maps.flatMap((map, i) => drawMap(map, [words.network, words.after][i], characters)) : []));
+    const equal = maps.length > 1 && maps[0].path.join() === maps[1].path.join() && maps[0].cuts.join() === maps[1].cuts.join() && !maps[1].bonuses.flat().some(Boolean);
+    redraw(below, element("div", { class: "kx-quiet" }, [words.why, words.map, maps.some(({ bonuses }) => bonuses.flat().some(Boolean)) && words.frames, first].filter(Boolean).join(" ")),
+      ...(n ? maps.slice(0, equal ? 1 : 2).flatMap((map, i) => drawMap(map, equal ? words.same : [words.network, words.after][i], characters)) : []));
+    const both = [...below.querySelectorAll(".kx-scroll")];
+    for (const one of both) one.addEventListener("scroll", () => { for (const other of both) other.scrollLeft = one.scrollLeft; });
   }
 
   const top = element("div"), sentence = element("p", { class: "kx-text", lang: "zh", on: { pointerup: pick, keyup: pick } });
@@ -124,7 +136,8 @@ function render({ model, el }) {
     for (const part of [drawVerdicts, drawSentence, drawNames, drawMaps]) part(shown);
   };
   draw();
-  return follow(model, ["shown"], draw);
+  const ends = [follow(model, ["shown"], draw), follow(model, ["why"], () => drawSentence(model.get("shown")))];
+  return () => ends.forEach((end) => end());
 }
 
 export default { render };

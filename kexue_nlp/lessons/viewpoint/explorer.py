@@ -10,9 +10,15 @@ from typing import Any
 import ipywidgets as widgets
 import numpy as np
 import traitlets
-from scipy.special import softmax
+from scipy.special import logit, softmax
 
-from kexue_nlp.entity_decoding import Mention, align_entities, entities_among, name_entities
+from kexue_nlp.entity_decoding import (
+    Mention,
+    align_entities,
+    entities_among,
+    name_entities,
+    polarity_probabilities,
+)
 from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.language import N_, _
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
@@ -35,6 +41,8 @@ _COLOURS = {"pos": BLUE, "neu": GREY, "neg": ORANGE}
 _WORDS = {
     "said": _SAID, "perhaps": N_("perhaps {said}"), "sure": N_("probability {p}"), "nothing": N_("No name is found."),
     "more": N_("and {count} more"), "cut": N_("and {left} more characters"),
+    "why": N_("Point at a verdict above: characters that speak for it are blue, those against it orange."),
+    "same": N_("The network, and after decoding, which changes nothing"),
     "first": N_("Shown: the first {n} characters."), "known": N_("known names in this sentence"),
     "none": N_("No name of the list occurs in the sentence."),
     "remove": N_("take {name} off the list"), "restore": N_("put {name} back on the list"), "add": N_("add a name"),
@@ -101,6 +109,21 @@ def state(
     return ViewpointState(text, tagger.gazetteer, decoding, log_p, bonuses, before, after, mentions, dropped)
 
 
+def leave_out(tagger: ViewpointTagger, text: str, mention: Mention) -> np.ndarray:
+    """Say how much the log-odds of a mention's polarity lose if a character of T is left out: (T,), 0 in the name."""
+    places = [t for t in range(len(text)) if not mention.start <= t < mention.end]
+    texts = [text, *(text[:t] + text[t + 1 :] for t in places)]
+    starts = [mention.start, *(mention.start - (t < mention.start) for t in places)]
+    length = mention.end - mention.start
+    p = [
+        polarity_probabilities(log_p, [(start, start + length, mention.polarity)])[0]
+        for log_p, start in zip(tagger.log_probabilities(texts), starts, strict=True)
+    ]
+    odds, lost = logit(np.clip(p, 1e-9, 1 - 1e-9)), np.zeros(len(text))
+    lost[places] = odds[0] - odds[1:]
+    return lost
+
+
 class ViewpointView(View):
     """The picture: verdicts, sentence, names and heat maps, and what was added to the list or taken off it."""
 
@@ -110,6 +133,8 @@ class ViewpointView(View):
     words = traitlets.Dict(_WORDS).tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
     added, removed = (traitlets.List(traitlets.Unicode()).tag(sync=True) for _ in range(2))
+    pointed = traitlets.Int(-1).tag(sync=True)  # at which of the tagger's mentions
+    why = traitlets.List(traitlets.Float()).tag(sync=True)  # from -1 to 1 of each character: what speaks for it
 
 
 class ViewpointExplorer(Explorer):
@@ -141,8 +166,9 @@ class ViewpointExplorer(Explorer):
         self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
-        options = list(zip(numbered, range(len(numbered)), strict=True))
-        self.example = widgets.Dropdown(options=options, description=_("example"), layout={"width": "640px"})
+        options = [(name, i) for i, name in enumerate([*numbered, _("your own")])]
+        wide = {"width": "640px", "max_width": "100%"}
+        self.example = widgets.Dropdown(options=options, description=_("example"), layout=wide)
         self.sentence = TextArea(description=_("sentence"), rows=2, layout={"width": "auto"})
         what = (
             _("only names of the list can be entities; those that overlap compete"),
@@ -158,8 +184,13 @@ class ViewpointExplorer(Explorer):
         what = _("added to that of no entity just before and behind it")
         self.outside = widgets.SelectionSlider(options=BONUSES, description=_("bonus outside"), tooltip=what, **size)
         tip = _("the probability of neutral is multiplied by this")
-        self.neutral = widgets.FloatLogSlider(min=-4, max=4, step=0.1, description=_("neutral ×"), tooltip=tip, **size)
+        self.neutral = widgets.FloatLogSlider(
+            min=-4, max=4, step=0.1, readout_format=",.3r", description=_("neutral ×"), tooltip=tip, **size
+        )
+        for slider in (self.inside, self.outside):
+            slider.add_class("kexue-chosen")
         self.view = ViewpointView()
+        self.view.observe(lambda _change: self._run(self._explain), names="pointed")
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
@@ -167,7 +198,7 @@ class ViewpointExplorer(Explorer):
         sliders = row(self.neutral, self.inside, self.outside, self.reset_button())
         for part in (self.example, self.sentence, self.decoding, sliders):
             part.add_class("kexue-needs-kernel")
-        self.lay_out(self.example, self.sentence, self.decoding, self.view, sliders)
+        self.lay_out(self.example, self.sentence, self.decoding, sliders, self.view)
         self.reset()
 
     def reset(self) -> None:
@@ -196,7 +227,17 @@ class ViewpointExplorer(Explorer):
         return page
 
     def _take_example(self) -> None:
-        self.sentence.value = self._examples[self.example.value]
+        if self.example.value < len(self._examples):
+            self.sentence.value = self._examples[self.example.value]
+
+    def _explain(self) -> None:
+        mentions, text = self.state.mentions, self.state.text
+        if not 0 <= self.view.pointed < len(mentions) or len(text) > MAP_LIMIT:
+            self.view.why = []
+            return
+        with self.busy():
+            lost = leave_out(self._tagger, text, mentions[self.view.pointed])
+        self.view.why = (lost / max(np.abs(lost).max(), 1)).round(2).tolist()
 
     def _edit(self) -> None:
         name = self.view.added[-1] if self.view.added else ""
@@ -206,6 +247,9 @@ class ViewpointExplorer(Explorer):
 
     def _refresh(self) -> None:
         text, names = self.sentence.value, self._edited(self._names)
+        with self.filling():
+            self.example.value = ([*self._examples, text]).index(text)
+        self.view.pointed = -1
         if self._asked != (text, names):
             with self.busy():
                 self._tagger.gazetteer = names
