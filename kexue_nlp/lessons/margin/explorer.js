@@ -57,7 +57,7 @@ function render({ model, el }) {
     part.addEventListener("pointermove", (event) => {
       const [left, top] = spot(event);
       if (dragged && event.buttons) {
-        slid = true;
+        [slid, pointed] = [true, null];
         return set("margin", Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(left)) / 100)));
       }
       pointed = run ? dotAt(run, left, top) : null;

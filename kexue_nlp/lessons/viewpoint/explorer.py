@@ -12,15 +12,10 @@ import numpy as np
 import traitlets
 from scipy.special import logit, softmax
 
-from kexue_nlp.entity_decoding import (
-    Mention,
-    align_entities,
-    entities_among,
-    name_entities,
-    polarity_probabilities,
-)
+from kexue_nlp.entity_decoding import align_entities, entities_among, name_entities, polarity_probabilities
 from kexue_nlp.figures import BLUE, GREY, ORANGE
 from kexue_nlp.language import N_, _
+from kexue_nlp.mentions import Mention
 from kexue_nlp.tagging import POLARITY, entities_to_tags, tags_to_entities
 from kexue_nlp.text import fold
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
@@ -28,7 +23,7 @@ from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets.base import Explorer, TextArea, one_line, row
 from kexue_nlp.widgets.view import View
 
-__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "state"]
+__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "leave_out", "state"]
 
 DECODINGS = {N_("names compete"): "names", N_("forced alignment"): "forced", N_("tags alone"): "plain"}
 BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
@@ -140,10 +135,11 @@ class ViewpointView(View):
 class ViewpointExplorer(Explorer):
     """Type a sentence, and see who is praised in it and who is blamed; edit the list of names, and move the bonuses.
 
-    The tagger, with the four tags of :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is
-    shown. `names` is the list to begin with, by default the tagger's; names are found whatever their case, width and
-    script. What another tool, ``judge(text)``, says is shown below under its name, if `judges` maps one to it; of
-    one with a gazetteer a copy is asked, whose gazetteer is edited too.
+    Point at a verdict, and see which characters speak for it (:func:`leave_out`). The tagger, with the four tags of
+    :data:`kexue_nlp.tagging.POLARITY`, is not changed. The first of the examples is shown. `names` is the list to begin
+    with, by default the tagger's; names are found whatever their case, width and script. What another tool,
+    ``judge(text)``, says is shown below under its name, if `judges` maps one to it; of one with a gazetteer a copy is
+    asked, whose gazetteer is edited too.
     """
 
     def __init__(
@@ -194,7 +190,8 @@ class ViewpointExplorer(Explorer):
         self.on_change(self.example, self._take_example)
         for control in (self.sentence, self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
-        self.view.observe(lambda change: self._filling or self._run(self._edit), names=["added", "removed"])
+        for trait, react in (("added", self._add), ("removed", self._refresh)):
+            self.view.observe(lambda _change, react=react: self._filling or self._run(react), names=trait)
         sliders = row(self.neutral, self.inside, self.outside, self.reset_button())
         for part in (self.example, self.sentence, self.decoding, sliders):
             part.add_class("kexue-needs-kernel")
@@ -239,7 +236,7 @@ class ViewpointExplorer(Explorer):
             lost = leave_out(self._tagger, text, mentions[self.view.pointed])
         self.view.why = (lost / max(np.abs(lost).max(), 1)).round(2).tolist()
 
-    def _edit(self) -> None:
+    def _add(self) -> None:
         name = self.view.added[-1] if self.view.added else ""
         found = fold(name) in fold(self.sentence.value)
         self.say(*([] if found else [_("“{name}” is on the list now, but not in this sentence.", name=one_line(name))]))
