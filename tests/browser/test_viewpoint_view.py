@@ -38,7 +38,8 @@ def test_names_come_and_go_and_an_unsure_verdict_looks_unsure(page):  # noqa: F8
     assert trait(page, "pointed") == 0
     page.evaluate("window.models[0].set('why', [1, -0.5, 0, 0, 0, 0, 0, 0])")
     shades = page.locator(".kx-text span").evaluate_all("all => all.slice(0, 3).map((one) => one.style.background)")
-    assert ["blue) 70%" in shades[0], "orange) 35%" in shades[1], " 0%" in shades[2]] == [True] * 3
+    assert ["said) 80%" in shades[0], "grey) 40%" in shades[1], " 0%" in shades[2]] == [True] * 3
+    assert "".join(page.locator(".kx-at").all_inner_texts()) == "哈弗h"
     page.mouse.move(0, 0)
     assert trait(page, "pointed") == -1
     wider = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"

@@ -27,9 +27,9 @@ _WORDS = {
         "test accuracy {accuracy}%"
     ),
     "legend": N_(
-        "A dot is a training review; the farther right, the more probable a network finds its true label. Blue, orange: "
-        "not yet right by the margin; grey: right by it; purple: it was, and has slipped back; a ring: in the table. Drag "
-        "the line (nothing is trained again), click on a dot."
+        "A dot is a training review; the farther right, the more probable a network finds its true label. Blue, "
+        "orange: not yet right by the margin; grey: right by it; purple: it was, and has slipped back; a ring: in the "
+        "table. Drag the line (nothing is trained again), click on a dot."
     ),
     "labels": [N_("negative"), N_("positive")], "label": N_("label"),
     "on": N_("not yet right"), "off": N_("just right"),

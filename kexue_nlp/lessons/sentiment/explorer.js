@@ -67,7 +67,8 @@ function render({ model, el }) {
       : phrase(words.unit, { unit: unit[0], n: about.n, share: `${Math.round(100 * unit[1])}%` });
     const order = (judge ? now.judged[number - 1] : unit ? [] : now.parts).map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
     const list = (some) => some.filter(([, word], i) => some.findIndex(([, other]) => other === word) === i).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
-    most = unit ? "" : phrase(judge ? words.judged : words.most, {
+    const mean = Math.round(colours.reduce((sum, value) => sum + value, 0) / Math.max(colours.length, 1));
+    most = unit ? phrase(words.unit_mean, { unit: unit[0], share: signed(mean) }) : phrase(judge ? words.judged : words.most, {
       start: signed(now.start), best: list(order.filter(([part]) => part > 0)),
       worst: list(order.filter(([part]) => part < 0).reverse()) });
     drawStep();
@@ -119,9 +120,11 @@ function render({ model, el }) {
     dot.setAttribute("cx", x(at));
     dot.setAttribute("cy", y(totals[at]));
     dot.classList.toggle("kx-above", totals[at] > 0);
-    const other = model.get("colour") - 1, judge = at && about.judges[other];
-    told.textContent = pointed === null && step === n ? most : phrase(judge ? words.alone : at ? words.word : words.start, {
-      word: now.words[at - 1], n: at, part: signed(judge ? now.judged[other][at - 1] : at ? now.parts[at - 1] : totals[0]), judge,
+    const number = model.get("colour"), judge = about.judges[number - 1], unit = about.units[number - 1 - about.judges.length];
+    const which = !at ? words.start : judge ? words.alone : unit ? words.at_unit : words.word;
+    told.textContent = pointed === null && step === n ? most : phrase(which, {
+      word: now.words[at - 1], n: at, judge, unit: unit?.[0], share: signed(now.colours[number][at - 1] ?? 0),
+      part: signed(!at ? totals[0] : judge ? now.judged[number - 1][at - 1] : now.parts[at - 1]),
       before: percent(totals[at - 1] ?? 0), after: percent(totals[at]) });
   }
 

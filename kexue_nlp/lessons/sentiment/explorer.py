@@ -40,7 +40,9 @@ _WORDS = {
         "Coloured by {judge}: what its log-odds lose if the word is left out; the first {limit} are tried. Words count "
         "together: these do not add up."
     ),
-    "alone": N_("“{word}”, word {n}: without it {judge} would lose {part} log-odds."),
+    "alone": N_("“{word}”, word {n}: {part} log-odds for {judge}, which it would not have without the word."),
+    "at_unit": N_("“{word}”, word {n}: unit {unit} at {share} % of its full colour."),
+    "unit_mean": N_("Unit {unit} over the whole text: {share} % on average."),
     "judged": N_("Left out, they matter most. For it: {best}. Against it: {worst}."),
     "most": N_("Before the first word {start}. Most for it: {best}. Most against it: {worst}."),
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
@@ -164,7 +166,7 @@ class SentimentExplorer(Explorer):
         self._full = max(float(np.quantile(np.abs(said), 0.98)), 1e-6)  # log-odds of a state that get the full colour
         judged = [self._ask(text) for text in reviews]  # (judges, T) each
         changes = np.abs(np.hstack([np.zeros((len(self._judges), 1)), *judged]))
-        self._strong = np.maximum(np.quantile(changes, 0.98, axis=1, keepdims=True), 1e-6)  # these get the full colour
+        self._strong = np.maximum(np.quantile(changes, 0.98, axis=1, keepdims=True), 1e-6)  # at least, for full colour
         self._states = list(map(self._look, self._texts, [*judged, None]))
 
         wide = {"width": "auto", "max_width": "900px"}
@@ -246,7 +248,8 @@ class SentimentExplorer(Explorer):
         units = self._sign * (states[1:, self._best] - self._mean) / self._scale
         said = parts * (max(n, self._length) + 1) / self._full
         judged = self._ask(text) if judged is None else judged
-        shares = np.vstack([said, judged / self._strong, units.T])
+        strong = np.maximum(self._strong, np.abs(judged).max(axis=1, keepdims=True, initial=0))  # few words say more
+        shares = np.vstack([said, judged / strong, units.T])
         colours = np.rint(100 * np.clip(shares, -1, 1)).astype(int)
         known = tuple(word in self._model.vocabulary for word in words[:n])
         others = {name: float(judge.predict_proba([text])[0, 1]) for name, judge in self._judges.items()}

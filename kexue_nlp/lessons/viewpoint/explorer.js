@@ -35,11 +35,13 @@ function render({ model, el }) {
 
   function drawSentence({ characters, left, verdicts }) {
     const parts = [], why = model.get("why");
-    if (why.length) {
+    const at = why.length && verdicts[""].mentions[model.get("pointed")];
+    if (at) {
       const coloured = characters.map((character, t) => element("span", {
-        style: `background: color-mix(in srgb, var(--kx-${why[t] < 0 ? "orange" : "blue"}) ${Math.round(70 * Math.abs(why[t] ?? 0))}%, transparent)`,
+        class: t >= at.start && t < at.end && "kx-at",
+        style: `background: color-mix(in srgb, var(--kx-${why[t] < 0 ? "grey" : "said"}) ${Math.round(80 * Math.abs(why[t] ?? 0))}%, transparent)`,
       }, character));
-      return redraw(sentence, element("bdi", {}, ...coloured));
+      return redraw(sentence, element("bdi", { class: `kx-${at.polarity}` }, ...coloured));
     }
     let place = 0;
     for (const { start, end, polarity, sure } of verdicts[""].mentions) {

@@ -27,6 +27,7 @@ __all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "leave_out", "sta
 
 DECODINGS = {N_("names compete"): "names", N_("forced alignment"): "forced", N_("tags alone"): "plain"}
 BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
+FULL = 4  # log-odds that a character must be worth to get the full colour
 UNSURE = 0.6  # the probability of a polarity below which it is only perhaps so
 TEXT_LIMIT, MAP_LIMIT, LIST_LIMIT = 600, 120, 40  # characters of the sentence and of the heat maps, entities
 
@@ -36,7 +37,7 @@ _COLOURS = {"pos": BLUE, "neu": GREY, "neg": ORANGE}
 _WORDS = {
     "said": _SAID, "perhaps": N_("perhaps {said}"), "sure": N_("probability {p}"), "nothing": N_("No name is found."),
     "more": N_("and {count} more"), "cut": N_("and {left} more characters"),
-    "why": N_("Point at a verdict above: characters that speak for it are blue, those against it orange."),
+    "why": N_("Point at the tagger's verdict: what speaks for it takes its colour, what speaks against it turns grey."),
     "same": N_("The network, and after decoding, which changes nothing"),
     "first": N_("Shown: the first {n} characters."), "known": N_("known names in this sentence"),
     "none": N_("No name of the list occurs in the sentence."),
@@ -104,9 +105,10 @@ def state(
     return ViewpointState(text, tagger.gazetteer, decoding, log_p, bonuses, before, after, mentions, dropped)
 
 
-def leave_out(tagger: ViewpointTagger, text: str, mention: Mention) -> np.ndarray:
-    """Say how much the log-odds of a mention's polarity lose if a character of T is left out: (T,), 0 in the name."""
-    places = [t for t in range(len(text)) if not mention.start <= t < mention.end]
+def leave_out(tagger: ViewpointTagger, text: str, mention: Mention, others: Sequence[Mention] = ()) -> np.ndarray:
+    """Say how much the log-odds of a mention's polarity lose if a character of T is left out: (T,), 0 in all names."""
+    named = {t for one in (mention, *others) for t in range(one.start, one.end)}
+    places = [t for t in range(len(text)) if t not in named]
     texts = [text, *(text[:t] + text[t + 1 :] for t in places)]
     starts = [mention.start, *(mention.start - (t < mention.start) for t in places)]
     length = mention.end - mention.start
@@ -188,7 +190,8 @@ class ViewpointExplorer(Explorer):
         self.view = ViewpointView()
         self.view.observe(lambda _change: self._run(self._explain), names="pointed")
         self.on_change(self.example, self._take_example)
-        for control in (self.sentence, self.decoding, self.inside, self.outside, self.neutral):
+        self.on_change(self.sentence, self._type)
+        for control in (self.decoding, self.inside, self.outside, self.neutral):
             self.on_change(control, self._refresh)
         for trait, react in (("added", self._add), ("removed", self._refresh)):
             self.view.observe(lambda _change, react=react: self._filling or self._run(react), names=trait)
@@ -204,7 +207,7 @@ class ViewpointExplorer(Explorer):
             self.example.value, self.sentence.value, self.decoding.value = 0, self._examples[0], "names compete"
             self.view.added, self.view.removed = [], []
             self.inside.value, self.outside.value, self.neutral.value = 100, 50, 1.0
-        self._refresh()
+        self._type()
 
     def static_text(self) -> str:
         """Return what is found, in words."""
@@ -227,14 +230,18 @@ class ViewpointExplorer(Explorer):
         if self.example.value < len(self._examples):
             self.sentence.value = self._examples[self.example.value]
 
+    def _type(self) -> None:
+        self.say()
+        self._refresh()
+
     def _explain(self) -> None:
         mentions, text = self.state.mentions, self.state.text
         if not 0 <= self.view.pointed < len(mentions) or len(text) > MAP_LIMIT:
             self.view.why = []
             return
         with self.busy():
-            lost = leave_out(self._tagger, text, mentions[self.view.pointed])
-        self.view.why = (lost / max(np.abs(lost).max(), 1)).round(2).tolist()
+            lost = leave_out(self._tagger, text, mentions[self.view.pointed], mentions)
+        self.view.why = np.clip(lost / FULL, -1, 1).round(2).tolist()
 
     def _add(self) -> None:
         name = self.view.added[-1] if self.view.added else ""
