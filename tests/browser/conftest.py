@@ -238,7 +238,7 @@ def executed(page: Page, path: Path) -> bool:
     """Whether every cell has been run. Saves, to see that."""
     if page.locator(".jp-InputPrompt", has_text="[*]").count() or not page.locator(IDLE).count():
         return False
-    page.keyboard.press("Control+s")
+    page.evaluate("window.jupyterapp.commands.execute('docmanager:save')")  # keys may go to whatever has the focus
     page.wait_for_timeout(500)
     return all(cell["execution_count"] for cell in cells(path) if cell["cell_type"] == "code")
 
