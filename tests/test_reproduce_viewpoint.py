@@ -14,6 +14,7 @@ from kexue_nlp.datasets import load_viewpoints
 from kexue_nlp.language_model import LanguageModel
 from kexue_nlp.models import article_tagger, viewpoint_tagger
 from kexue_nlp.text import Vocabulary
+from kexue_nlp.viewpoint_classifier import ViewpointClassifier
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks/reproduce"))
 script = importlib.import_module("viewpoint")
@@ -145,6 +146,18 @@ def test_several_networks_are_averaged(monkeypatch):
         trainings = tuple(dataclasses.replace(script.NAMES, seed=seed) for seed in seeds)
         found = script.Method(trainings, "names").entities(0)
         assert {polarity for sentence in found for _, polarity in sentence} == {polarity}
+
+
+def test_classifier_and_tagger_have_equally_much_to_say(contest, monkeypatch):
+    class Sure(ViewpointClassifier):
+        def probabilities(self, texts):
+            return [(np.array([[0, 2]]), np.array([[0, 0.6, 0, 0.4]]))] * len(texts)  # "pos"
+
+    texts = [contest.sentences[i] for i in np.flatnonzero(script.folds() == 0)]
+    monkeypatch.setattr(script, "classifier", lambda fold: Sure([], {}))
+    for p, polarity in (([0.1, 0.1, 0.1, 0.7], "neg"), ([0.1, 0.2, 0.4, 0.3], "pos")):
+        monkeypatch.setattr(script, "read", lambda how, fold, p=p: [np.log([p] * len(text)) for text in texts])
+        assert script.averaged(0) == [[(text[:2], polarity)] for text in texts]
 
 
 def test_the_ceilings_go_through_tags(contest, monkeypatch):
