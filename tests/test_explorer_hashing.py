@@ -1,3 +1,4 @@
+import base64
 import xml.etree.ElementTree as ElementTree
 
 import numpy as np
@@ -68,11 +69,14 @@ def test_first_query_tells_the_hashes_apart_best(digits, explorer):
 
 
 @pytest.mark.parametrize("text", [*SENTENCES[:2], "film", "so HE, um, was shot the the film he shot by the gun"])
-def test_codes_of_a_sentence_are_contextual(words, text):
-    for i, code in enumerate((one := read(words, text))["codes"]):
-        for k in (1, 8, 32) if code else ():
-            assert sorted(code[:k]) == np.flatnonzero(words.contextual(text, i, k)).tolist()
-    assert [bool(code) for code in one["codes"]] == [i >= 0 for i in one["ids"]]
+def test_votes_are_weights_at_and_around_the_centre(words, text):
+    one, n_words = read(words, text), len(words.words_)
+    votes = np.frombuffer(base64.b64decode(one["votes"]), "<f4").reshape(2, len(one["ids"]), -1)
+    for i, (word, number) in enumerate(zip(one["words"], one["ids"], strict=True)):
+        assert (number >= 0) == (word in words)
+        assert words.words_[number] == word or number < 0
+        expected = words.weights_[[n_words + number, number]] if number >= 0 else 0
+        assert (votes[:, i] == expected).all()
     assert one["ids"][one["place"]] == max(one["ids"])  # the rarest
 
 
@@ -103,12 +107,15 @@ def test_a_typed_word_is_looked_up_and_reset_forgets_it(explorer):
     assert explorer.message.value
     explorer.example.index = 1
     assert (explorer.sentence.value, explorer.message.value) == ("", "")
+    explorer.sentence.value = "flim"
+    explorer.sentence.value = ""
+    assert explorer.message.value == ""
     explorer.sentence.value = " Cold film "
     assert (view.sentences[view.index]["words"], view.index, explorer.message.value) == (["cold", "film"], 4, "")
-    view.k, view.size, view.item, view.tab = 3, 0, 7, 1
+    view.k, view.size, view.item, view.silent, view.tab = 3, 0, 7, [1], 1
     explorer.reset()
     assert all(getattr(view, name) == value for name, value in explorer._start.items())
-    assert (view.index, view.k, explorer.sentence.value, errors) == (0, 16, "", [])
+    assert (view.index, view.k, view.tab, explorer.sentence.value, errors) == (0, 16, 1, "", [])
 
 
 def test_too_little_data_is_an_error(digits):

@@ -31,7 +31,7 @@ def test_page_finds_the_pictures_of_python(page, explorer):
     codes = hashes.codes("BioHash", *now)
     distances = (codes[hashes.database[hashes.database != item]] != codes[item]).sum(axis=1)
     last = np.sort(distances)[9]
-    said = f"{(distances == last).sum()} are as near as the last one: {last} bits."
+    said = f"The last one differs in {last} bits; pictures as near as it: {(distances == last).sum()}."
     assert said in page.locator("[data-method=BioHash]").inner_text()
     page.evaluate(SET, {"size": 0, "k": 32})
     assert page.get_by_text("All units are on").count() == 2  # of FlyHash and BioHash
@@ -69,6 +69,37 @@ def test_page_finds_the_words_of_python(page, explorer):
         alone, within = model.static(words[place], k), model.contextual(words, place, k)
         both = int((alone & within).sum()) if n_words > 1 else 0
         assert lit(page, "[data-where=alone]") == [alone.sum() - both, both, 0]
+
+
+def test_votes_are_counted_shown_and_taken_away(page, explorer):
+    """By the buttons of the page, against sums of the model's weights."""
+    show(page, explorer.view)
+    model, words = explorer._model, ["he", "shot", "the", "film", "with", "the", "gun"]
+    ids, n_words = [model.words_.index(word) for word in words], len(model.words_)
+    page.evaluate(SET, {"tab": 1, "sentences": [read(model, " ".join(words))], "index": 0, "k": 8, "place": 3})
+    voters = {1: ids[1], 2: ids[2], 3: n_words + ids[3], 4: ids[4]}  # a window of 5; the second "the" is the first
+    for silent in ([], [1], [1, 4]):
+        for i in silent[-1:]:
+            page.locator(f".kx-vote[data-key='vote {i}']").click()
+        assert trait(page, "silent") == silent
+        sums = np.sum([model.weights_[row] for i, row in voters.items() if i not in silent], axis=0)
+        on = [unit for unit in np.argsort(-sums, kind="stable")[:8].tolist() if sums[unit] > 0]
+        numbers = {
+            i: 0 if i in silent else round(100 * model.weights_[row][on].sum() / sums[on].sum())
+            for i, row in voters.items()
+        }
+        said = [f"{words[i]} {share} %" for i, share in numbers.items()]
+        assert [text.replace("\n", " ") for text in page.locator(".kx-vote").all_inner_texts()] == said
+        assert sum(lit(page, "[data-where=within]")) == len(on)
+    box = page.locator("[data-where=within] .kx-units").bounding_box()
+    unit, side = on[-1], box["width"] / 40
+    page.mouse.move(box["x"] + (unit % 40 + 0.5) * side, box["y"] + (unit // 40 + 0.5) * side)
+    assert f"({unit + 1})" in page.locator(".kx").inner_text()
+    shares = [round(100 * model.weights_[row][unit] / sums[unit]) for i, row in voters.items() if i not in silent]
+    voting = page.locator(".kx-vote[aria-pressed=true]").all_inner_texts()
+    assert [text.split()[-2] for text in voting] == [str(share) for share in shares]
+    page.locator(".kx-sentence button").nth(1).click()  # another word: all vote again
+    assert (trait(page, "silent"), page.locator(".kx-vote[aria-pressed=false]").count()) == ([], 0)
 
 
 def test_what_is_pointed_at_lights_up_and_can_be_looked_up(page, explorer):

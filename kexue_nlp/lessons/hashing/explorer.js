@@ -21,6 +21,16 @@ function lighting(n, columns, code, other, label) {
   return { holder, by: (also) => ({ pointerenter: () => show(also, true), pointerleave: off, focus: () => show(also, true), blur: off }) };
 }
 
+/** Tell whenever another square of a field is pointed at, by the number of its unit, or null. */
+function point(holder, n, columns, tell) {
+  holder.addEventListener("pointermove", ({ clientX, clientY }) => {
+    const box = holder.firstChild.getBoundingClientRect(), side = box.width / columns;
+    const unit = Math.floor((clientY - box.top) / side) * columns + Math.floor((clientX - box.left) / side);
+    if (unit < n && clientX < box.right) tell(unit);
+  });
+  holder.addEventListener("pointerleave", () => tell(null));
+}
+
 function render({ model, el }) {
   const words = model.get("words"), get = (name) => model.get(name);
   const set = (changes) => {
@@ -44,16 +54,7 @@ function render({ model, el }) {
     return canvas;
   }
 
-  /** Point at a square of BioHash, and see what its unit has learned. */
-  const learned = element("div", { class: "kx-learned" });
-  function unitsOf(holder, n, columns) {
-    holder.addEventListener("pointermove", ({ clientX, clientY }) => {
-      const box = holder.firstChild.getBoundingClientRect(), side = box.width / columns;
-      const unit = Math.floor((clientY - box.top) / side) * columns + Math.floor((clientX - box.left) / side);
-      if (unit < n && clientX < box.right) redraw(learned, picture(unit, get("learned")[n]), phrase(words.unit, { unit: unit + 1 }));
-    });
-    holder.addEventListener("pointerleave", () => redraw(learned));
-  }
+  const learned = element("div", { class: "kx-learned" }); // by the unit of BioHash that is pointed at
 
   function drawMethod(method, item, n, k) {
     const table = tableOf(method, n), all = method === "LSH" ? n : k, code = codeOf(table, item, all);
@@ -62,7 +63,10 @@ function render({ model, el }) {
     const counts = { right, all: found.length, on: code.length, n, d: -(found.at(-1)?.score ?? 0), ties };
     const columns = n > 160 ? 80 : 40, full = method !== "LSH" && k >= n;
     const { holder, by } = lighting(n, columns, code, [], phrase(words.on, counts));
-    if (method === "BioHash") unitsOf(holder, n, columns);
+    if (method === "BioHash") {
+      point(holder, n, columns, (unit) => redraw(learned, ...(unit === null ? []
+        : [picture(unit, get("learned")[n]), phrase(words.unit, { unit: unit + 1 })])));
+    }
     const thumbs = found.map(({ row, score }, i) => {
       const same = labels[row] === labels[item];
       const label = `${labels[row]} ${same ? "✓" : "✗"} ${phrase(words.distance, { d: -score })}`;
@@ -83,10 +87,10 @@ function render({ model, el }) {
   function drawCurves(size, k) {
     const { active, units, scores } = get("measured"), curves = scores[size], n = units[size];
     const ks = active.filter((one) => one <= n), last = Math.log2(ks.at(-1));
-    const x = scale(0, Math.max(last, 1), 40, 300), y = scale(0, 1, 150, 10), at = x(Math.log2(k));
+    const x = scale(0, Math.max(last, 1), 40, 300), y = scale(0, 1, 150, 10);
     const ends = METHODS.map((method, i) => [curves[i].at(-1), method]).sort(([a], [b]) => b - a);
     ends.forEach((end, i) => { end[2] = Math.max(y(end[0]), i ? ends[i - 1][2] + 15 : 0); }); // no name on another
-    const near = ks.findLastIndex((one) => one <= k); // it is measured at a few k only
+    const off = ks.map((one) => Math.abs(Math.log2(one / k))), near = off.indexOf(Math.min(...off)); // it is measured at few k
     const here = METHODS.map((method, i) => `${method} ${curves[i][near].toFixed(2)}`).join(", ");
     const caption = `${phrase(words.curves, { n, k: ks[near] })}: ${here}`;
     return element("div", { class: "kx-curves" }, element("div", { class: "kx-quiet" }, caption),
@@ -96,7 +100,7 @@ function render({ model, el }) {
           element("text", { class: "kx-quiet", x: 34, y: y(p) + 4, "text-anchor": "end" }, p)]),
         ...ks.map((one) => element("text", { class: "kx-quiet", x: x(Math.log2(one)), y: 168, "text-anchor": "middle" }, one)),
         element("text", { class: "kx-quiet", x: 170, y: 186, "text-anchor": "middle" }, words.active),
-        element("path", { class: "kx-here", d: `M${at} 10V150` }),
+        element("path", { class: "kx-here", d: `M${x(Math.log2(ks[near]))} 10V150` }),
         ...METHODS.map((method, i) => element("path", { class: `kx-curve kx-${method}`, d: `M${ks.map((one, j) => `${x(Math.log2(one))} ${y(curves[i][j])}`).join("L")}` })),
         ...ends.map(([, method, top]) => element("text", { class: `kx-of-${method}`, x: 308, y: top + 4 }, method))));
   }
@@ -121,6 +125,7 @@ function render({ model, el }) {
     const { found } = nearest(table, code, k, cosine, (row) => row === word || unfit.has(row));
     const counts = { on: code.length, n: names.length };
     const { holder, by } = lighting(names.length, 40, code, other, phrase(words.on, counts));
+    point(holder, names.length, 40, drawVotes);
     return element("div", { class: "kx-panel", "data-where": where },
       element("div", {}, element("b", {}, title)),
       holder,
@@ -136,42 +141,84 @@ function render({ model, el }) {
 
   /** A word alone needs no kernel: its code is in the table. */
   function lookUp(row) {
-    const own = { words: [vocabulary[row]], ids: [row], codes: [codeOf(table, row, table.width)], place: 0 };
+    const own = { words: [vocabulary[row]], ids: [row], votes: "", place: 0 };
     const sentences = get("sentences");
     set({ sentences: [...sentences.slice(0, -1), own], index: sentences.length - 1, typed: vocabulary[row] });
   }
 
+  /** The words around a place that are known, as many on each side as have a say. */
+  function around({ ids }, place) {
+    const known = [...ids.keys()].filter((i) => ids[i] >= 0), at = known.indexOf(place), { half } = get("measured");
+    return known.slice(Math.max(0, at - half), at + half + 1).filter((i) => i !== place);
+  }
+
+  /** What each word says at a place, its own first: its position and a weight for each unit. A word has one vote. */
+  function votesAt({ ids, votes }, place) {
+    const weights = new Float32Array(Uint8Array.from(atob(votes), (letter) => letter.charCodeAt(0)).buffer);
+    const row = (i) => weights.subarray(i * names.length, (i + 1) * names.length);
+    const others = around({ ids }, place).filter((i, j, all) => all.findIndex((one) => ids[one] === ids[i]) === j);
+    return [[place, row(place)], ...others.map((i) => [i, row(ids.length + i)])];
+  }
+
   const chips = element("div", { class: "kx-sentence" }), told = element("div", { class: "kx-told", role: "status" });
-  const panels = element("div", { class: "kx-panels" }), sentence = element("div", {}, chips, told, panels);
+  const votes = element("div"), panels = element("div", { class: "kx-panels" }), sentence = element("div", {}, chips, told, votes, panels);
+  let spoken = null; // what was said of the word that is looked at, and the units that it lit
+
+  /** The share that each word has in the activations of the units that are on, or of one. */
+  function drawVotes(unit = null) {
+    if (!spoken) return redraw(votes);
+    const { one, said, silent, code } = spoken, units = unit === null ? code : [unit];
+    const sums = said.map(([i, weights]) => (silent.has(i) ? 0 : units.reduce((sum, at) => sum + weights[at], 0)));
+    const total = sums.reduce((sum, some) => sum + some, 0) || 1;
+    const cells = said.map(([i], j) => [i, Math.round((100 * sums[j]) / total)]).sort(([a], [b]) => a - b);
+    redraw(votes, element("div", { class: "kx-quiet" }, unit === null ? phrase(words.votes, { k: code.length })
+      : phrase(words.voted, { unit: unit + 1, names: names[unit].join(" ") })),
+      element("div", { class: "kx-votes" }, ...cells.map(([i, share]) => element("button", {
+        type: "button", class: "kx-vote", "data-key": `vote ${i}`, "aria-pressed": String(!silent.has(i)), disabled: i === said[0][0],
+        on: { click: () => set({ silent: silent.has(i) ? [...silent].filter((k) => k !== i) : [...silent, i] }) },
+      }, element("span", {}, one.words[i]), bar(share, 100), `${share} %`))));
+  }
+
   function drawWords() {
     const one = get("sentences")[get("index")], k = get("k");
-    const place = one.ids[get("place")] >= 0 ? get("place") : one.place;
-    const known = one.ids.map((id, i) => i).filter((i) => one.ids[i] >= 0), { half } = get("measured");
-    const isFar = (i) => Math.abs(known.indexOf(i) - known.indexOf(place)) > half; // it has no say
+    const place = one.ids[get("place")] >= 0 ? get("place") : one.place, near = new Set(place === null ? [] : [place, ...around(one, place)]);
     redraw(chips, ...one.words.map((word, i) => element("button", {
-      type: "button", class: `kx-button ${isFar(i) ? "kx-far" : ""}`, "data-key": `chip ${i}`, disabled: one.ids[i] < 0, "aria-pressed": String(i === place),
-      title: one.ids[i] < 0 ? words.unknown : undefined, on: { click: () => set({ place: i }) },
+      type: "button", class: `kx-button ${near.has(i) || one.ids[i] < 0 ? "" : "kx-far"}`, "data-key": `chip ${i}`, disabled: one.ids[i] < 0, "aria-pressed": String(i === place),
+      title: one.ids[i] < 0 ? words.unknown : undefined, on: { click: () => set({ place: i, silent: [] }) },
     }, word)));
+    spoken = null;
     if (place === null) {
       told.textContent = words.empty;
+      drawVotes();
       return redraw(panels);
     }
-    const word = one.ids[place], alone = codeOf(table, word, k), within = one.codes[place].slice(0, k);
-    const stay = alone.filter((unit) => within.includes(unit)).length, lonely = one.ids.filter((id) => id >= 0).length < 2;
+    const word = one.ids[place], alone = codeOf(table, word, k), lonely = near.size < 2;
+    let within = [];
+    if (!lonely) {
+      const said = votesAt(one, place), silent = new Set(get("silent")), sums = new Float32Array(names.length); // in Python's order
+      for (const [i, weights] of said) if (!silent.has(i)) weights.forEach((weight, unit) => { sums[unit] += weight; });
+      within = [...sums.keys()].filter((unit) => sums[unit] > 0).sort((a, b) => sums[b] - sums[a] || a - b).slice(0, k);
+      spoken = { one, said, silent, code: within };
+    }
+    drawVotes();
+    const stay = alone.filter((unit) => within.includes(unit)).length;
     told.textContent = phrase(lonely ? words.lonely : words.stay, { word: one.words[place], k: alone.length, stay });
-    redraw(panels, drawCode("alone", phrase(words.alone, { word: one.words[place] }), alone, lonely ? [] : within, word, k),
+    redraw(panels, drawCode("alone", phrase(words.alone, { word: one.words[place] }), alone, within, word, k),
       !lonely && drawCode("within", words.within, within, alone, word, k));
   }
 
+  const hint = element("div", { class: "kx-quiet" });
   function draw() {
     for (const [i, part] of [digits, sentence].entries()) part.hidden = get("tab") !== i;
     (get("tab") ? drawWords : drawDigits)();
+    hint.textContent = get("tab") ? words.pointing : words.hint;
   }
   el.classList.add("kx");
-  el.append(digits, sentence, element("div", { class: "kx-quiet" }, words.hint));
+  el.append(digits, sentence, hint);
   draw();
-  const ends = [follow(model, ["tab", "k", "size", "item", "place"], draw)];
-  ends.push(follow(model, ["index", "sentences"], () => { model.set("place", -1); draw(); })); // as the sentence has it
+  const ends = [follow(model, ["tab", "k", "size", "item", "place", "silent"], draw)];
+  // As the sentence has it, with all votes.
+  ends.push(follow(model, ["index", "sentences"], () => { model.set("place", -1); model.set("silent", []); draw(); }));
   return () => ends.forEach((end) => end());
 }
 

@@ -20,7 +20,7 @@ from kexue_nlp.language import N_, _
 from kexue_nlp.scoring import mean_average_precision
 from kexue_nlp.widgets.base import UNFIT, Explorer, TextBox, escape, one_line, row
 from kexue_nlp.widgets.view import View
-from kexue_nlp.word_vectors import BioWord, unquoted_words, window_matrix
+from kexue_nlp.word_vectors import BioWord, unquoted_words
 
 __all__ = ["HashExplorer", "Hashes", "read"]
 
@@ -29,23 +29,26 @@ UNITS = (20, 40, 80, 160, 320)
 ACTIVE = (1, 2, 4, 8, 16, 32)  # where mean average precision is measured
 NEIGHBOURS = 10
 EXAMPLES = (
-    "he was [shot] with a gun", "the film was [shot] on video", "the [lead] actress is superb",
-    "clues that [lead] the detective to the killer", "a [cold] winter night in the snow",
-    "the [cold] war and the soviet union",
+    "the [lead] actress is superb", "clues that [lead] the detective to the killer",
+    "he was [shot] with a gun", "the film was [shot] on video", "they sat on the [bank] of the river",
+    "a [cold] winter night in the snow", "the [cold] war and the soviet union",
 )  # fmt: skip
 
 _HERE = Path(__file__).parent
 _MOST = max(ACTIVE)  # units of a code that are sent to the page
 _NONE = 65535  # in place of a unit
 _WORDS_READ = 30  # of a sentence
-_START = {"tab": 0, "k": 16, "size": UNITS.index(160), "index": 0, "place": -1, "typed": ""}
+_START = {"k": 16, "size": UNITS.index(160), "index": 0, "place": -1, "typed": "", "silent": []}
 _WORDS = {
     "distance": N_("{d} bits differ"), "right": N_("{right} of {all} right"), "query": N_("looked up: {label}"),
-    "ties": N_("{ties} are as near as the last one: {d} bits."),
+    "ties": N_("The last one differs in {d} bits; pictures as near as it: {ties}."),
     "full": N_("All units are on: all codes are the same."),
-    "unit": N_("What unit {unit} has learned"), "on": N_("{on} of {n} units are on."),
-    "half": N_("{on} of {n} bits are on, whatever k."), "among": N_("among {n} pictures"),
-    "curves": N_("Mean average precision over all queries with {n} units, k = {k}"), "active": N_("active units k"),
+    "unit": N_("What unit {unit} has learned"), "on": N_("Units that are on: {on} of {n}."),
+    "half": N_("Bits that are on, whatever k: {on} of {n}."), "among": N_("among {n} pictures"),
+    "curves": N_("Mean average precision over all queries with {n} units, measured at k = {k}"),
+    "active": N_("active units k"),
+    "votes": N_("Who votes for the {k} units in the sentence? A click takes a vote away."),
+    "voted": N_("Unit “{names}” ({unit}): who votes for it in the sentence?"),
     "nearest": N_("nearest words"), "names": N_("what the strongest units stand for"), "alone": N_("{word} alone"),
     "within": N_("in this sentence"), "shared": N_("{shared} of {k}"), "unknown": N_("not in the vocabulary"),
     "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue); orange: in one code only."),
@@ -53,6 +56,10 @@ _WORDS = {
     "hint": N_(
         "Point at a neighbour: blue is on in both codes, grey in its own only. A click looks it up. Point at a square "
         "of BioHash: what its unit has learned."
+    ),
+    "pointing": N_(
+        "Point at a square: what its unit stands for, and who votes for it. Point at a neighbour: blue is on in both "
+        "codes, grey in its own only; a click looks it up."
     ),
     "empty": N_("Type a word, or a sentence, that film reviews know."),
 }  # fmt: skip
@@ -134,26 +141,22 @@ class Hashes:
 
 
 def read(model: BioWord, text: str) -> dict[str, Any]:
-    """Say in what JSON can hold what the page must know of a text of M words: each word's code in its context.
+    """Say in what JSON can hold what the page must know of a text of M words to give each its code in its context.
 
     One word stands in square brackets, or else the rarest is the one to look at: ``place`` is its position, None if no
-    word is known. ``ids`` are numbers of words, −1 outside the vocabulary; ``codes`` are as
-    :meth:`BioWord.contextual`'s for k up to 32, the most excited unit first.
+    word is known. ``ids`` are numbers of words, −1 outside the vocabulary; ``votes`` are their weights at the centre of
+    a window and around one, float32 of shape (2, M, K) in base 64.
     """
     words = unquoted_words(text)[:_WORDS_READ]
-    numbers = {word: i for i, word in enumerate(model.words_)}
-    ids = [numbers.get(word, -1) for word in words]
-    known = np.array([i for i in ids if i >= 0], np.int32)
-    half, n_words = model.window // 2, len(model.words_)
-    windows = window_matrix(
-        np.pad(known, half, constant_values=2 * n_words), np.arange(len(known)) + half, half, n_words
-    )
-    activations = windows @ model.weights_
-    rows = (units[row[units] > 0].tolist() for row, units in zip(activations, _strongest(activations), strict=True))
-    codes = [next(rows) if i >= 0 else [] for i in ids]
-    marked = [ids.index(numbers[word]) for word in unquoted_words(text.partition("[")[2])[:1] if word in numbers]
-    place = marked[0] if marked else ids.index(known.max()) if len(known) else None
-    return {"words": words, "ids": ids, "codes": codes, "place": place}
+    numbers, n_words = {word: i for i, word in enumerate(model.words_)}, len(model.words_)
+    ids = np.array([numbers.get(word, -1) for word in words], np.intp)
+    known = ids[ids >= 0]
+    # The last row, of what is no word, is zeros.
+    votes = model.weights_[[np.where(ids < 0, 2 * n_words, ids + n_words), np.where(ids < 0, 2 * n_words, ids)]]
+    marked = [words.index(word) for word in unquoted_words(text.partition("[")[2])[:1] if word in numbers]
+    place = marked[0] if marked else ids.tolist().index(known.max()) if len(known) else None
+    votes = base64.b64encode(votes.astype("<f4").tobytes()).decode("ascii")
+    return {"words": words, "ids": ids.tolist(), "votes": votes, "place": place}
 
 
 class HashView(View):
@@ -167,7 +170,7 @@ class HashView(View):
     pixels, table = (traitlets.Bytes().tag(sync=True) for _ in range(2))
     codes, measured, learned = (traitlets.Dict().tag(sync=True) for _ in range(3))
     unfit = traitlets.List().tag(sync=True)  # words that are no neighbours in a class
-    vocabulary, names, sentences = (traitlets.List().tag(sync=True) for _ in range(3))
+    vocabulary, names, sentences, silent = (traitlets.List().tag(sync=True) for _ in range(4))
     tab, k, size, item, index, place = (traitlets.Int().tag(sync=True) for _ in range(6))
     typed = traitlets.Unicode().tag(sync=True)
 
@@ -210,6 +213,7 @@ class HashExplorer(Explorer):
             vocabulary=list(words.words_),
             names=names,
             sentences=[read(words, text) for text in (*texts, words.words_[0])],  # the last one until one is typed
+            tab=0,
             **self._start,
         )
 
@@ -236,7 +240,7 @@ class HashExplorer(Explorer):
         )  # fmt: skip
         self._ties = [widgets.jslink((self.view, trait), control) for control, trait in ties]
         for (control, name), trait in ties:
-            setattr(control, name, self._start[trait])
+            setattr(control, name, getattr(self.view, trait))
         self.on_change(self.sentence, self._read)
         self.on_change(self.example, self._choose)
         self.lay_out(row(self.data, reset, self.k), parts, self.view)
@@ -302,6 +306,7 @@ class HashExplorer(Explorer):
     def _read(self) -> None:
         text = self.sentence.value
         if not text.strip():
+            self.say()
             return
         one, count, known = read(self._model, text), len(unquoted_words(text)), self._model.words_
         with self.view.hold_sync():
