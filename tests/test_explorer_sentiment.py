@@ -133,9 +133,36 @@ def test_a_word_is_worth_what_leaving_it_out_changes(arguments):
 def test_another_judge_is_heard(arguments):
     judge = DummyClassifier(strategy="prior").fit(["", "", "", ""], [0, 1, 1, 1])
     explorer = SentimentExplorer(**arguments, judges={"<b>words": judge})
-    said = "<b>words: rather positive (probability of “positive”: 75%)"
+    said = ["<b>words", "rather positive (probability of “positive”: 75%)"]
     assert [text["others"] for text in explorer.view.texts] == [[said]] * 3 + [[]]  # nothing of no words
-    assert said.replace("<", "&lt;") in explorer.static_html().replace("&gt;", ">")
+    assert ": ".join(said).replace("<", "&lt;") in explorer.static_html().replace("&gt;", ">")
+
+
+def test_a_word_that_is_struck_out_is_not_read_and_keeps_its_place(arguments):
+    counts = make_pipeline(CountVectorizer(), LogisticRegression())
+    judge = counts.fit(["good film", "good", "bad film", "bad bad"], [1, 1, 0, 0])
+    explorer = SentimentExplorer(**arguments, judges={"words": judge})
+    view, whole = explorer.view, explorer.view.texts
+    explorer.text.value = "good bad film"  # what is left of the third review without its first word
+    without = view.texts[3]
+    explorer.review.index = 2
+    view.struck = [0]
+    now = view.texts[2]
+    assert (now["words"], now["struck"], now["label"]) == (["good", "good", "bad", "film"], [0], None)
+    assert (now["start"], now["parts"]) == (without["start"], [0, *without["parts"]])
+    assert [line[1:] for line in now["colours"]] == without["colours"]
+    assert (now["judged"], now["others"]) == ([[0, *without["judged"][0]]], without["others"])
+    assert now["others"] != whole[2]["others"]
+    view.struck = [0, 1, 2, 3]
+    assert view.texts[2]["parts"] == [0] * 4
+    explorer.review.index = 1  # each choice shows the whole text
+    assert (view.struck, view.texts[:3]) == ([], whole[:3])
+    view.struck = [1]
+    explorer.text.value = "film"
+    assert (view.struck, view.texts[:3], view.index) == ([], whole[:3], 3)
+    view.struck = [0]
+    explorer.reset()
+    assert (view.struck, view.texts[:3], errors) == ([], whole[:3], [])
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,14 @@ import xml.etree.ElementTree as ElementTree
 import keras
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from kexue_nlp.entity_decoding import polarity_probabilities
-from kexue_nlp.lessons.viewpoint.explorer import DECODINGS, leave_out, state
+from kexue_nlp.lessons.viewpoint.explorer import DECODINGS, leave_out, opinions, state
 from kexue_nlp.mentions import Mention
 from kexue_nlp.models import viewpoint_tagger
 from kexue_nlp.text import Vocabulary
+from kexue_nlp.viewpoint_classifier import ViewpointClassifier
 from kexue_nlp.viewpoint_tagger import ViewpointTagger
 from kexue_nlp.widgets import ViewpointExplorer, errors
 
@@ -160,6 +162,29 @@ def test_a_second_judge_is_heard_once_for_a_text(tagger):
     explorer.neutral.value = 10.0
     said = explorer.view.shown["verdicts"]["a tool"]["mentions"]
     assert ([one["polarity"] for one in said], asked) == (["pos", "neg"], [SENTENCE])
+    assert [one["shares"] for one in said] == [None, None]  # it has no probabilities
+
+
+def test_each_verdict_has_all_probabilities_and_is_explained(tagger):
+    classifier = ViewpointClassifier.load()
+    explorer = ViewpointExplorer(tagger, ["本田很好，奔驰很差，很差。"], judges={"it": classifier})
+    verdicts, text = explorer.view.shown["verdicts"], explorer.sentence.value
+    (_, p), names = classifier.probabilities([text])[0], ["本田", "奔驰"]
+    assert [one["name"] for one in verdicts["it"]["mentions"]] == names
+    shares = [list(one["shares"].values()) for one in verdicts["it"]["mentions"]]
+    np.testing.assert_allclose(shares, p[:, 1:], atol=6e-4)
+    for one in verdicts[""]["mentions"]:
+        assert one["shares"][one["polarity"]] == pytest.approx(one["probability"], abs=6e-4)
+    place = len(verdicts[""]["mentions"]) + 1
+    explorer.view.pointed = place
+    why = np.array(explorer.view.why)
+    without = classifier.probabilities([text.replace("差", "", 1)])[0][1][1, 3]  # how probably 奔驰 is blamed then
+    lost = logit(p[1, 3]) - logit(without)
+    assert why[text.index("差")] == pytest.approx(np.clip(lost / 4, -1, 1), abs=0.006)
+    assert why[text.index("差")] > 0
+    explorer.view.pointed = place + 1
+    assert explorer.view.why == []
+    assert (opinions(classifier, [text], [(1, 2)]) == 0).all()  # no candidate
 
 
 def test_another_judge_follows_the_list(tagger):

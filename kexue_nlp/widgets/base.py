@@ -21,7 +21,8 @@ __all__ += ["row", "still"]
 UNFIT = re.compile(
     r"\b(sex|nud[ei]|naked|porn|erotic|rap(e|ist)|orgasm|whor|slut|bitch|bastard|fuck|shit|crap|ass(es|hole)?\b|damn|hell\b|"
     r"murder|suicid|tortur|gor[ey]\b|slaughter|racis|nazi|drugs?\b|heroin\b|cocaine|prostitut|strip(per|tease)|breast|penis|"
-    r"horny|anatom|turd\b|lust(s|y|ful|ing|ed)?\b|genital|pervert|masturbat|hooker|kink|incest|orgy|molest|corpse|behead)|[\x80-\x9f]|://",
+    r"horny|anatom|turd\b|lust(s|y|ful|ing|ed)?\b|genital|pervert|masturbat|hooker|kink|incest|orgy|molest|corpse|behead|"
+    r"fag(s|got|gots)?\b|retard|negro|nigg|boob(s|age)?\b|cream my)|[\x80-\x9f]|://",
     re.IGNORECASE,
 )
 """What a text that a class reads together must not hold; nor broken characters and links."""

@@ -15,7 +15,7 @@ def explorer():
     rng = np.random.default_rng(0)
     labels = np.arange(N) % 2
     spread = [1 / (1 + np.exp(-(2 * labels - 1) * push + rng.normal(size=(EPOCHS, N)))) for push in (3, 0.5)]
-    trainings = {HOSTILE: Training(spread[0], [0.7, 0.8, 0.9]), "margin": Training(spread[1], [0.6, 0.75, 0.85])}
+    trainings = {HOSTILE: Training(spread[0], [0.7, 0.8, 0.9]), "margin": Training(spread[1], [0.6, 0.75, 0.85], 0.6)}
     return MarginExplorer([f"review {i} {HOSTILE}" for i in range(N - 1)] + ["murder"], labels, trainings)
 
 
@@ -61,25 +61,41 @@ def test_the_line_is_dragged_and_a_dot_is_read(page, explorer):  # noqa: F811
         assert trait(page, "margin") == pytest.approx(margin)
     page.mouse.up()
     rows = page.locator(".kexue-reviews tr")
-    assert (rows.count(), page.get_by_text("your dot").count()) == (6, 0)
+    reading = page.locator(".kx-reading")
+    assert rows.count() == 5
+    assert "Point at a dot" in reading.inner_text()
     p = explorer.trainings["margin"].predictions[2]
     sure = np.where(explorer.labels == 1, p, 1 - p)
-    right = [float(row.locator("td").nth(1).inner_text()) for row in rows.all()[2:]]
+    right = [float(row.locator("td").nth(1).inner_text()) for row in rows.all()[1:]]
     off, on = np.sort(sure[:-1][sure[:-1] > 0.8])[:2], np.sort(sure[:-1][sure[:-1] <= 0.8])[::-1][:2]
     np.testing.assert_allclose(right, [*off, *on], atol=1e-4)
     far = int(sure.argmin())  # to the left of all others
     half = 92 / 2
     y = (1 if explorer.labels[far] else half + 2) + (far * 0.618034 % 1) * (half - 3)
+    page.mouse.move(x(sure[far]), box["y"] + y)
+    assert f"review {far} {HOSTILE}" in reading.inner_text()
+    page.mouse.move(x(0.02), box["y"] + 40)  # no dot
+    assert "Point at a dot" in reading.inner_text()
     page.mouse.click(x(sure[far]), box["y"] + y)
-    assert f"review {far} {HOSTILE}" in rows.nth(1).inner_text()
-    assert rows.nth(1).inner_text().startswith("your dot")
+    page.mouse.move(x(0.02), box["y"] + 40)
+    others = explorer.trainings[HOSTILE].predictions[2]
+    other = others[far] if explorer.labels[far] else 1 - others[far]
+    found = f"{HOSTILE} {other:.4f} · margin {sure[far]:.4f}"
+    label = ("negative", "positive")[explorer.labels[far]]
+    assert reading.inner_text().split("\n") == [
+        f"Label: {label}. Probability of it: {found}",
+        f"review {far} {HOSTILE}",
+    ]
     assert page.locator(".kx-chosen").count() == 2  # in every lane
+    put(page, "review", -1)  # as `reset` does
+    assert page.locator(".kx-chosen").count() == 0
     last = N - 1  # it is not for a class
     y = (1 if explorer.labels[last] else half + 2) + (last * 0.618034 % 1) * (half - 3)
     page.mouse.click(x(sure[last]), box["y"] + y)
-    assert "not for a class" in rows.nth(1).inner_text()
-    page.mouse.click(x(0.02), box["y"] + 40)  # no dot
-    assert rows.nth(1).inner_text().startswith("–")
+    assert "not for a class" in reading.inner_text()
+    page.mouse.click(x(0.02), box["y"] + 40)
+    assert trait(page, "review") == -1
+    assert page.locator(".kx-own").count() == 1  # one network has a margin of its own
     assert page.evaluate("document.documentElement.scrollWidth") <= 760
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.linear_model import LogisticRegression
-from test_views import HOSTILE, page, show  # noqa: F401
+from test_views import HOSTILE, page, show, trait  # noqa: F401
 
 from kexue_nlp.language_model import LanguageModel
 from kexue_nlp.text import Vocabulary
@@ -57,8 +57,17 @@ def test_every_word_says_its_part_to_mouse_and_keys(page, explorer):  # noqa: F8
         scrub.fill(str(t))
         assert told.inner_text() == (by_mouse if t < len(now.words) else at_rest)
     scrub.fill("2")
-    assert page.get_by_role("status").inner_text() == f"after 2 words: {totals[2]} positive"
-    assert not page.get_by_text("another: rather positive").is_visible()
+    assert page.get_by_role("status").inner_text() == f"words read: 2; {totals[2]} positive"
+    assert not page.get_by_text("another", exact=True).is_visible()
+    words.nth(1).click()
+    words.nth(0).click()
+    assert trait(page, "struck") == [1, 0]
+    words.nth(1).click()
+    assert trait(page, "struck") == [0]
+    explorer.view.struck = [0]
+    put(page, "texts", explorer.view.texts)  # as the kernel answers
+    assert page.locator(".kx-struck").all_inner_texts() == ["good"]
+    explorer.view.struck = []
     scrub.press("Home")
     assert page.locator(".kx-later").count() == len(now.words)
 
@@ -85,5 +94,5 @@ def test_labels_are_told_and_nothing_is_cut_off(page, explorer):  # noqa: F811
     for index, words in enumerate(("label: positive", "label: negative", "no label")):
         put(page, "index", index)
         assert words in page.get_by_role("status").inner_text()
-        assert page.get_by_text("another: rather positive").is_visible()
+        assert page.get_by_text("another", exact=True).is_visible()
         assert page.evaluate("document.documentElement.scrollWidth") <= 760

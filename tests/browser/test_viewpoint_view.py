@@ -1,5 +1,6 @@
 """The viewpoint explorer's picture, alone in a page: verdicts, and names that come and go with a click."""
 
+import numpy as np
 from test_views import HOSTILE, page, show, trait  # noqa: F401
 
 from kexue_nlp.lessons.viewpoint.explorer import ViewpointView
@@ -7,9 +8,12 @@ from kexue_nlp.lessons.viewpoint.explorer import ViewpointView
 P = [[0.9, 0.1, 0, 0]] * 4 + [[0, 0.2, 0.3, 0.5]] * 3
 MAP = {"p": P, "path": [0] * 4 + [3] * 3, "bonuses": [[0, 7, 7, 7]] * 7, "cuts": [4]}
 MENTION = {"name": "哈弗h", "start": 4, "end": 7, "polarity": "neg", "probability": 0.53, "sure": False}
+MENTION |= {"shares": {"pos": 0.25, "neu": 0, "neg": 0.5}}
+OTHER = {"name": "h", "start": 6, "end": 7, "polarity": "pos", "probability": 0.9, "sure": True}
+OTHERS = [OTHER | {"shares": None}, OTHER | {"shares": {"pos": 0.9, "neu": 0, "neg": 0}}]
 SHOWN = {
     "characters": [*"我不喜欢哈弗h6", HOSTILE], "left": 0, "known": ["哈弗h", HOSTILE], "gone": ["宝马"],
-    "verdicts": {"": {"mentions": [MENTION], "more": 0}, HOSTILE: {"mentions": [], "more": 0}},
+    "verdicts": {"": {"mentions": [MENTION], "more": 0}, HOSTILE: {"mentions": OTHERS, "more": 0}},
     "dropped": [HOSTILE], "maps": [MAP, MAP],
 }  # fmt: skip
 
@@ -40,6 +44,17 @@ def test_names_come_and_go_and_an_unsure_verdict_looks_unsure(page):  # noqa: F8
     shades = page.locator(".kx-text span").evaluate_all("all => all.slice(0, 3).map((one) => one.style.background)")
     assert ["said) 80%" in shades[0], "grey) 40%" in shades[1], " 0%" in shades[2]] == [True] * 3
     assert "".join(page.locator(".kx-at").all_inner_texts()) == "哈弗h"
+    bar = page.locator(".kx-shares").first
+    assert bar.get_attribute("aria-label").startswith("praised 0.25, mentioned 0.00, blamed 0.50; the rest")
+    parts = bar.locator("span").evaluate_all("all => all.map((one) => one.clientWidth / one.parentNode.clientWidth)")
+    np.testing.assert_allclose(parts, [0.25, 0, 0.5], atol=0.02)
+    page.locator(".kx-card").nth(1).hover()
+    assert trait(page, "pointed") == -1  # it has no probabilities to explain
+    page.locator(".kx-card").nth(2).focus()
+    assert trait(page, "pointed") == 2
+    page.evaluate("window.models[0].set('why', [0.5, 0, 0, 0, 0, 0, 0, 0])")  # the kernel's answer
+    assert "".join(page.locator(".kx-at").all_inner_texts()) == "h"
+    page.locator(".kx-card").nth(2).blur()
     page.mouse.move(0, 0)
     assert trait(page, "pointed") == -1
     wider = "all => all.filter((e) => e.scrollWidth > e.clientWidth + 1).length"

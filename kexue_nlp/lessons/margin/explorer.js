@@ -13,17 +13,17 @@ function render({ model, el }) {
   const runs = model.get("names").map((name) => ({ name, ...model.get("runs")[name], p: floats(model.get("runs")[name].p) })), epochs = runs[0].accuracy.length;
   const label = (i) => labels.getUint8(i), at = (run, epoch, i) => run.p[(epoch - 1) * n + i];
   const sure = (run, epoch, i) => (label(i) ? at(run, epoch, i) : 1 - at(run, epoch, i));
-  const isOn = (run, i, m) => isActive(label(i), at(run, epoch, i), m);
-  const isBack = (run, i, m) => isOn(run, i, m) && epoch > 1 && !isActive(label(i), at(run, epoch - 1, i), m);
+  const isOn = (run, i, m, when = epoch) => isActive(label(i), at(run, when, i), m);
+  const isBack = (run, i, m, when = epoch) => isOn(run, i, m, when) && when > 1 && !isOn(run, i, m, when - 1);
   let x = scale(0, 1, 0, 1), width = 0, epoch = model.get("epoch"), before = epoch, done = 1, frame = null; // share of a move
-  let listed = []; // numbers of the reviews in the table
-  let chosen = { run: runs[Math.min(1, runs.length - 1)], review: null }, pointed = null;
+  let listed = [], pointed = null; // numbers of the reviews in the table, and of the dot under the pointer
 
-  const set = (name, value) => {
-    model.set(name, value);
+  const set = (changes) => {
+    for (const [name, value] of Object.entries(changes)) model.set(name, value);
     model.save_changes();
   };
-  const steps = player((to) => set("epoch", to + 1), words.player, 900);
+  const chosen = () => (model.get("review") < 0 ? null : model.get("review"));
+  const steps = player((to) => set({ epoch: to + 1 }), words.player, 900);
   const lanes = runs.map((run) => {
     const canvas = element("canvas", { class: "kx-dots" }), svg = element("svg", { class: "kx-over", height: LANE });
     const rings = element("g");
@@ -35,11 +35,11 @@ function render({ model, el }) {
   const curve = element("svg", { role: "img", height: CURVE });
   const curves = element("div", { class: "kx-lane" }, curve);
   touch(curves);
-  const list = element("table", { class: "kexue-reviews" });
+  const list = element("table", { class: "kexue-reviews" }), reading = element("div", { class: "kx-reading" });
   el.classList.add("kx");
   const when = element("span", { class: "kx-quiet" });
   steps.element.append(when);
-  el.append(steps.element, element("div", { class: "kx-quiet" }, words.legend),
+  el.append(steps.element, element("div", { class: "kx-quiet" }, words.legend), reading,
     ...lanes.flatMap(({ head, lane }) => [head, lane]), element("div", { class: "kx-quiet" }, words.loss), curves, list);
 
   /** Near its line the margin is dragged; elsewhere the nearest dot is pointed at, and a click keeps it. */
@@ -58,21 +58,23 @@ function render({ model, el }) {
       const [left, top] = spot(event);
       if (dragged && event.buttons) {
         [slid, pointed] = [true, null];
-        return set("margin", Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(left)) / 100)));
+        return set({ margin: Math.min(0.99, Math.max(0.51, Math.round(100 * x.inverse(left)) / 100)) });
       }
-      pointed = run ? dotAt(run, left, top) : null;
-      part.style.cursor = near(left) ? "ew-resize" : pointed !== null ? "pointer" : "";
-      drawRings();
+      part.style.cursor = near(left) ? "ew-resize" : run ? "pointer" : "";
+      pointAt(run ? dotAt(run, left, top) : null);
     });
     part.addEventListener("pointerup", (event) => {
-      if (run && !slid) {
-        chosen = { run, review: dotAt(run, ...spot(event)) };
-        drawList();
-        drawRings();
-      }
+      if (run && !slid) set({ lane: runs.indexOf(run), review: dotAt(run, ...spot(event)) ?? -1 });
       dragged = false;
     });
-    part.addEventListener("pointerleave", () => { pointed = null; drawRings(); });
+    part.addEventListener("pointerleave", () => pointAt(null));
+  }
+
+  function pointAt(review) {
+    if (pointed === review) return;
+    pointed = review;
+    drawReading();
+    drawRings();
   }
 
   /** Positive reviews lie above negative ones; where in their half, their number decides. */
@@ -97,8 +99,8 @@ function render({ model, el }) {
         const [cx, cy] = place(run, i);
         return element("circle", { cx, cy, r: radius, class: name });
       };
-      redraw(rings, ...(chosen.run === run ? listed.map((i) => ring(i, 4.5, "kx-listed")) : []),
-        ...[...new Set([chosen.review, pointed])].filter((i) => i !== null).map((i) => ring(i, 7, "kx-chosen")));
+      redraw(rings, ...(runs[model.get("lane")] === run ? listed.map((i) => ring(i, 4.5, "kx-listed")) : []),
+        ...[...new Set([chosen(), pointed])].filter((i) => i !== null).map((i) => ring(i, 7, "kx-chosen")));
     }
   }
 
@@ -110,12 +112,12 @@ function render({ model, el }) {
   }
 
   function drawDots() {
-    const m = model.get("margin"), style = getComputedStyle(el), ratio = devicePixelRatio || 1;
+    const m = model.get("margin"), style = getComputedStyle(el), ratio = devicePixelRatio || 1, when = done < 0.5 ? before : epoch;
     const colour = (name) => style.getPropertyValue(`--kx-${name}`).trim();
     for (const { run, canvas } of lanes) {
       const groups = { grey: [], orange: [], blue: [], purple: [] };
       for (let i = 0; i < n; i++) {
-        groups[!isOn(run, i, m) ? "grey" : isBack(run, i, m) ? "purple" : ["orange", "blue"][label(i)]].push(i);
+        groups[!isOn(run, i, m, when) ? "grey" : isBack(run, i, m, when) ? "purple" : ["orange", "blue"][label(i)]].push(i);
       }
       Object.assign(canvas, { width: width * ratio, height: LANE * ratio });
       const pen = canvas.getContext("2d"), blue = getComputedStyle(canvas).color; // brighter where it is dark
@@ -151,8 +153,9 @@ function render({ model, el }) {
       element("rect", { class: "kx-let-go", x: x(m), y: 0, width: x(1) + EDGE - x(m), height }),
       element("line", { class: "kx-half", x1: x(0.5), x2: x(0.5), y1: 0, y2: height }),
       element("line", { class: "kx-margin", x1: x(m), x2: x(m), y1: 0, y2: height })];
-    for (const { svg, rings } of lanes) {
-      redraw(svg, ...shared(LANE), rings, element("line", { class: "kx-tick", x1: 0, x2: width, y1: LANE / 2, y2: LANE / 2 }),
+    for (const { run, svg, rings } of lanes) {
+      const own = run.margin && element("path", { class: "kx-own", d: `M${x(run.margin)} ${LANE - 9}l6 9h-12z` });
+      redraw(svg, ...shared(LANE), rings, own, element("line", { class: "kx-tick", x1: 0, x2: width, y1: LANE / 2, y2: LANE / 2 }),
         element("text", { class: "kx-quiet", x: 4, y: 13 }, words.labels[1]), element("text", { class: "kx-quiet", x: 4, y: LANE - 5 }, words.labels[0]));
     }
     const line = (from, to) => `M${Array.from({ length: 81 }, (_, i) => from + ((to - from) * i) / 80)
@@ -170,22 +173,32 @@ function render({ model, el }) {
     for (const svg of [curve, ...lanes.map((lane) => lane.svg)]) svg.setAttribute("width", width);
   }
 
+  /** What the dot says that is pointed at, or has been chosen. */
+  function drawReading() {
+    const i = pointed ?? chosen();
+    if (i === null) return redraw(reading, element("span", { class: "kx-quiet" }, words.point));
+    const found = runs.map((run) => `${run.name} ${sure(run, epoch, i).toFixed(4)}`).join(" · ");
+    redraw(reading, element("div", { class: "kx-quiet" }, phrase(words.found, { label: words.labels[label(i)], found })),
+      element("div", { class: "kx-end", lang: "en", dir: "ltr" }, ends[i] ?? words.unfit));
+  }
+
   function drawList() {
-    const { run, review } = chosen, m = model.get("margin");
+    const run = runs[model.get("lane")], m = model.get("margin");
     const line = (i, name) => element("tr", {}, ...(i === undefined ? ["–", "", "", ""] : [
-      name, sure(run, epoch, i).toFixed(4), element("div", { lang: "en", dir: "ltr" }, ends[i] ?? words.unfit), words.labels[label(i)],
+      name, sure(run, epoch, i).toFixed(4), element("div", { lang: "en", dir: "ltr" }, ends[i]), words.labels[label(i)],
     ]).map((cell) => element("td", {}, cell)));
     listed = nearest(run);
     const off = listed.filter((i) => !isOn(run, i, m)), on = listed.slice(off.length);
     const rows = [...off, ...Array(2 - off.length), ...on, ...Array(2 - on.length)];
     redraw(list, element("tr", {}, ...[run.name, words.p, words.ends, words.label].map((title) => element("th", {}, title))),
-      line(review ?? undefined, words.yours), ...rows.map((i) => line(i, isOn(run, i ?? 0, m) ? words.on : words.off)));
+      ...rows.map((i) => line(i, isOn(run, i ?? 0, m) ? words.on : words.off)));
   }
 
   function draw() {
     steps.update(epoch - 1, epochs - 1);
     when.textContent = phrase(words.when, { epoch, epochs });
     drawHeads();
+    drawReading();
     drawList();
     drawFrames();
     drawDots();
@@ -209,7 +222,7 @@ function render({ model, el }) {
     x = scale(0, 1, EDGE, width - EDGE);
     draw();
   }
-  const endings = [follow(model, ["margin"], draw), follow(model, ["epoch"], run)];
+  const endings = [follow(model, ["margin", "lane", "review"], draw), follow(model, ["epoch"], run)];
   const resized = new ResizeObserver(resize);
   resized.observe(el);
   return () => { resized.disconnect(); steps.stop(); cancelAnimationFrame(frame); for (const end of endings) end(); };

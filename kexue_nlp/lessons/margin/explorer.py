@@ -28,12 +28,17 @@ _WORDS = {
     ),
     "legend": N_(
         "A dot is a training review; the farther right, the more probable a network finds its true label. Blue, "
-        "orange: not yet right by the margin; grey: right by it; purple: it was, and has slipped back; a ring: in the "
-        "table. Drag the line (nothing is trained again), click on a dot."
+        "orange: not yet right by the margin; grey: right by it; purple: it was, and has slipped back. Drag the line: "
+        "nothing is trained again. A black triangle: the margin that a network was trained with."
     ),
+    "point": N_(
+        "Point at a dot: how its review ends, and how probable each network finds its label. A click keeps it, and "
+        "lists reviews of that lane below."
+    ),
+    "found": N_("Label: {label}. Probability of it: {found}"),
     "labels": [N_("negative"), N_("positive")], "label": N_("label"),
     "on": N_("not yet right"), "off": N_("just right"),
-    "p": N_("p of the label"), "ends": N_("how the reviews nearest to the line end"), "yours": N_("your dot"),
+    "p": N_("p of the label"), "ends": N_("how the reviews nearest to the line end"),
     "unfit": N_("(This review has words that are not for a class.)"),
     "loss": N_("What a review there adds to the loss. Dotted: cross-entropy; solid: margin loss."),
     "curve": N_("The margin loss falls like cross-entropy up to {m}, and is 0 beyond."),
@@ -47,6 +52,7 @@ class Training:
 
     predictions: np.ndarray  # float, (E, N), the probability that each of N reviews is positive
     test_accuracy: Sequence[float]  # (E,)
+    margin: float | None = None  # that it was trained with
 
 
 def is_active(labels: np.ndarray, predictions: np.ndarray, margin: float) -> np.ndarray:
@@ -64,6 +70,7 @@ class MarginView(View):
     names, ends = (traitlets.List().tag(sync=True) for _ in range(2))
     runs = traitlets.Dict().tag(sync=True)  # of each loss its accuracies and predictions, float32 (E, N)
     margin, epoch = traitlets.Float(0.6).tag(sync=True), traitlets.Int(1).tag(sync=True)
+    lane, review = traitlets.Int().tag(sync=True), traitlets.Int(-1).tag(sync=True)  # which were clicked on
 
 
 class MarginExplorer(Explorer):
@@ -79,7 +86,11 @@ class MarginExplorer(Explorer):
         self.labels, self.trainings = np.asarray(labels), dict(trainings)
         _check(texts, self.labels, self.trainings)
         runs = {
-            name: {"accuracy": list(map(float, run.test_accuracy)), "p": np.float32(run.predictions).tobytes()}
+            name: {
+                "accuracy": list(map(float, run.test_accuracy)),
+                "p": np.float32(run.predictions).tobytes(),
+                "margin": run.margin,
+            }
             for name, run in self.trainings.items()
         }
         ends = [None if UNFIT.search(end) else one_line(end) for end in map(_end, texts)]
@@ -96,6 +107,7 @@ class MarginExplorer(Explorer):
         """Go back to the article's margin 0.6 and the last epoch."""
         self.margin.value = self.view.margin = 0.6
         self.view.epoch = len(next(iter(self.trainings.values())).test_accuracy)
+        self.view.lane, self.view.review = min(1, len(self.trainings) - 1), -1
 
     def static_text(self) -> str:
         """Return of each loss the share that is not yet right by the margin after each epoch, and the last accuracy."""

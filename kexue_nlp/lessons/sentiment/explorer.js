@@ -27,7 +27,7 @@ function render({ model, el }) {
   const svg = element("svg", { class: "kx-running", role: "img", height: HEIGHT }, frame, rest, total, dot);
   const reader = player((to) => { step = to; pointed = null; drawStep(); }, words.player, 160);
   el.classList.add("kx");
-  el.append(verdict, others, note, reader.element, legend, text, told, svg);
+  el.append(verdict, note, others, reader.element, legend, text, told, svg);
 
   let x, y;
   const path = (from, to) => to < from ? "" : `M${totals.slice(from, to + 1).map((z, i) => `${x(from + i).toFixed(1)} ${y(z).toFixed(1)}`).join("L")}`;
@@ -40,15 +40,17 @@ function render({ model, el }) {
     step = now.words.length;
     pointed = null;
     redraw(text, ...now.words.flatMap((word, t) => [
-      element("span", { "data-t": t + 1, class: now.known[t] ? "" : "kx-unknown", title: !now.known[t] && words.unknown }, word), " "]));
-    const n = step, unknown = now.known.filter((known) => !known).length;
-    redraw(others, ...now.others.map((line) => element("p", { class: "kx-other" }, line)));
+      element("span", {
+        "data-t": t + 1, title: !now.known[t] && words.unknown, class: now.struck.includes(t) ? "kx-struck" : now.known[t] ? "" : "kx-unknown",
+      }, word), " "]));
+    const n = step - now.struck.length, unknown = now.known.filter((known) => !known).length, p = 1 / (1 + Math.exp(-totals.at(-1)));
+    redraw(others, ...now.others.map(([name, said]) => element("p", { class: "kx-verdict" }, element("b", {}, said), element("span", { class: "kx-quiet" }, name))));
     note.textContent = [
-      n > 0 && n < about.length / 2 && phrase(words.short, { length: about.length, n }),
+      n > 0 && n < about.length / 2 && p > about.unsure[0] && p < about.unsure[1] && phrase(words.short, { length: about.length, n }),
       unknown > n / 2 && phrase(words.strange, { unknown, n }),
       now.left > 0 && phrase(words.left, { n, left: now.left }),
     ].filter(Boolean).join(" ");
-    for (const part of [reader.element, legend, svg, told]) part.style.display = n ? "" : "none";
+    for (const part of [reader.element, legend, svg, told]) part.style.display = step ? "" : "none";
     drawFrame();
     drawColours(); // and the step
   }
@@ -99,7 +101,8 @@ function render({ model, el }) {
         element("line", { class: "kx-tick", x1: LEFT, x2: end, y1: y(oddsOf(p)), y2: y(oddsOf(p)) }),
         element("text", { class: "kx-quiet", x: LEFT - 6, y: y(oddsOf(p)) + 4, "text-anchor": "end" }, `${digits(100 * p)}%`)]),
       ...numbers.map((t) => element("text", { class: "kx-quiet", x: x(t), y: base + 15, "text-anchor": "middle" }, t)),
-      element("text", { class: "kx-quiet", x: (LEFT + end) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, words.axis));
+      element("text", { class: "kx-quiet", x: (LEFT + end) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, words.axis),
+      element("text", { class: "kx-quiet", x: end - 4, y: TOP + 10, "text-anchor": "end" }, words.states));
   }
 
   /** How far it has read, and the word that is pointed at. */
@@ -108,6 +111,7 @@ function render({ model, el }) {
     reader.update(step, n);
     redraw(verdict, ...(!n ? [words.empty] : step < n ? [element("b", {}, phrase(words.so_far, { n: step, p: percent(totals[step]) }))] : [
       element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
+      element("span", { class: "kx-quiet" }, words.states),
       element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] }))]));
     others.style.visibility = step < n ? "hidden" : "";
     for (const span of text.children) {
@@ -136,6 +140,12 @@ function render({ model, el }) {
   text.addEventListener("pointerover", ({ target }) => {
     const t = target.closest("[data-t]")?.dataset.t;
     if (t) point(Number(t));
+  });
+  text.addEventListener("click", ({ target }) => {
+    const t = Number(target.closest("[data-t]")?.dataset.t) - 1, struck = model.get("struck");
+    if (!(t >= 0)) return;
+    model.set("struck", struck.includes(t) ? struck.filter((other) => other !== t) : [...struck, t]);
+    model.save_changes();
   });
   svg.addEventListener("pointermove", ({ clientX }) => point(Math.round(x.inverse(clientX - svg.getBoundingClientRect().left))));
   for (const part of [text, svg]) part.addEventListener("pointerleave", () => point(null));

@@ -35,21 +35,22 @@ _WORDS = {
     "none": N_("your own text: no label"), "labels": [N_("negative"), N_("positive")], "unsure": N_("unsure"),
     "word": N_("“{word}”, word {n}: {part} log-odds. The verdict moves from {before} to {after} positive."),
     "start": N_("Before the first word: {after} positive. Log-odds {part}: the bias, and the state before any word."),
-    "so_far": N_("after {n} words: {p} positive"),
+    "so_far": N_("words read: {n}; {p} positive"), "states": N_("states of the language model"),
     "left_out": N_(
         "Coloured by {judge}: what its log-odds lose if the word is left out; the first {limit} are tried. Words count "
         "together: these do not add up."
     ),
     "alone": N_("“{word}”, word {n}: {part} log-odds for {judge}, which it would not have without the word."),
     "at_unit": N_("“{word}”, word {n}: unit {unit} at {share} % of its full colour."),
-    "unit_mean": N_("Unit {unit} over the whole text: {share} % on average."),
+    "unit_mean": N_("Unit {unit} over the whole text: {share} % of its full colour on average."),
     "judged": N_("Left out, they matter most. For it: {best}. Against it: {worst}."),
     "most": N_("Before the first word {start}. Most for it: {best}. Most against it: {worst}."),
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
     "axis": N_("words read"), "unknown": N_("not in the vocabulary: read as “unknown word”"), "separator": N_(", "),
     "colours": N_(
-        "Point at a word. Blue ones add to “positive”, orange ones take away; all together are the verdict. A word "
-        "counts by the state after it, which remembers what came before. Dotted: not known to the model."
+        "Point at a word; a click strikes it out. Blue ones add to “positive”, orange ones take away; all together are "
+        "the verdict. A word counts by the state after it, which remembers what came before. Dotted: not known to the "
+        "model."
     ),
     "unit": N_(
         "Coloured by unit {unit}, one of {n} units: not the verdict. Blue: it leans to positive after the word. Its "
@@ -76,6 +77,7 @@ class SentimentState:
     left: int  # words beyond the limit, which are not read
     others: Mapping[str, float] = field(default_factory=dict)  # probabilities by other judges, by their names
     judged: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))  # (judges, T): see :func:`leave_out`
+    struck: tuple[int, ...] = ()  # positions of words that were not read, and count 0
 
     @property
     def probability(self) -> float:
@@ -121,6 +123,7 @@ class SentimentView(View):
     words = traitlets.Dict(_WORDS).tag(sync=True)
     texts, about = traitlets.List().tag(sync=True), traitlets.Dict().tag(sync=True)
     index, colour = (traitlets.Int(0).tag(sync=True) for _ in range(2))  # of the text; by parts, a judge, or a unit
+    struck = traitlets.List().tag(sync=True)  # positions of words of the text that are struck out
 
 
 class SentimentExplorer(Explorer):
@@ -157,14 +160,14 @@ class SentimentExplorer(Explorer):
             raise ValueError(f"the classifier must be linear and fitted, like LogisticRegression, not {classifier!r}")
         self._model, self._classifier, self._length, self._judges = model, classifier, length, judges or {}
         self._texts = [*reviews, ""]  # the last one is the user's own
-        seen = np.concatenate([self._read(text)[1] for text in reviews])
+        seen = np.concatenate([self._read(split_words(text)[:WORD_LIMIT]) for text in reviews])
         self._best = np.argsort(-np.abs(separation - 0.5), kind="stable")[:N_UNITS]
         area = separation[self._best]
         self._mean, self._sign = seen[:, self._best].mean(axis=0), np.where(area < 0.5, -1, 1)
         self._scale = np.maximum(np.quantile(np.abs(seen[:, self._best] - self._mean), 0.98, axis=0), 1e-6)
         said = len(seen) * weigh(classifier, seen)[1]
         self._full = max(float(np.quantile(np.abs(said), 0.98)), 1e-6)  # log-odds of a state that get the full colour
-        judged = [self._ask(text) for text in reviews]  # (judges, T) each
+        judged = [self._ask(split_words(text)[:WORD_LIMIT]) for text in reviews]  # (judges, T) each
         changes = np.abs(np.hstack([np.zeros((len(self._judges), 1)), *judged]))
         self._strong = np.maximum(np.quantile(changes, 0.98, axis=1, keepdims=True), 1e-6)  # at least, for full colour
         self._states = list(map(self._look, self._texts, [*judged, None]))
@@ -182,7 +185,9 @@ class SentimentExplorer(Explorer):
         units = [[int(u), float(max(a, 1 - a))] for u, a in zip(self._best, area, strict=True)]
         about = {"units": units, "n": model.units, "length": length, "unsure": list(BORDERS[1:3])}
         about |= {"judges": list(self._judges), "limit": JUDGE_LIMIT}
-        self.view = SentimentView(texts=list(map(_for_page, self._states, [*labels, None])), about=about)
+        self._pages = list(map(_for_page, self._states, [*labels, None]))
+        self.view = SentimentView(texts=self._pages, about=about)
+        self.view.observe(lambda change: self._run(self._strike), names="struck")
         # These ties hold in the page, with or without a kernel.
         ties = ((self.review, "index"), (self.colour, "colour"))
         self._ties = [widgets.jslink((control, "index"), (self.view, name)) for control, name in ties]
@@ -200,6 +205,7 @@ class SentimentExplorer(Explorer):
         with self.filling():
             self.review.index = self.view.index = self.colour.index = self.view.colour = 0
             self.text.value = self._texts[0]
+        self.view.struck = []
         self.say()
 
     def static_text(self) -> str:
@@ -214,13 +220,13 @@ class SentimentExplorer(Explorer):
             order = np.argsort(-sign * now.parts)[: min(8, (sign * now.parts > 0).sum())]
             words = _(", ").join(f"{escape(now.words[t])} {now.parts[t]:+.2g}" for t in order)
             rows += f'<tr><th>{name}</th><td lang="en">{words}</td></tr>'
-        others = "".join(f"<p>{html.escape(line)}</p>" for line in _other_verdicts(now))
+        others = "".join(f"<p>{html.escape(': '.join(one))}</p>" for one in _other_verdicts(now))
         return f"<p><b>{self.static_text()}</b></p>{others}<table>{rows}</table>"
 
     def _choose(self) -> None:
         with self.filling():
             self.text.value = self._texts[self.review.index]
-        self.view.index = self.review.index
+        self.view.struck, self.view.index = [], self.review.index
 
     def _type(self) -> None:
         """Read what was typed; the choice says whether it is one of the reviews."""
@@ -228,41 +234,57 @@ class SentimentExplorer(Explorer):
         if text not in self._texts[:own]:
             with self.busy():
                 self._texts[own], self._states[own] = text, self._look(text)
-            self.view.texts = [*self.view.texts[:own], _for_page(self._states[own], None)]
+            self._pages = [*self._pages[:own], _for_page(self._states[own], None)]
+        self.view.struck, self.view.texts = [], self._pages
         with self.filling():
             self.review.index = self.view.index = self._texts.index(text)
 
-    def _read(self, text: str) -> tuple[list[str], np.ndarray]:
-        words = split_words(text)
-        return words, self._model.states(self._model.vocabulary.encode(words[:WORD_LIMIT])).astype(float)
+    def _strike(self) -> None:
+        """Read the text in sight without the words that are struck out."""
+        pages, index = list(self._pages), self.view.index
+        if self.view.struck:
+            with self.busy():
+                state = self._look(self._texts[index], struck=tuple(self.view.struck))
+            pages[index] = _for_page(state, pages[index]["label"])
+        self.view.texts = pages
 
-    def _ask(self, text: str) -> np.ndarray:
-        words = split_words(text)[:WORD_LIMIT]
+    def _read(self, words: list[str]) -> np.ndarray:
+        return self._model.states(self._model.vocabulary.encode(words)).astype(float)
+
+    def _ask(self, words: list[str]) -> np.ndarray:
         changes = [leave_out(judge, words) for judge in self._judges.values()]
         return np.reshape(changes, (len(changes), len(words)))
 
-    def _look(self, text: str, judged: np.ndarray | None = None) -> SentimentState:
-        words, states = self._read(text)
-        n = len(states) - 1
+    def _look(self, text: str, judged: np.ndarray | None = None, struck: tuple[int, ...] = ()) -> SentimentState:
+        found = split_words(text)
+        words = found[:WORD_LIMIT]
+        kept = np.setdiff1d(np.arange(len(words)), struck)
+        heard = [words[t] for t in kept]
+        states = self._read(heard)
         start, parts = weigh(self._classifier, states, self._length)
         units = self._sign * (states[1:, self._best] - self._mean) / self._scale
-        said = parts * (max(n, self._length) + 1) / self._full
-        judged = self._ask(text) if judged is None else judged
+        said = parts * (max(len(heard), self._length) + 1) / self._full
+        judged = self._ask(heard) if judged is None else judged
         strong = np.maximum(self._strong, np.abs(judged).max(axis=1, keepdims=True, initial=0))  # few words say more
         shares = np.vstack([said, judged / strong, units.T])
-        colours = np.rint(100 * np.clip(shares, -1, 1)).astype(int)
-        known = tuple(word in self._model.vocabulary for word in words[:n])
-        others = {name: float(judge.predict_proba([text])[0, 1]) for name, judge in self._judges.items()}
-        return SentimentState(tuple(words[:n]), known, start, parts, colours, len(words) - n, others, judged)
+        every = np.zeros((1 + len(judged) + len(shares), len(words)))  # those that are struck out count nothing
+        every[:, kept] = np.vstack([parts, judged, np.rint(100 * np.clip(shares, -1, 1))])
+        parts, judged, colours = np.split(every, [1, 1 + len(judged)])
+        known = tuple(word in self._model.vocabulary for word in words)
+        asked = " ".join(heard) if struck else text
+        others = {name: float(judge.predict_proba([asked])[0, 1]) for name, judge in self._judges.items()}
+        left = len(found) - len(words)
+        return SentimentState(tuple(words), known, start, parts[0], colours.astype(int), left, others, judged, struck)
 
 
 def _in_words(probability: float) -> str:
     return VERDICTS[np.searchsorted(BORDERS, probability)]
 
 
-def _other_verdicts(state: SentimentState) -> list[str]:
+def _other_verdicts(state: SentimentState) -> list[list[str]]:
+    """Return names of other judges and what they say."""
     said = state.others.items() if state.words else ()
-    return [f"{name}: " + _(_WORDS["verdict"], verdict=_(_in_words(p)), p=f"{p:.0%}") for name, p in said]
+    return [[name, _(_WORDS["verdict"], verdict=_(_in_words(p)), p=f"{p:.0%}")] for name, p in said]
 
 
 def _for_page(state: SentimentState, label: int | None) -> dict[str, Any]:
@@ -270,5 +292,5 @@ def _for_page(state: SentimentState, label: int | None) -> dict[str, Any]:
     lists = {"known": list(state.known), "parts": state.parts.tolist(), "colours": state.colours.tolist()}
     lists["judged"] = state.judged.tolist()
     said = {"words": list(map(one_line, state.words)), "verdict": _(state.verdict), "label": label}
-    said |= {"others": _other_verdicts(state)}
+    said |= {"others": _other_verdicts(state), "struck": list(state.struck)}
     return {"start": state.start, "left": state.left, **lists, **said}

@@ -12,22 +12,26 @@ function render({ model, el }) {
   };
 
   /** What is said of one name. Whoever is not sure says perhaps, in a dashed frame. */
-  function card({ name, polarity, probability, sure }, i, judge) {
-    const said = words.said[polarity], point = (at) => () => { if (!judge) set({ pointed: at }); };
+  function card({ name, polarity, probability, sure, shares }, i) {
+    const said = words.said[polarity], point = (at) => () => { if (shares) set({ pointed: at }); };
+    const each = Object.entries(shares ?? {}), title = each.length && phrase(words.shares, Object.fromEntries(each.map(([one, p]) => [one, p.toFixed(2)])));
     return element("div", {
-      class: `kx-card kx-${polarity} ${sure ? "" : "kx-unsure"}`, tabindex: judge ? null : 0, "data-key": judge ? null : `card ${i}`,
+      class: `kx-card kx-${polarity} ${sure ? "" : "kx-unsure"}`, tabindex: shares ? 0 : null, "data-key": `card ${i}`, title: title || null,
       on: { pointerenter: point(i), focus: point(i), pointerleave: point(-1), blur: point(-1) },
     },
       element("div", {}, zh("kx-name", name)),
       element("div", { class: "kx-verdict" }, `${SIGNS[polarity]} ${sure ? said : phrase(words.perhaps, { said })}`),
-      element("div", { class: "kx-quiet" }, phrase(words.sure, { p: probability.toFixed(2) })));
+      element("div", { class: "kx-quiet" }, phrase(words.sure, { p: probability.toFixed(2) })),
+      shares && element("div", { class: "kx-shares", role: "img", "aria-label": title },
+        ...each.map(([one, p]) => element("span", { class: `kx-${one}`, style: `width: ${100 * p}%` }))));
   }
 
   function drawVerdicts({ verdicts, dropped }) {
+    let n = 0; // cards so far
     const lines = Object.entries(verdicts).flatMap(([judge, { mentions, more }]) => [
       judge && element("div", { class: "kx-quiet" }, judge),
       element("div", { class: "kx-cards", role: "status" },
-        ...(mentions.length ? mentions.map((mention, i) => card(mention, i, judge)) : [words.nothing]),
+        ...(mentions.length ? mentions.map((mention) => card(mention, n++)) : [words.nothing]),
         more > 0 && element("span", { class: "kx-quiet" }, phrase(words.more, { count: more })))]);
     const forced = dropped.length && element("p", { lang: "zh" }, phrase(words.dropped, { names: dropped.join(" ") }));
     redraw(top, ...lines, forced);
@@ -35,7 +39,7 @@ function render({ model, el }) {
 
   function drawSentence({ characters, left, verdicts }) {
     const parts = [], why = model.get("why");
-    const at = why.length && verdicts[""].mentions[model.get("pointed")];
+    const at = why.length && Object.values(verdicts).flatMap(({ mentions }) => mentions)[model.get("pointed")];
     if (at) {
       const coloured = characters.map((character, t) => element("span", {
         class: t >= at.start && t < at.end && "kx-at",

@@ -37,7 +37,8 @@ _COLOURS = {"pos": BLUE, "neu": GREY, "neg": ORANGE}
 _WORDS = {
     "said": _SAID, "perhaps": N_("perhaps {said}"), "sure": N_("probability {p}"), "nothing": N_("No name is found."),
     "more": N_("and {count} more"), "cut": N_("and {left} more characters"),
-    "why": N_("Point at the tagger's verdict: what speaks for it takes its colour, what speaks against it turns grey."),
+    "why": N_("Point at a verdict: what speaks for it takes its colour, what speaks against it turns grey."),
+    "shares": N_("praised {pos}, mentioned {neu}, blamed {neg}; the rest: not a name that is judged"),
     "same": N_("The network, and after decoding, which changes nothing"),
     "first": N_("Shown: the first {n} characters."), "known": N_("known names in this sentence"),
     "none": N_("No name of the list occurs in the sentence."),
@@ -105,17 +106,28 @@ def state(
     return ViewpointState(text, tagger.gazetteer, decoding, log_p, bonuses, before, after, mentions, dropped)
 
 
-def leave_out(tagger: ViewpointTagger, text: str, mention: Mention, others: Sequence[Mention] = ()) -> np.ndarray:
+def opinions(judge: Any, texts: Sequence[str], spans: Sequence[tuple[int, int]]) -> np.ndarray:
+    """Return how probably a span of each of N texts is praised, mentioned and blamed: (N, 3).
+
+    The judge is a tagger or a classifier. What a classifier takes for no candidate gets 0; other judges give NaN.
+    """
+    if hasattr(judge, "log_probabilities"):
+        answers = zip(judge.log_probabilities(texts), spans, strict=True)
+        return np.array([_polarities(log_p, span) for log_p, span in answers])
+    if not hasattr(judge, "probabilities"):
+        return np.full((len(texts), 3), np.nan)
+    answers = zip(judge.probabilities(texts), spans, strict=True)
+    return np.array([p[(found == span).all(axis=1), 1:].sum(axis=0) for (found, p), span in answers])
+
+
+def leave_out(judge: Any, text: str, mention: Mention, others: Sequence[Mention] = ()) -> np.ndarray:
     """Say how much the log-odds of a mention's polarity lose if a character of T is left out: (T,), 0 in all names."""
     named = {t for one in (mention, *others) for t in range(one.start, one.end)}
     places = [t for t in range(len(text)) if t not in named]
     texts = [text, *(text[:t] + text[t + 1 :] for t in places)]
     starts = [mention.start, *(mention.start - (t < mention.start) for t in places)]
-    length = mention.end - mention.start
-    p = [
-        polarity_probabilities(log_p, [(start, start + length, mention.polarity)])[0]
-        for log_p, start in zip(tagger.log_probabilities(texts), starts, strict=True)
-    ]
+    spans = [(start, start + mention.end - mention.start) for start in starts]
+    p = opinions(judge, texts, spans)[:, list(_SAID).index(mention.polarity)]
     odds, lost = logit(np.clip(p, 1e-9, 1 - 1e-9)), np.zeros(len(text))
     lost[places] = odds[0] - odds[1:]
     return lost
@@ -130,7 +142,7 @@ class ViewpointView(View):
     words = traitlets.Dict(_WORDS).tag(sync=True)
     shown = traitlets.Dict().tag(sync=True)
     added, removed = (traitlets.List(traitlets.Unicode()).tag(sync=True) for _ in range(2))
-    pointed = traitlets.Int(-1).tag(sync=True)  # at which of the tagger's mentions
+    pointed = traitlets.Int(-1).tag(sync=True)  # at which mention of all
     why = traitlets.List(traitlets.Float()).tag(sync=True)  # from -1 to 1 of each character: what speaks for it
 
 
@@ -235,12 +247,15 @@ class ViewpointExplorer(Explorer):
         self._refresh()
 
     def _explain(self) -> None:
-        mentions, text = self.state.mentions, self.state.text
-        if not 0 <= self.view.pointed < len(mentions) or len(text) > MAP_LIMIT:
+        text = self.state.text
+        said = [(self._tagger, self.state.mentions), *((self._judges[name], one) for name, one in self._judged.items())]
+        shown = [(judge, mention, mentions) for judge, mentions in said for mention in mentions[:LIST_LIMIT]]
+        if not 0 <= self.view.pointed < len(shown) or len(text) > MAP_LIMIT:
             self.view.why = []
             return
         with self.busy():
-            lost = leave_out(self._tagger, text, mentions[self.view.pointed], mentions)
+            judge, mention, others = shown[self.view.pointed]
+            lost = leave_out(judge, text, mention, others)
         self.view.why = np.clip(lost / FULL, -1, 1).round(2).tolist()
 
     def _add(self) -> None:
@@ -285,10 +300,15 @@ class ViewpointExplorer(Explorer):
         starts, ends, _names = self._tagger.matcher.find(state.text)
         spans = sorted(zip(starts.tolist(), ends.tolist(), strict=True))
         known = dict.fromkeys([state.text[a:b] for a, b in spans][:LIST_LIMIT])
+        own = [_polarities(state.log_probabilities, (m.start, m.end)) for m in state.mentions[:LIST_LIMIT]]
+        verdicts = {"": _listed(state.mentions, own)}
+        for name, mentions in self._judged.items():
+            places = [(m.start, m.end) for m in mentions[:LIST_LIMIT]]
+            verdicts[name] = _listed(mentions, opinions(self._judges[name], [state.text] * len(places), places))
         return {
             "characters": [one_line(character) for character in state.text[:TEXT_LIMIT]],
             "left": max(0, len(state.text) - TEXT_LIMIT),
-            "verdicts": {name: _listed(mentions) for name, mentions in {"": state.mentions, **self._judged}.items()},
+            "verdicts": verdicts,
             "known": list(known),
             "gone": [name for name in self.view.removed if fold(name) in fold(state.text)],
             "dropped": [one_line(state.text[a:b]) for a, b in state.dropped][:LIST_LIMIT],
@@ -305,7 +325,13 @@ def _verdict(mention: Mention) -> str:
     return said if mention.probability >= UNSURE else _("perhaps {said}", said=said)
 
 
-def _listed(mentions: Sequence[Mention]) -> dict[str, Any]:
-    """Return the first mentions as the page reads them, and how many there are."""
+def _polarities(log_p: np.ndarray, span: tuple[int, int]) -> np.ndarray:
+    return polarity_probabilities(log_p, [(*span, said) for said in _SAID])
+
+
+def _listed(mentions: Sequence[Mention], opinions: Sequence[np.ndarray] | np.ndarray) -> dict[str, Any]:
+    """Return the first mentions as the page reads them, with the probability of each opinion, and how many more."""
     shown = [asdict(m) | {"name": one_line(m.name), "sure": m.probability >= UNSURE} for m in mentions[:LIST_LIMIT]]
+    for one, p in zip(shown, opinions, strict=True):
+        one["shares"] = None if np.isnan(p).any() else dict(zip(_SAID, np.round(p, 3).tolist(), strict=True))
     return {"mentions": shown, "more": len(mentions) - len(shown)}
