@@ -101,8 +101,7 @@ function render({ model, el }) {
         element("line", { class: "kx-tick", x1: LEFT, x2: end, y1: y(oddsOf(p)), y2: y(oddsOf(p)) }),
         element("text", { class: "kx-quiet", x: LEFT - 6, y: y(oddsOf(p)) + 4, "text-anchor": "end" }, `${digits(100 * p)}%`)]),
       ...numbers.map((t) => element("text", { class: "kx-quiet", x: x(t), y: base + 15, "text-anchor": "middle" }, t)),
-      element("text", { class: "kx-quiet", x: (LEFT + end) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, words.axis),
-      element("text", { class: "kx-quiet", x: end - 4, y: TOP + 10, "text-anchor": "end" }, words.states));
+      element("text", { class: "kx-quiet", x: (LEFT + end) / 2, y: HEIGHT - 3, "text-anchor": "middle" }, `${words.axis} · ${words.states}`));
   }
 
   /** How far it has read, and the word that is pointed at. */
