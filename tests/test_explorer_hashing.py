@@ -80,6 +80,12 @@ def test_votes_are_weights_at_and_around_the_centre(words, text):
     assert one["ids"][one["place"]] == max(one["ids"])  # the rarest
 
 
+def test_the_word_in_brackets_is_looked_at_where_it_stands(words):
+    for text, place in (("the film the [the] film", 3), ("the [gnu] film", None), ("film " * 40 + "[gun]", None)):
+        one = read(words, text)
+        assert one["place"] == (one["ids"].index(max(one["ids"])) if place is None else place)
+
+
 def test_examples_show_the_word_in_brackets_if_it_is_known(explorer):
     assert [one["words"][one["place"]] for one in explorer.view.sentences[:-1]] == ["shot", "shot", "cold", "cold"]
     assert len(explorer.example.options) == 5 < len(EXAMPLES)

@@ -58,6 +58,10 @@ def test_verdict_is_unsure_near_one_half_or_of_unknown_words():
     assert [verdict(p) for p in (0.24, 0.26, 0.41, 0.61, 0.76)] == list(VERDICTS)
     assert [verdict(p) for p in (0.39, 0.59, 0.74)] == list(VERDICTS[1:4])
     assert (verdict(0.99, 2), verdict(0.99, 1)) == ("positive", "unsure")
+    parts = np.array([3.0, 0, 0, 0])
+    known, rest = (True, False, False, False), {"start": 0.5, "parts": parts, "colours": np.zeros((1, 4)), "left": 0}
+    struck = SentimentState(tuple("abcd"), known, **rest, struck=(1, 2, 3))  # all that is read is known
+    assert struck.verdict == "positive"
 
 
 def test_units_are_ranked_by_distance_from_chance_and_turned(arguments, explorer):
@@ -153,8 +157,8 @@ def test_a_word_that_is_struck_out_is_not_read_and_keeps_its_place(arguments):
     assert [line[1:] for line in now["colours"]] == without["colours"]
     assert (now["judged"], now["others"]) == ([[0, *without["judged"][0]]], without["others"])
     assert now["others"] != whole[2]["others"]
-    view.struck = [0, 1, 2, 3]
-    assert view.texts[2]["parts"] == [0] * 4
+    view.struck = [0, 1, 2, 3, 9]  # the last one stood in a longer text
+    assert (view.texts[2]["parts"], view.texts[2]["struck"]) == ([0] * 4, [0, 1, 2, 3])
     explorer.review.index = 1  # each choice shows the whole text
     assert (view.struck, view.texts[:3]) == ([], whole[:3])
     view.struck = [1]

@@ -185,6 +185,9 @@ def test_each_verdict_has_all_probabilities_and_is_explained(tagger):
     explorer.view.pointed = place + 1
     assert explorer.view.why == []
     assert (opinions(classifier, [text], [(1, 2)]) == 0).all()  # no candidate
+    for text in ("今天天气很好。", ""):
+        explorer.sentence.value = text
+        assert explorer.view.shown["verdicts"]["it"] == {"mentions": [], "more": 0}
 
 
 def test_another_judge_follows_the_list(tagger):

@@ -100,6 +100,13 @@ def test_votes_are_counted_shown_and_taken_away(page, explorer):
     assert [text.split()[-2] for text in voting] == [str(share) for share in shares]
     page.locator(".kx-sentence button").nth(1).click()  # another word: all vote again
     assert (trait(page, "silent"), page.locator(".kx-vote[aria-pressed=false]").count()) == ([], 0)
+    page.locator(".kx-vote").first.click()
+    assert trait(page, "silent")
+    page.evaluate(SET, {"sentences": [read(model, "gun")]})  # another sentence, too
+    assert (trait(page, "silent"), page.locator(".kx-vote").count()) == ([], 0)
+    box = page.locator("[data-where=alone] .kx-units").bounding_box()
+    page.mouse.move(box["x"] + side / 2, box["y"] + side / 2)
+    assert page.locator(".kx-who").inner_text() == f"“{' '.join(explorer.view.names[0])}” (1)"
 
 
 def test_what_is_pointed_at_lights_up_and_can_be_looked_up(page, explorer):

@@ -95,7 +95,7 @@ def test_the_line_is_dragged_and_a_dot_is_read(page, explorer):  # noqa: F811
     assert "not for a class" in reading.inner_text()
     page.mouse.click(x(0.02), box["y"] + 40)
     assert trait(page, "review") == -1
-    assert page.locator(".kx-own").count() == 1  # one network has a margin of its own
+    assert page.locator(".kx-trained").count() == 1  # one network has a margin of its own
     assert page.evaluate("document.documentElement.scrollWidth") <= 760
 
 
@@ -125,7 +125,8 @@ def test_dots_have_their_colours_and_arrive(page):  # noqa: F811
     def x(share):
         return round(14 + share * (width - 28))
 
-    page.wait_for_function("([x]) => window.places().at(-1) === x", arg=[x(0.8)])
+    arrived = [x(q[1, i]) for i in (2, 3, 0)]  # all: on its way one may pass where another is to stop
+    page.wait_for_function("(places) => window.places().join() === places.join()", arg=arrived)
     colour = "(c, [x, y]) => [...c.getContext('2d').getImageData(x, y, 1, 1).data].slice(0, 3)"
 
     def drawn(i):

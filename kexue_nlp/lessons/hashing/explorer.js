@@ -26,7 +26,7 @@ function point(holder, n, columns, tell) {
   holder.addEventListener("pointermove", ({ clientX, clientY }) => {
     const box = holder.firstChild.getBoundingClientRect(), side = box.width / columns;
     const unit = Math.floor((clientY - box.top) / side) * columns + Math.floor((clientX - box.left) / side);
-    if (unit < n && clientX < box.right) tell(unit);
+    if (unit >= 0 && unit < n && clientX < box.right) tell(unit);
   });
   holder.addEventListener("pointerleave", () => tell(null));
 }
@@ -161,12 +161,12 @@ function render({ model, el }) {
   }
 
   const chips = element("div", { class: "kx-sentence" }), told = element("div", { class: "kx-told", role: "status" });
-  const votes = element("div"), panels = element("div", { class: "kx-panels" }), sentence = element("div", {}, chips, told, votes, panels);
+  const votes = element("div", { class: "kx-who" }), panels = element("div", { class: "kx-panels" }), sentence = element("div", {}, chips, told, votes, panels);
   let spoken = null; // what was said of the word that is looked at, and the units that it lit
 
   /** The share that each word has in the activations of the units that are on, or of one. */
   function drawVotes(unit = null) {
-    if (!spoken) return redraw(votes);
+    if (!spoken) return redraw(votes, unit !== null && element("div", { class: "kx-quiet" }, `“${names[unit].join(" ")}” (${unit + 1})`));
     const { one, said, silent, code } = spoken, units = unit === null ? code : [unit];
     const sums = said.map(([i, weights]) => (silent.has(i) ? 0 : units.reduce((sum, at) => sum + weights[at], 0)));
     const total = sums.reduce((sum, some) => sum + some, 0) || 1;
@@ -218,7 +218,7 @@ function render({ model, el }) {
   draw();
   const ends = [follow(model, ["tab", "k", "size", "item", "place", "silent"], draw)];
   // As the sentence has it, with all votes.
-  ends.push(follow(model, ["index", "sentences"], () => { model.set("place", -1); model.set("silent", []); draw(); }));
+  ends.push(follow(model, ["index", "sentences"], () => { set({ place: -1, silent: [] }); draw(); }));
   return () => ends.forEach((end) => end());
 }
 

@@ -153,8 +153,10 @@ def read(model: BioWord, text: str) -> dict[str, Any]:
     known = ids[ids >= 0]
     # The last row, of what is no word, is zeros.
     votes = model.weights_[[np.where(ids < 0, 2 * n_words, ids + n_words), np.where(ids < 0, 2 * n_words, ids)]]
-    marked = [words.index(word) for word in unquoted_words(text.partition("[")[2])[:1] if word in numbers]
-    place = marked[0] if marked else ids.tolist().index(known.max()) if len(known) else None
+    before, marked, _rest = text.partition("[")
+    place = len(unquoted_words(before)) if marked else len(words)
+    if place >= len(words) or ids[place] < 0:
+        place = ids.tolist().index(known.max()) if len(known) else None
     votes = base64.b64encode(votes.astype("<f4").tobytes()).decode("ascii")
     return {"words": words, "ids": ids.tolist(), "votes": votes, "place": place}
 
@@ -246,7 +248,7 @@ class HashExplorer(Explorer):
         self.lay_out(row(self.data, reset, self.k), parts, self.view)
 
     def reset(self) -> None:
-        """Go back to the beginning."""
+        """Go back to the beginning, in the tab in sight."""
         with self.filling(), self.view.hold_sync():
             self.sentence.value = ""
             for name, value in self._start.items():
@@ -268,7 +270,7 @@ class HashExplorer(Explorer):
         return f"<table>{''.join(lines)}</table>"
 
     def _found(self) -> list[tuple[str, list[str], list[int]]]:
-        """Return what is found now: titles, names, and of pictures their numbers, the first of which is looked up."""
+        """Return what is found, with all votes: titles, names, and numbers of pictures, first the one looked up."""
         view, labels, lines = self.view, self._hashes.images.labels, []
         n_units, k = UNITS[view.size], min(view.k, UNITS[view.size])
         for method in METHODS:

@@ -154,7 +154,7 @@ function render({ model, el }) {
       element("line", { class: "kx-half", x1: x(0.5), x2: x(0.5), y1: 0, y2: height }),
       element("line", { class: "kx-margin", x1: x(m), x2: x(m), y1: 0, y2: height })];
     for (const { run, svg, rings } of lanes) {
-      const own = run.margin && element("path", { class: "kx-own", d: `M${x(run.margin)} ${LANE - 9}l6 9h-12z` });
+      const own = run.margin && element("path", { class: "kx-trained", d: `M${x(run.margin)} ${LANE - 9}l6 9h-12z` });
       redraw(svg, ...shared(LANE), rings, own, element("line", { class: "kx-tick", x1: 0, x2: width, y1: LANE / 2, y2: LANE / 2 }),
         element("text", { class: "kx-quiet", x: 4, y: 13 }, words.labels[1]), element("text", { class: "kx-quiet", x: 4, y: LANE - 5 }, words.labels[0]));
     }

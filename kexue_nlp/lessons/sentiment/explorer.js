@@ -27,7 +27,8 @@ function render({ model, el }) {
   const svg = element("svg", { class: "kx-running", role: "img", height: HEIGHT }, frame, rest, total, dot);
   const reader = player((to) => { step = to; pointed = null; drawStep(); }, words.player, 160);
   el.classList.add("kx");
-  el.append(verdict, note, others, reader.element, legend, text, told, svg);
+  const strike = element("p", { class: "kx-quiet kexue-needs-kernel" }, words.strike);
+  el.append(verdict, note, others, reader.element, legend, strike, text, told, svg);
 
   let x, y;
   const path = (from, to) => to < from ? "" : `M${totals.slice(from, to + 1).map((z, i) => `${x(from + i).toFixed(1)} ${y(z).toFixed(1)}`).join("L")}`;
@@ -43,14 +44,14 @@ function render({ model, el }) {
       element("span", {
         "data-t": t + 1, title: !now.known[t] && words.unknown, class: now.struck.includes(t) ? "kx-struck" : now.known[t] ? "" : "kx-unknown",
       }, word), " "]));
-    const n = step - now.struck.length, unknown = now.known.filter((known) => !known).length, p = 1 / (1 + Math.exp(-totals.at(-1)));
+    const n = step - now.struck.length, unknown = now.known.filter((known, t) => !known && !now.struck.includes(t)).length, p = 1 / (1 + Math.exp(-totals.at(-1)));
     redraw(others, ...now.others.map(([name, said]) => element("p", { class: "kx-verdict" }, element("b", {}, said), element("span", { class: "kx-quiet" }, name))));
     note.textContent = [
       n > 0 && n < about.length / 2 && p > about.unsure[0] && p < about.unsure[1] && phrase(words.short, { length: about.length, n }),
       unknown > n / 2 && phrase(words.strange, { unknown, n }),
-      now.left > 0 && phrase(words.left, { n, left: now.left }),
+      now.left > 0 && phrase(words.left, { n: step, left: now.left }),
     ].filter(Boolean).join(" ");
-    for (const part of [reader.element, legend, svg, told]) part.style.display = step ? "" : "none";
+    for (const part of [reader.element, legend, strike, svg, told]) part.style.display = step ? "" : "none";
     drawFrame();
     drawColours(); // and the step
   }
@@ -69,7 +70,7 @@ function render({ model, el }) {
       : phrase(words.unit, { unit: unit[0], n: about.n, share: `${Math.round(100 * unit[1])}%` });
     const order = (judge ? now.judged[number - 1] : unit ? [] : now.parts).map((part, t) => [part, now.words[t]]).sort(([a], [b]) => b - a);
     const list = (some) => some.filter(([, word], i) => some.findIndex(([, other]) => other === word) === i).slice(0, 5).map(([part, word]) => `${word} ${signed(part)}`).join(words.separator) || "–";
-    const mean = Math.round(colours.reduce((sum, value) => sum + value, 0) / Math.max(colours.length, 1));
+    const mean = Math.round(colours.reduce((sum, value) => sum + value, 0) / Math.max(colours.length - now.struck.length, 1));
     most = unit ? phrase(words.unit_mean, { unit: unit[0], share: signed(mean) }) : phrase(judge ? words.judged : words.most, {
       start: signed(now.start), best: list(order.filter(([part]) => part > 0)),
       worst: list(order.filter(([part]) => part < 0).reverse()) });
@@ -108,7 +109,7 @@ function render({ model, el }) {
   function drawStep() {
     const n = now.words.length, at = pointed ?? step;
     reader.update(step, n);
-    redraw(verdict, ...(!n ? [words.empty] : step < n ? [element("b", {}, phrase(words.so_far, { n: step, p: percent(totals[step]) }))] : [
+    redraw(verdict, ...(!n ? [words.empty] : step < n ? [element("b", {}, phrase(words.so_far, { n: step - now.struck.filter((t) => t < step).length, p: percent(totals[step]) }))] : [
       element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
       element("span", { class: "kx-quiet" }, words.states),
       element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] }))]));
@@ -150,7 +151,8 @@ function render({ model, el }) {
   for (const part of [text, svg]) part.addEventListener("pointerleave", () => point(null));
 
   drawText();
-  const endings = [follow(model, ["texts", "index"], drawText), follow(model, ["colour"], drawColours)];
+  const whole = () => { model.set("struck", []); model.save_changes(); };
+  const endings = [follow(model, ["index"], whole), follow(model, ["texts", "index"], drawText), follow(model, ["colour"], drawColours)];
   const resized = new ResizeObserver(() => { drawFrame(); drawStep(); });
   resized.observe(el);
   return () => { resized.disconnect(); reader.stop(); for (const end of endings) end(); };

@@ -48,10 +48,11 @@ _WORDS = {
     "line": N_("The running total from the first word to the last: {before} to {after} positive."),
     "axis": N_("words read"), "unknown": N_("not in the vocabulary: read as “unknown word”"), "separator": N_(", "),
     "colours": N_(
-        "Point at a word; a click strikes it out. Blue ones add to “positive”, orange ones take away; all together are "
+        "Point at a word. Blue ones add to “positive”, orange ones take away; all together are "
         "the verdict. A word counts by the state after it, which remembers what came before. Dotted: not known to the "
         "model."
     ),
+    "strike": N_("A click strikes a word out."),
     "unit": N_(
         "Coloured by unit {unit}, one of {n} units: not the verdict. Blue: it leans to positive after the word. Its "
         "mean over a review puts a positive and a negative one in the right order in {share} of cases."
@@ -87,7 +88,8 @@ class SentimentState:
     @property
     def verdict(self) -> str:
         """The verdict in words: "unsure" near one half, and where most words are unknown."""
-        strange = self.known.count(False) > len(self.words) / 2
+        heard = [known for t, known in enumerate(self.known) if t not in self.struck]
+        strange = heard.count(False) > len(heard) / 2
         return VERDICTS[2] if strange else _in_words(self.probability)
 
 
@@ -197,7 +199,7 @@ class SentimentExplorer(Explorer):
 
     @property
     def state(self) -> SentimentState:
-        """The text in sight, weighed."""
+        """The text in sight, weighed, with no word struck out."""
         return self._states[self.review.index]
 
     def reset(self) -> None:
@@ -258,6 +260,7 @@ class SentimentExplorer(Explorer):
     def _look(self, text: str, judged: np.ndarray | None = None, struck: tuple[int, ...] = ()) -> SentimentState:
         found = split_words(text)
         words = found[:WORD_LIMIT]
+        struck = tuple(t for t in struck if t < len(words))
         kept = np.setdiff1d(np.arange(len(words)), struck)
         heard = [words[t] for t in kept]
         states = self._read(heard)

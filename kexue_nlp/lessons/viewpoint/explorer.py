@@ -23,7 +23,7 @@ from kexue_nlp.viterbi import viterbi
 from kexue_nlp.widgets.base import Explorer, TextArea, one_line, row
 from kexue_nlp.widgets.view import View
 
-__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "leave_out", "state"]
+__all__ = ["DECODINGS", "ViewpointExplorer", "ViewpointState", "leave_out", "opinions", "state"]
 
 DECODINGS = {N_("names compete"): "names", N_("forced alignment"): "forced", N_("tags alone"): "plain"}
 BONUSES = (0, 0.5, 1, 2, 3, 5, 7, 10, 20, 50, 100)
@@ -111,6 +111,8 @@ def opinions(judge: Any, texts: Sequence[str], spans: Sequence[tuple[int, int]])
 
     The judge is a tagger or a classifier. What a classifier takes for no candidate gets 0; other judges give NaN.
     """
+    if not len(texts):
+        return np.empty((0, 3))
     if hasattr(judge, "log_probabilities"):
         answers = zip(judge.log_probabilities(texts), spans, strict=True)
         return np.array([_polarities(log_p, span) for log_p, span in answers])
@@ -277,6 +279,10 @@ class ViewpointExplorer(Explorer):
                     if own:
                         self._judges[name].gazetteer = self._edited(own)
                 self._judged = {name: list(judge(text)) for name, judge in self._judges.items()}
+                self._opinions = {}
+                for name, mentions in self._judged.items():
+                    places = [(m.start, m.end) for m in mentions[:LIST_LIMIT]]
+                    self._opinions[name] = opinions(self._judges[name], [text] * len(places), places)
             self._asked = text, names
         decoding = DECODINGS[self.decoding.value]
         for slider in (self.inside, self.outside):
@@ -301,14 +307,11 @@ class ViewpointExplorer(Explorer):
         spans = sorted(zip(starts.tolist(), ends.tolist(), strict=True))
         known = dict.fromkeys([state.text[a:b] for a, b in spans][:LIST_LIMIT])
         own = [_polarities(state.log_probabilities, (m.start, m.end)) for m in state.mentions[:LIST_LIMIT]]
-        verdicts = {"": _listed(state.mentions, own)}
-        for name, mentions in self._judged.items():
-            places = [(m.start, m.end) for m in mentions[:LIST_LIMIT]]
-            verdicts[name] = _listed(mentions, opinions(self._judges[name], [state.text] * len(places), places))
+        verdicts = {name: _listed(mentions, self._opinions[name]) for name, mentions in self._judged.items()}
         return {
             "characters": [one_line(character) for character in state.text[:TEXT_LIMIT]],
             "left": max(0, len(state.text) - TEXT_LIMIT),
-            "verdicts": verdicts,
+            "verdicts": {"": _listed(state.mentions, own), **verdicts},
             "known": list(known),
             "gone": [name for name in self.view.removed if fold(name) in fold(state.text)],
             "dropped": [one_line(state.text[a:b]) for a, b in state.dropped][:LIST_LIMIT],
@@ -329,9 +332,9 @@ def _polarities(log_p: np.ndarray, span: tuple[int, int]) -> np.ndarray:
     return polarity_probabilities(log_p, [(*span, said) for said in _SAID])
 
 
-def _listed(mentions: Sequence[Mention], opinions: Sequence[np.ndarray] | np.ndarray) -> dict[str, Any]:
+def _listed(mentions: Sequence[Mention], shares: Sequence[np.ndarray] | np.ndarray) -> dict[str, Any]:
     """Return the first mentions as the page reads them, with the probability of each opinion, and how many more."""
     shown = [asdict(m) | {"name": one_line(m.name), "sure": m.probability >= UNSURE} for m in mentions[:LIST_LIMIT]]
-    for one, p in zip(shown, opinions, strict=True):
+    for one, p in zip(shown, shares, strict=True):
         one["shares"] = None if np.isnan(p).any() else dict(zip(_SAID, np.round(p, 3).tolist(), strict=True))
     return {"mentions": shown, "more": len(mentions) - len(shown)}
