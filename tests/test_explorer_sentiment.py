@@ -157,6 +157,8 @@ def test_a_word_that_is_struck_out_is_not_read_and_keeps_its_place(arguments):
     assert [line[1:] for line in now["colours"]] == without["colours"]
     assert (now["judged"], now["others"]) == ([[0, *without["judged"][0]]], without["others"])
     assert now["others"] != whole[2]["others"]
+    assert f"{now['whole'][1]})" in whole[2]["others"][0][1]
+    assert now["whole"][0] == f"{explorer.state.probability:.0%}"
     view.struck = [0, 1, 2, 3, 9]  # the last one stood in a longer text
     assert (view.texts[2]["parts"], view.texts[2]["struck"]) == ([0] * 4, [0, 1, 2, 3])
     explorer.review.index = 1  # each choice shows the whole text

@@ -185,6 +185,11 @@ def test_each_verdict_has_all_probabilities_and_is_explained(tagger):
     explorer.view.pointed = place + 1
     assert explorer.view.why == []
     assert (opinions(classifier, [text], [(1, 2)]) == 0).all()  # no candidate
+    explorer.sentence.value = "宝马很好。"  # a name of the classifier's list alone
+    assert explorer.view.shown["known"] == ["宝马"]
+    explorer.view.removed = ["宝马"]
+    assert explorer.view.shown["verdicts"]["it"]["mentions"] == []
+    assert explorer.children.index(explorer.message) < explorer.children.index(explorer.view)  # where it is seen
     for text in ("今天天气很好。", ""):
         explorer.sentence.value = text
         assert explorer.view.shown["verdicts"]["it"] == {"mentions": [], "more": 0}

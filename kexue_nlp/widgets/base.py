@@ -13,7 +13,7 @@ import traitlets
 from kexue_nlp.figures import visible
 from kexue_nlp.language import _, language
 from kexue_nlp.widgets.stills import Pictured
-from kexue_nlp.widgets.view import Page
+from kexue_nlp.widgets.view import Page, View
 
 __all__ = ["UNFIT", "Explorer", "InvalidInput", "TextArea", "TextBox", "errors", "escape", "one_line"]
 __all__ += ["row", "still"]
@@ -110,10 +110,12 @@ class Explorer(Pictured, widgets.VBox):
         self.picture.add_class("kexue-picture")
 
     def lay_out(self, *controls: widgets.Widget) -> None:
-        """Put the controls above the message and the picture."""
+        """Put the controls above the message, and that above the picture."""
+        views = [control for control in controls if isinstance(control, View)]
+        above = [control for control in controls if control not in views]
         style = widgets.HTML(f"<style>{_STYLE}{self.styles}</style>", layout={"display": "none"})
         page = Page(shows=self.model_id, layout={"display": "none"})
-        self.children = (style, page, *controls, self.message, self.picture)
+        self.children = (style, page, *above, self.message, *views, self.picture)
 
     def on_change(self, control: widgets.Widget, callback: Callable[[], None]) -> None:
         """Call back when the control's value changes, but not while controls are being set: see :meth:`filling`."""

@@ -93,6 +93,9 @@ def test_votes_are_counted_shown_and_taken_away(page, explorer):
         assert sum(lit(page, "[data-where=within]")) == len(on)
     box = page.locator("[data-where=within] .kx-units").bounding_box()
     unit, side = on[-1], box["width"] / 40
+    off = next(unit for unit in range(40) if unit not in on)
+    page.mouse.move(box["x"] + (off % 40 + 0.5) * side, box["y"] + (off // 40 + 0.5) * side)
+    assert f"({off + 1}) is off in the sentence" in page.locator(".kx").inner_text()
     page.mouse.move(box["x"] + (unit % 40 + 0.5) * side, box["y"] + (unit // 40 + 0.5) * side)
     assert f"({unit + 1})" in page.locator(".kx").inner_text()
     shares = [round(100 * model.weights_[row][unit] / sums[unit]) for i, row in voters.items() if i not in silent]

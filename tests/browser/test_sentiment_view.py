@@ -67,6 +67,12 @@ def test_every_word_says_its_part_to_mouse_and_keys(page, explorer):  # noqa: F8
     explorer.view.struck = [0]
     put(page, "texts", explorer.view.texts)  # as the kernel answers
     assert page.locator(".kx-struck").all_inner_texts() == ["good"]
+    assert page.get_by_text("with all words").all_inner_texts() == [
+        f"with all words: {p:.0%}" for p in (now.probability, 0.75)
+    ]
+    words.nth(0).hover()
+    assert told.inner_text() == "“good” is struck out; a click brings it back."
+    page.mouse.move(0, 0)
     explorer.view.struck = []
     put(page, "index", 0)
     assert trait(page, "struck") == []

@@ -172,7 +172,7 @@ function render({ model, el }) {
     const total = sums.reduce((sum, some) => sum + some, 0) || 1;
     const cells = said.map(([i], j) => [i, Math.round((100 * sums[j]) / total)]).sort(([a], [b]) => a - b);
     redraw(votes, element("div", { class: "kx-quiet" }, unit === null ? phrase(words.votes, { k: code.length })
-      : phrase(words.voted, { unit: unit + 1, names: names[unit].join(" ") })),
+      : phrase(code.includes(unit) ? words.voted : words.lost, { unit: unit + 1, names: names[unit].join(" ") })),
       element("div", { class: "kx-votes" }, ...cells.map(([i, share]) => element("button", {
         type: "button", class: "kx-vote", "data-key": `vote ${i}`, "aria-pressed": String(!silent.has(i)), disabled: i === said[0][0],
         on: { click: () => set({ silent: silent.has(i) ? [...silent].filter((k) => k !== i) : [...silent, i] }) },

@@ -47,8 +47,9 @@ _WORDS = {
     "half": N_("Bits that are on, whatever k: {on} of {n}."), "among": N_("among {n} pictures"),
     "curves": N_("Mean average precision over all queries with {n} units, measured at k = {k}"),
     "active": N_("active units k"),
-    "votes": N_("Who votes for the {k} units in the sentence? A click takes a vote away."),
+    "votes": N_("Who votes for the {k} units in the sentence? A click takes a vote away, but for the word's own."),
     "voted": N_("Unit “{names}” ({unit}): who votes for it in the sentence?"),
+    "lost": N_("Unit “{names}” ({unit}) is off in the sentence: too few votes. Whose are they?"),
     "nearest": N_("nearest words"), "names": N_("what the strongest units stand for"), "alone": N_("{word} alone"),
     "within": N_("in this sentence"), "shared": N_("{shared} of {k}"), "unknown": N_("not in the vocabulary"),
     "stay": N_("In the sentence {stay} of the {k} units of “{word}” stay on (blue); orange: in one code only."),
@@ -307,9 +308,6 @@ class HashExplorer(Explorer):
 
     def _read(self) -> None:
         text = self.sentence.value
-        if not text.strip():
-            self.say()
-            return
         one, count, known = read(self._model, text), len(unquoted_words(text)), self._model.words_
         with self.view.hold_sync():
             self.view.sentences, self.view.place = [*self.view.sentences[:-1], one], -1

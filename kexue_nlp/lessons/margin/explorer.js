@@ -141,7 +141,7 @@ function render({ model, el }) {
     for (const { run, head } of lanes) {
       const on = [...Array(n).keys()].filter((i) => isOn(run, i, m)), positive = on.filter(label).length;
       redraw(head, element("b", {}, run.name), ` ${phrase(words.head, {
-        on: on.length.toLocaleString("en"), n: n.toLocaleString("en"), positive, negative: on.length - positive, m: m.toFixed(2),
+        on: on.length.toLocaleString("en"), n: n.toLocaleString("en"), positive: positive.toLocaleString("en"), negative: (on.length - positive).toLocaleString("en"), m: m.toFixed(2),
         back: on.filter((i) => isBack(run, i, m)).length, accuracy: (100 * run.accuracy[epoch - 1]).toFixed(1) })}`);
     }
   }

@@ -28,10 +28,13 @@ function render({ model, el }) {
   const reader = player((to) => { step = to; pointed = null; drawStep(); }, words.player, 160);
   el.classList.add("kx");
   const strike = element("p", { class: "kx-quiet kexue-needs-kernel" }, words.strike);
-  el.append(verdict, note, others, reader.element, legend, strike, text, told, svg);
+  el.append(verdict, others, reader.element, legend, strike, text, note, told, svg);
 
   let x, y;
   const path = (from, to) => to < from ? "" : `M${totals.slice(from, to + 1).map((z, i) => `${x(from + i).toFixed(1)} ${y(z).toFixed(1)}`).join("L")}`;
+
+  /** What a judge says of the text with no word struck out. */
+  const whole = (judge) => now.whole && element("span", { class: "kx-quiet" }, phrase(words.whole, { p: now.whole[judge] }));
 
   /** All that belongs to a text. */
   function drawText() {
@@ -45,7 +48,8 @@ function render({ model, el }) {
         "data-t": t + 1, title: !now.known[t] && words.unknown, class: now.struck.includes(t) ? "kx-struck" : now.known[t] ? "" : "kx-unknown",
       }, word), " "]));
     const n = step - now.struck.length, unknown = now.known.filter((known, t) => !known && !now.struck.includes(t)).length, p = 1 / (1 + Math.exp(-totals.at(-1)));
-    redraw(others, ...now.others.map(([name, said]) => element("p", { class: "kx-verdict" }, element("b", {}, said), element("span", { class: "kx-quiet" }, name))));
+    redraw(others, ...now.others.map(([name, said], i) => element("p", { class: "kx-verdict" }, element("b", {}, said),
+      element("span", { class: "kx-quiet" }, name), whole(i + 1))));
     note.textContent = [
       n > 0 && n < about.length / 2 && p > about.unsure[0] && p < about.unsure[1] && phrase(words.short, { length: about.length, n }),
       unknown > n / 2 && phrase(words.strange, { unknown, n }),
@@ -109,9 +113,9 @@ function render({ model, el }) {
   function drawStep() {
     const n = now.words.length, at = pointed ?? step;
     reader.update(step, n);
-    redraw(verdict, ...(!n ? [words.empty] : step < n ? [element("b", {}, phrase(words.so_far, { n: step - now.struck.filter((t) => t < step).length, p: percent(totals[step]) }))] : [
+    redraw(verdict, ...(!n ? [words.empty] : step < n ? [element("b", {}, phrase(words.so_far, { n: step, p: percent(totals[step]) }))] : [
       element("b", {}, phrase(words.verdict, { verdict: now.verdict, p: `${Math.round(100 / (1 + Math.exp(-totals.at(-1))))}%` })),
-      element("span", { class: "kx-quiet" }, words.states),
+      element("span", { class: "kx-quiet" }, words.states), whole(0),
       element("span", { class: "kx-quiet" }, now.label === null ? words.none : phrase(words.label, { label: words.labels[now.label] }))]));
     others.style.visibility = step < n ? "hidden" : "";
     for (const span of text.children) {
@@ -125,7 +129,7 @@ function render({ model, el }) {
     dot.setAttribute("cy", y(totals[at]));
     dot.classList.toggle("kx-above", totals[at] > 0);
     const number = model.get("colour"), judge = about.judges[number - 1], unit = about.units[number - 1 - about.judges.length];
-    const which = !at ? words.start : judge ? words.alone : unit ? words.at_unit : words.word;
+    const which = !at ? words.start : now.struck.includes(at - 1) ? words.struck : judge ? words.alone : unit ? words.at_unit : words.word;
     told.textContent = pointed === null && step === n ? most : phrase(which, {
       word: now.words[at - 1], n: at, judge, unit: unit?.[0], share: signed(now.colours[number][at - 1] ?? 0),
       part: signed(!at ? totals[0] : judge ? now.judged[number - 1][at - 1] : now.parts[at - 1]),
@@ -151,8 +155,8 @@ function render({ model, el }) {
   for (const part of [text, svg]) part.addEventListener("pointerleave", () => point(null));
 
   drawText();
-  const whole = () => { model.set("struck", []); model.save_changes(); };
-  const endings = [follow(model, ["index"], whole), follow(model, ["texts", "index"], drawText), follow(model, ["colour"], drawColours)];
+  const restore = () => { model.set("struck", []); model.save_changes(); };
+  const endings = [follow(model, ["index"], restore), follow(model, ["texts", "index"], drawText), follow(model, ["colour"], drawColours)];
   const resized = new ResizeObserver(() => { drawFrame(); drawStep(); });
   resized.observe(el);
   return () => { resized.disconnect(); reader.stop(); for (const end of endings) end(); };

@@ -52,7 +52,8 @@ _WORDS = {
         "the verdict. A word counts by the state after it, which remembers what came before. Dotted: not known to the "
         "model."
     ),
-    "strike": N_("A click strikes a word out."),
+    "strike": N_("A click strikes a word out."), "struck": N_("“{word}” is struck out; a click brings it back."),
+    "whole": N_("with all words: {p}"),
     "unit": N_(
         "Coloured by unit {unit}, one of {n} units: not the verdict. Blue: it leans to positive after the word. Its "
         "mean over a review puts a positive and a negative one in the right order in {share} of cases."
@@ -247,7 +248,9 @@ class SentimentExplorer(Explorer):
         if self.view.struck:
             with self.busy():
                 state = self._look(self._texts[index], struck=tuple(self.view.struck))
+            whole = self._states[index]
             pages[index] = _for_page(state, pages[index]["label"])
+            pages[index]["whole"] = [f"{p:.0%}" for p in (whole.probability, *whole.others.values())]
         self.view.texts = pages
 
     def _read(self, words: list[str]) -> np.ndarray:

@@ -271,7 +271,8 @@ class ViewpointExplorer(Explorer):
         with self.filling():
             self.example.value = ([*self._examples, text]).index(text)
         self.view.pointed = -1
-        if self._asked != (text, names):
+        asked = text, names, tuple(self.view.removed)  # other lists have names that the tagger's has not
+        if self._asked != asked:
             with self.busy():
                 self._tagger.gazetteer = names
                 self._answer = self._tagger.log_probabilities([text])[0]
@@ -283,7 +284,7 @@ class ViewpointExplorer(Explorer):
                 for name, mentions in self._judged.items():
                     places = [(m.start, m.end) for m in mentions[:LIST_LIMIT]]
                     self._opinions[name] = opinions(self._judges[name], [text] * len(places), places)
-            self._asked = text, names
+            self._asked = asked
         decoding = DECODINGS[self.decoding.value]
         for slider in (self.inside, self.outside):
             slider.layout.display = None if decoding == "forced" else "none"
@@ -305,14 +306,15 @@ class ViewpointExplorer(Explorer):
             maps.append((after, state.tags_after, state.bonuses, [mention.start for mention in state.mentions]))
         starts, ends, _names = self._tagger.matcher.find(state.text)
         spans = sorted(zip(starts.tolist(), ends.tolist(), strict=True))
-        known = dict.fromkeys([state.text[a:b] for a, b in spans][:LIST_LIMIT])
+        found = [mention.name for mentions in self._judged.values() for mention in mentions]  # by longer lists
+        known = dict.fromkeys([*(state.text[a:b] for a, b in spans), *found])
         own = [_polarities(state.log_probabilities, (m.start, m.end)) for m in state.mentions[:LIST_LIMIT]]
         verdicts = {name: _listed(mentions, self._opinions[name]) for name, mentions in self._judged.items()}
         return {
             "characters": [one_line(character) for character in state.text[:TEXT_LIMIT]],
             "left": max(0, len(state.text) - TEXT_LIMIT),
             "verdicts": {"": _listed(state.mentions, own), **verdicts},
-            "known": list(known),
+            "known": list(known)[:LIST_LIMIT],
             "gone": [name for name in self.view.removed if fold(name) in fold(state.text)],
             "dropped": [one_line(state.text[a:b]) for a, b in state.dropped][:LIST_LIMIT],
             "maps": [
