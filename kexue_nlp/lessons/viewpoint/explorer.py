@@ -175,7 +175,7 @@ class ViewpointExplorer(Explorer):
         self._examples, self._names = list(examples), self._tagger.gazetteer
         self._judges = {name: copy.copy(judge) for name, judge in (judges or {}).items()}
         self._lists = {name: tuple(getattr(judge, "gazetteer", ())) for name, judge in self._judges.items()}
-        self._asked: tuple[str, tuple[str, ...]] | None = None  # the text and the names of the last answer
+        self._asked: tuple[str, tuple[str, ...], tuple[str, ...]] | None = None  # text, names, and names taken off
 
         numbered = [f"{i}: {one_line(text[:50])}" for i, text in enumerate(examples, start=1)]
         options = [(name, i) for i, name in enumerate([*numbered, _("your own")])]
